@@ -1,0 +1,277 @@
+//! Arguments.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Drives regulated deadlines to a verified close-out.
+#[derive(Parser)]
+#[command(
+    name = "bihuan",
+    version,
+    about,
+    after_help = "Examples:
+  bihuan init --organisation organisation.yaml
+  bihuan publish workflows/spine.yaml
+  bihuan open spine --as clerk-lin/office-clerk --field place=一号仓库 --field due_on=2026-12-18
+  bihuan show YH-2026-000001
+  bihuan work"
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Args)]
+pub(crate) struct Common {
+    /// The store
+    #[arg(long, global = true, env = "BIHUAN_STORE", default_value = "bihuan.db")]
+    pub(crate) store: PathBuf,
+    /// The jurisdiction; needed only where the store holds several
+    #[arg(long, global = true, env = "BIHUAN_TENANT")]
+    pub(crate) tenant: Option<String>,
+    /// Language of the output; from the locale unless given
+    #[arg(long, global = true)]
+    pub(crate) lang: Option<Lang>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Lang {
+    Zh,
+    En,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Make a store
+    #[command(after_help = "Example: bihuan init --organisation organisation.yaml --tenant qingyuan")]
+    Init {
+        /// Units, posts and the sector table (YAML)
+        #[arg(long)]
+        organisation: PathBuf,
+        /// A store with simulated time, beginning on this day (08:00 local)
+        #[arg(long, value_name = "DAY")]
+        simulated: Option<String>,
+    },
+    /// Check workflow files
+    #[command(after_help = "Example: bihuan check workflows/*.yaml")]
+    Check {
+        /// The files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Check a workflow file and let new cases run under it
+    Publish {
+        /// The file
+        file: PathBuf,
+        /// A parameter: name=number
+        #[arg(long = "set", value_name = "NAME=NUMBER")]
+        parameters: Vec<String>,
+    },
+    /// Open a case
+    Open {
+        /// The workflow
+        workflow: String,
+        #[command(flatten)]
+        act: ActArguments,
+        /// The opening act, where the workflow has several
+        #[arg(long)]
+        by: Option<String>,
+    },
+    /// Do an act on a case
+    Act {
+        /// Its number
+        case: String,
+        /// The act
+        act_name: String,
+        #[command(flatten)]
+        act: ActArguments,
+        /// The version you saw
+        #[arg(long)]
+        expect: Option<u32>,
+        /// Say what would happen, write nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// What a person may do with a case now
+    Next {
+        /// Its number
+        case: String,
+        /// Who: person/post
+        #[arg(long = "as", value_name = "PERSON/POST")]
+        actor: String,
+    },
+    /// A case and its timeline
+    Show {
+        /// Its number
+        case: String,
+    },
+    /// Remark on a case; moves nothing
+    Comment {
+        /// Its number
+        case: String,
+        /// The remark
+        text: String,
+        #[command(flatten)]
+        who: Who,
+    },
+    /// Put a field right
+    Amend {
+        /// Its number
+        case: String,
+        /// A field: name=value
+        #[arg(long = "field", value_name = "NAME=VALUE", required = true)]
+        fields: Vec<String>,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        who: Who,
+    },
+    /// Take back one's own last act
+    TakeBack {
+        /// Its number
+        case: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        who: Who,
+    },
+    /// Sign or decline a proposal
+    Sign {
+        /// Its number
+        case: String,
+        /// Number of the proposal
+        proposal: u32,
+        /// Decline it
+        #[arg(long)]
+        decline: bool,
+        /// Why
+        #[arg(long)]
+        reason: Option<String>,
+        #[command(flatten)]
+        who: Who,
+    },
+    /// The list
+    Ledger(LedgerArguments),
+    /// Who owes what by when
+    Owes {
+        /// Only this unit
+        #[arg(long)]
+        unit: Option<String>,
+    },
+    /// Digests of a person
+    Inbox {
+        /// The person
+        person: String,
+    },
+    /// Enforce deadlines until stopped
+    #[command(after_help = "Examples:\n  bihuan work\n  bihuan work --until 2026-12-31   (simulated store)")]
+    Work {
+        /// Move simulated time to the end of this day
+        #[arg(long, value_name = "DAY")]
+        until: Option<String>,
+        /// Cases in one round
+        #[arg(long, default_value_t = worker::SWEEP_MAX, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        batch: u32,
+    },
+    /// How enforcement stands
+    Status,
+    /// Working days
+    #[command(after_help = "Example: bihuan calendar 2026-09-18 --working-days 10")]
+    Calendar {
+        /// The day to count from (not counted)
+        from: String,
+        /// Working days after it
+        #[arg(long, default_value_t = 10)]
+        working_days: u32,
+    },
+    /// Check every act of every case against its chain and its head
+    Verify,
+}
+
+#[derive(Args)]
+pub(crate) struct Who {
+    /// Who: person/post
+    #[arg(long = "as", value_name = "PERSON/POST")]
+    pub(crate) actor: String,
+    /// Idempotency key: the same command sent twice with it happens once
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct ActArguments {
+    #[command(flatten)]
+    pub(crate) who: Who,
+    /// A field: name=value; several units with commas
+    #[arg(long = "field", value_name = "NAME=VALUE")]
+    pub(crate) fields: Vec<String>,
+    /// Evidence: kind=file
+    #[arg(long = "evidence", value_name = "KIND=FILE")]
+    pub(crate) evidence: Vec<String>,
+    /// A named officer
+    #[arg(long = "officer", value_name = "PERSON")]
+    pub(crate) officers: Vec<String>,
+    /// Who signed
+    #[arg(long, conflicts_with = "refused_to_sign")]
+    pub(crate) signed: Option<String>,
+    /// The recorded refusal to sign
+    #[arg(long)]
+    pub(crate) refused_to_sign: Option<String>,
+    /// The person it is entered for
+    #[arg(long, value_name = "PERSON")]
+    pub(crate) entered_for: Option<String>,
+    /// The day it happened, where that was not today
+    #[arg(long, value_name = "DAY")]
+    pub(crate) occurred_on: Option<String>,
+    /// Why
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct LedgerArguments {
+    /// State of the main track
+    #[arg(long)]
+    pub(crate) state: Option<String>,
+    /// Unit that owes the next step
+    #[arg(long)]
+    pub(crate) unit: Option<String>,
+    /// Township
+    #[arg(long)]
+    pub(crate) area: Option<String>,
+    /// Sector
+    #[arg(long)]
+    pub(crate) sector: Option<String>,
+    /// Source
+    #[arg(long)]
+    pub(crate) source: Option<String>,
+    /// Only overdue ones
+    #[arg(long)]
+    pub(crate) overdue: bool,
+    /// Legal date from this day
+    #[arg(long)]
+    pub(crate) due_from: Option<String>,
+    /// Legal date to this day
+    #[arg(long)]
+    pub(crate) due_to: Option<String>,
+    /// Text, taken literally
+    #[arg(long)]
+    pub(crate) text: Option<String>,
+    /// After this number
+    #[arg(long)]
+    pub(crate) after: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 100)]
+    pub(crate) limit: u32,
+    /// Print CSV
+    #[arg(long)]
+    pub(crate) csv: bool,
+}

@@ -1,0 +1,103 @@
+//! Printing: text or JSON, Chinese or English.
+
+use std::io::{self, Write};
+
+use engine::EngineError;
+use engine::text::{self, Language};
+use serde::Serialize;
+
+use crate::CliError;
+use crate::args::{Common, Lang};
+
+/// Where everything is printed.
+pub(crate) struct Output {
+    pub(crate) language: Language,
+    pub(crate) json: bool,
+    out: io::Stdout,
+}
+
+impl Output {
+    pub(crate) fn new(common: &Common) -> Self {
+        let language = match common.lang {
+            Some(Lang::Zh) => Language::Zh,
+            Some(Lang::En) => Language::En,
+            None => from_locale(),
+        };
+        Output { language, json: common.json, out: io::stdout() }
+    }
+
+    /// The text for a key.
+    pub(crate) fn text(&self, key: &str, values: &impl Serialize) -> String {
+        text::text(self.language, key, values)
+    }
+
+    /// Prints a line.
+    pub(crate) fn line(&mut self, line: &str) -> io::Result<()> {
+        writeln!(self.out, "{line}")
+    }
+
+    /// Prints JSON.
+    pub(crate) fn value(&mut self, value: &impl Serialize) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(value).map_err(io::Error::other)?;
+        self.line(&text)
+    }
+
+    /// Prints a text, or the values behind it as JSON.
+    pub(crate) fn say(&mut self, key: &str, values: &impl Serialize) -> io::Result<()> {
+        if self.json { self.value(values) } else { self.line(&self.text(key, values)) }
+    }
+
+    /// Prints a table.
+    pub(crate) fn table(&mut self, header: &[String], rows: Vec<Vec<String>>) -> io::Result<()> {
+        let mut table = comfy_table::Table::new();
+        table.load_style(comfy_table::presets::NOTHING).set_header(header.iter());
+        for row in rows {
+            table.add_row(row);
+        }
+        let text = table.to_string();
+        for line in text.lines() {
+            self.line(line.trim_end())?;
+        }
+        Ok(())
+    }
+
+    /// Prints an error with its causes, once.
+    pub(crate) fn error(&mut self, error: &CliError) {
+        let text = match error {
+            CliError::Engine(EngineError::Refused(refusal)) => text::refusal(self.language, refusal),
+            CliError::Engine(EngineError::Findings(findings)) => {
+                let lines = findings.iter().map(|f| format!("{} {}: {}", f.code, f.path, f.message));
+                lines.collect::<Vec<_>>().join("\n")
+            }
+            CliError::Findings | CliError::Faults => return,
+            other => {
+                let mut text = other.to_string();
+                let mut source = std::error::Error::source(other);
+                while let Some(cause) = source {
+                    text = format!("{text}: {cause}");
+                    source = cause.source();
+                }
+                text
+            }
+        };
+        let line = if self.json {
+            let refusal = match error {
+                CliError::Engine(EngineError::Refused(refusal)) => serde_json::to_value(refusal).ok(),
+                _ => None,
+            };
+            serde_json::json!({ "error": text, "refusal": refusal }).to_string()
+        } else {
+            text
+        };
+        // Nothing is left to be done when even the error stream is gone.
+        drop(writeln!(io::stderr(), "{line}"));
+    }
+}
+
+/// Chinese where the locale says so, English elsewhere.
+fn from_locale() -> Language {
+    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+    if locale.is_some_and(|locale| locale.starts_with("zh")) { Language::Zh } else { Language::En }
+}

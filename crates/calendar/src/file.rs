@@ -1,0 +1,144 @@
+//! Year files: strict YAML, every fault with its line.
+
+use std::collections::BTreeMap;
+
+use chrono::{NaiveDate, Weekday};
+use serde::Deserialize;
+use serde_saphyr::{Location, Spanned};
+
+use crate::calendar::{At, gap};
+use crate::{CalendarError, Off, Year, parse_date};
+
+/// Reads the file of one year. `file_name` only serves the messages.
+///
+/// ```yaml
+/// year: 2026
+/// notice: where it was published   # optional
+/// off:
+///   - { from: 2026-01-01, to: 2026-01-03, name: 元旦 }
+///   - { day: 2026-02-16, name: 除夕 }
+/// make_up: [2026-01-04]            # optional
+/// ```
+///
+/// Whether the make-up days lie on a weekend is for the calendar to say, so it is checked
+/// there; [`Calendar::from_files`](crate::Calendar::from_files) does both.
+///
+/// # Errors
+///
+/// Refuses unknown, missing or repeated fields and everything that is wrong within the year,
+/// with file, line and column.
+pub fn parse_year(file_name: &str, yaml: &str) -> Result<Year, CalendarError> {
+    read(file_name, yaml).map(|file| file.year)
+}
+
+/// Reads the years of one calendar, and checks them against its weekend and each other.
+pub(crate) fn years_from_files(
+    weekend: &[Weekday],
+    files: &[(&str, &str)],
+) -> Result<Vec<Year>, CalendarError> {
+    let mut known: BTreeMap<i32, YearFile> = BTreeMap::new();
+    for (name, yaml) in files {
+        let file = read(name, yaml)?;
+        file.year.check_weekend(weekend).map_err(|(at, e)| file.place(at, e))?;
+        let year = file.year.year;
+        if known.contains_key(&year) {
+            return Err(file.place(At::Year, CalendarError::DuplicateYear { year }));
+        }
+        known.insert(year, file);
+    }
+    if let Some(year) = gap(known.keys().copied()) {
+        let fault = CalendarError::MissingYear { year };
+        // The gap shows at the first year after it.
+        return Err(match known.range(year..).next() {
+            Some((_, file)) => file.place(At::Year, fault),
+            None => fault,
+        });
+    }
+    Ok(known.into_values().map(|file| file.year).collect())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawYear {
+    year: Spanned<i32>,
+    notice: Option<String>,
+    off: Vec<Spanned<RawOff>>,
+    #[serde(default)]
+    make_up: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawOff {
+    day: Option<Spanned<String>>,
+    from: Option<Spanned<String>>,
+    to: Option<Spanned<String>>,
+    name: String,
+}
+
+/// A year together with the places of its entries.
+struct YearFile {
+    name: String,
+    year: Year,
+    at_year: Location,
+    at_off: Vec<Location>,
+    at_make_up: Vec<Location>,
+}
+
+impl YearFile {
+    fn place(&self, at: At, fault: CalendarError) -> CalendarError {
+        let at = match at {
+            At::Year => Some(&self.at_year),
+            At::Off(i) => self.at_off.get(i),
+            At::MakeUp(i) => self.at_make_up.get(i),
+        };
+        placed(&self.name, at.copied(), fault)
+    }
+}
+
+fn placed(file: &str, at: Option<Location>, fault: CalendarError) -> CalendarError {
+    // A text without any content has no place of its own: its beginning is the place.
+    let (line, column) = at.map_or((1, 1), |at| (at.line().max(1), at.column().max(1)));
+    CalendarError::InFile { file: file.to_owned(), line, column, fault: Box::new(fault) }
+}
+
+fn read(name: &str, yaml: &str) -> Result<YearFile, CalendarError> {
+    let options = serde_saphyr::options! { with_snippet: false };
+    let raw: RawYear = serde_saphyr::from_str_with_options(yaml, options)
+        .map_err(|e| placed(name, e.location(), CalendarError::Unreadable { problem: problem(&e) }))?;
+    let date = |text: &Spanned<String>| -> Result<NaiveDate, CalendarError> {
+        parse_date(&text.value).map_err(|e| placed(name, Some(text.referenced), e))
+    };
+    let mut off = Vec::new();
+    for entry in &raw.off {
+        let RawOff { day, from, to, name: holiday } = &entry.value;
+        let (from, to) = match (day, from, to) {
+            (Some(day), None, None) => (date(day)?, date(day)?),
+            (None, Some(from), Some(to)) => (date(from)?, date(to)?),
+            _ => {
+                let problem = "give either day, or both from and to".to_owned();
+                return Err(placed(name, Some(entry.referenced), CalendarError::Unreadable { problem }));
+            }
+        };
+        off.push(Off { from, to, name: holiday.clone() });
+    }
+    let make_up = raw.make_up.iter().map(date).collect::<Result<Vec<_>, _>>()?;
+    let file = YearFile {
+        name: name.to_owned(),
+        year: Year { year: raw.year.value, notice: raw.notice, off, make_up },
+        at_year: raw.year.referenced,
+        at_off: raw.off.iter().map(|entry| entry.referenced).collect(),
+        at_make_up: raw.make_up.iter().map(|day| day.referenced).collect(),
+    };
+    file.year.check().map_err(|(at, e)| file.place(at, e))?;
+    Ok(file)
+}
+
+/// The reader's message without the place, which ours has in front.
+fn problem(error: &serde_saphyr::Error) -> String {
+    let text = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+    match text.rsplit_once(" at line ") {
+        Some((problem, _)) => problem.to_owned(),
+        None => text,
+    }
+}

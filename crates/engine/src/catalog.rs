@@ -1,0 +1,78 @@
+//! What rarely changes: definitions (never, under their hash), the organisation, calendars.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use calendar::Calendar;
+use machine::value::TenantId;
+use machine::{Definition, Directory};
+use store::Store;
+use tokio::sync::Mutex;
+
+use crate::EngineError;
+
+/// Compiled definitions, the directory of people, and calendars of one tenant.
+pub struct Catalog {
+    store: Arc<dyn Store>,
+    tenant: TenantId,
+    definitions: Mutex<HashMap<String, Arc<Definition>>>,
+    directory: Mutex<Option<(u64, Arc<Directory>)>>,
+    calendars: Mutex<HashMap<String, (String, Arc<Calendar>)>>,
+}
+
+impl Catalog {
+    pub(crate) fn new(store: Arc<dyn Store>, tenant: TenantId) -> Self {
+        Catalog {
+            store,
+            tenant,
+            definitions: Mutex::default(),
+            directory: Mutex::default(),
+            calendars: Mutex::default(),
+        }
+    }
+
+    /// The definition with this hash. Kept: what a hash names never changes.
+    pub async fn definition(&self, hash: &str) -> Result<Arc<Definition>, EngineError> {
+        let mut definitions = self.definitions.lock().await;
+        if let Some(definition) = definitions.get(hash) {
+            return Ok(definition.clone());
+        }
+        for row in self.store.definitions(&self.tenant).await? {
+            if !definitions.contains_key(&row.hash) {
+                let definition = Definition::from_bytes(&row.body).map_err(EngineError::Findings)?;
+                definitions.insert(row.hash, Arc::new(definition));
+            }
+        }
+        let found = definitions.get(hash).cloned();
+        found.ok_or_else(|| EngineError::Stored(format!("no definition {hash} is stored")))
+    }
+
+    /// Who holds which post, as the store has it now.
+    pub async fn directory(&self) -> Result<Arc<Directory>, EngineError> {
+        let mut directory = self.directory.lock().await;
+        let known = directory.as_ref().map(|(version, _)| *version);
+        if let Some((version, body)) = self.store.organisation(&self.tenant, known).await? {
+            let read: Directory = serde_json::from_str(&body)
+                .map_err(|error| EngineError::Stored(format!("organisation: {error}")))?;
+            *directory = Some((version, Arc::new(read)));
+        }
+        Ok(directory.as_ref().map(|(_, directory)| directory.clone()).unwrap_or_default())
+    }
+
+    /// The newest version of a calendar.
+    pub async fn calendar(&self, id: &str) -> Result<Arc<Calendar>, EngineError> {
+        let missing = || EngineError::Stored(format!("no calendar '{id}' is stored"));
+        let body = self.store.calendar(&self.tenant, id).await?.ok_or_else(missing)?;
+        let mut calendars = self.calendars.lock().await;
+        if let Some((known, calendar)) = calendars.get(id)
+            && *known == body
+        {
+            return Ok(calendar.clone());
+        }
+        let calendar: Calendar = serde_json::from_str(&body)
+            .map_err(|error| EngineError::Stored(format!("calendar '{id}': {error}")))?;
+        let calendar = Arc::new(calendar);
+        calendars.insert(id.to_owned(), (body, calendar.clone()));
+        Ok(calendar)
+    }
+}

@@ -1,0 +1,109 @@
+//! A decision becomes rows.
+
+use machine::act::{ALGORITHM, Measure, RungRecord, RungResult, canonical, chain, digest_hex, hex};
+use machine::command::Decision;
+use machine::{Act, Definition, Effect};
+use store::{ActRow, Change, NoticeRow, RungRow};
+
+use crate::EngineError;
+
+/// The rows of a decision. `previous` is the hash of the last act before it.
+pub(crate) fn change(
+    definition: &Definition,
+    decision: Decision,
+    expected_version: u32,
+    previous: &str,
+    key: Option<(String, String)>,
+) -> Result<Change, EngineError> {
+    let mut previous = from_hex(previous).ok_or_else(|| EngineError::Stored("last_hash".to_owned()))?;
+    let (mut acts, mut rungs, mut notices) = (Vec::new(), Vec::new(), Vec::new());
+    for act in &decision.acts {
+        let body = canonical(act).map_err(|error| EngineError::Stored(error.to_string()))?;
+        previous = chain(&previous, &body);
+        let body = String::from_utf8(body).map_err(|error| EngineError::Stored(error.to_string()))?;
+        acts.push(ActRow {
+            case_id: act.case,
+            version: act.version,
+            at: act.at.micros(),
+            name: act.name.clone(),
+            person_id: act.actor.person().map(|who| who.person.clone()),
+            algorithm: ALGORITHM.to_owned(),
+            body,
+            hash: hex(&previous),
+        });
+        for effect in &act.effects {
+            if let Effect::RungRecorded { rung } = effect {
+                rungs.push(rung_row(act, rung));
+                notices.extend(notice_rows(act, rung));
+            }
+        }
+    }
+    let projection = machine::project::project(definition, &decision.state);
+    Ok(Change {
+        expected_version,
+        workflow: definition.file().workflow.clone(),
+        acts,
+        state: decision.state,
+        projection,
+        rungs,
+        notices,
+        personal: decision.personal,
+        key,
+    })
+}
+
+fn rung_row(act: &Act, rung: &RungRecord) -> RungRow {
+    RungRow {
+        deadline_no: rung.deadline_no,
+        revision: rung.revision,
+        ladder: rung.ladder.clone(),
+        rung: rung.rung.clone(),
+        repeat: rung.repeat,
+        act_version: act.version,
+        result: rung.result,
+        measure: rung.measure,
+        due_at: rung.due_at.micros(),
+        recorded_at: act.at.micros(),
+    }
+}
+
+/// One notice per recipient. Its id is derived, so that the same rung can never make two.
+fn notice_rows(act: &Act, rung: &RungRecord) -> Vec<NoticeRow> {
+    if rung.result != RungResult::Fired {
+        return Vec::new();
+    }
+    let rows = rung.recipients.iter().map(|recipient| {
+        let id = format!(
+            "{}\n{}\n{}\n{}\n{}\n{}\n{}\n{recipient}",
+            act.tenant, act.case, rung.deadline_no, rung.revision, rung.ladder, rung.rung, rung.repeat
+        );
+        let measure: Measure = rung.measure;
+        NoticeRow {
+            notice_id: digest_hex(id.as_bytes()),
+            act_version: act.version,
+            recipient: recipient.clone(),
+            measure,
+            template: rung.template.clone(),
+            ladder: rung.ladder.clone(),
+            rung: rung.rung.clone(),
+            deadline_no: rung.deadline_no,
+            created_at: act.at.micros(),
+        }
+    });
+    rows.collect()
+}
+
+/// Reads 64 hex digits; the empty text is the hash before the first act.
+pub(crate) fn from_hex(text: &str) -> Option<[u8; 32]> {
+    if text.is_empty() {
+        return Some([0; 32]);
+    }
+    let mut hash = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (index, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(index * 2..index * 2 + 2)?, 16).ok()?;
+    }
+    Some(hash)
+}

@@ -1,0 +1,317 @@
+//! Use cases: the only way a case changes.
+//!
+//! A command goes to the one commit task, which reads heads for all callers waiting, decides each with
+//! [`machine::decide`], and writes all decisions in one transaction. Receipts go out after the commit.
+//!
+//! Architecture invariants: no cache of heads; a caller that hangs up cancels nothing; what the world is
+//! asked for (time, randomness) is asked for here and handed to the machine.
+
+mod batch;
+mod catalog;
+mod change;
+pub mod text;
+pub mod verify;
+
+use std::sync::Arc;
+
+use machine::act::Auth;
+use machine::command::Perform;
+use machine::value::{CaseId, TenantId};
+use machine::{Command, Definition, Finding, Instant, Person, Refusal, State};
+use store::{DefinitionRow, Store, StoreError};
+use tokio::sync::{mpsc, oneshot};
+
+pub use catalog::Catalog;
+
+/// Callers that may wait for the commit task; more have to wait to get in line.
+const QUEUE_MAX: usize = 1_024;
+
+/// What a use case can fail with.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The command was refused; nothing changed.
+    #[error("refused: {0}")]
+    Refused(Box<Refusal>),
+    /// The idempotency key was used for another command.
+    #[error("BH0030: this key was used for another command")]
+    KeyReused,
+    /// The key is empty, too long or has control characters.
+    #[error("BH0031: a key has 1 to 255 characters and no control characters")]
+    KeyBad,
+    /// There is no such workflow.
+    #[error("BH0032: no workflow '{0}' is published here")]
+    NoWorkflow(String),
+    /// There is no such case.
+    #[error("BH0033: there is no case '{0}'")]
+    NoCase(String),
+    /// The file has findings.
+    #[error("BH0034: the file has {} findings", .0.len())]
+    Findings(Vec<Finding>),
+    /// The store failed.
+    #[error("BH0035: the store failed")]
+    Store(#[from] StoreError),
+    /// A stored value cannot be read.
+    #[error("BH0036: {0}")]
+    Stored(String),
+    /// Others kept getting in first.
+    #[error("BH0037: too many others act on this case; try again")]
+    Contended,
+    /// The engine is shutting down.
+    #[error("BH0038: the engine is shutting down")]
+    Stopped,
+}
+
+impl From<Refusal> for EngineError {
+    fn from(refusal: Refusal) -> Self {
+        EngineError::Refused(Box::new(refusal))
+    }
+}
+
+/// A command for a case.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The case.
+    pub case: CaseId,
+    /// Digest of the definition, for an opening.
+    pub definition: Option<String>,
+    /// The command.
+    pub command: Command,
+    /// Who; `None` is the worker.
+    pub actor: Option<Person>,
+    /// How that was established.
+    pub auth: Auth,
+    /// Idempotency key.
+    pub key: Option<String>,
+    /// The version the caller saw, if it insists on it.
+    pub expected_version: Option<u32>,
+    /// The number, for an opening.
+    pub number: Option<String>,
+}
+
+/// What a caller gets after the commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The case.
+    pub case: CaseId,
+    /// Version after the command.
+    pub version: u32,
+    /// Acts written; none when the key had been used for the same command before.
+    pub acts: usize,
+    /// Answered from an earlier run of the same command.
+    pub replayed: bool,
+}
+
+struct Waiting {
+    request: Request,
+    attempts: u32,
+    reply: oneshot::Sender<Result<Receipt, EngineError>>,
+}
+
+/// The engine of one tenant.
+#[derive(Clone)]
+pub struct Engine {
+    tenant: TenantId,
+    store: Arc<dyn Store>,
+    catalog: Arc<Catalog>,
+    queue: mpsc::Sender<Waiting>,
+}
+
+impl Engine {
+    /// Starts the commit task.
+    pub fn start(store: Arc<dyn Store>, tenant: TenantId) -> Engine {
+        let (queue, waiting) = mpsc::channel(QUEUE_MAX);
+        let catalog = Arc::new(Catalog::new(store.clone(), tenant.clone()));
+        tokio::spawn(batch::run(store.clone(), tenant.clone(), catalog.clone(), waiting));
+        Engine { tenant, store, catalog, queue }
+    }
+
+    /// The tenant.
+    pub fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    /// The store, for reading.
+    pub fn store(&self) -> &dyn Store {
+        self.store.as_ref()
+    }
+
+    /// Definitions, organisation and calendars.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Runs a command and waits for its commit.
+    pub async fn execute(&self, request: Request) -> Result<Receipt, EngineError> {
+        if request.key.as_ref().is_some_and(|key| {
+            key.is_empty() || key.chars().count() > 255 || key.chars().any(char::is_control)
+        }) {
+            return Err(EngineError::KeyBad);
+        }
+        let (reply, answer) = oneshot::channel();
+        let waiting = Waiting { request, attempts: 0, reply };
+        self.queue.send(waiting).await.map_err(|_| EngineError::Stopped)?;
+        answer.await.map_err(|_| EngineError::Stopped)?
+    }
+
+    /// Opens a case under the newest published edition of a workflow. The id comes from tenant and key, so
+    /// that the same opening sent twice is one case.
+    pub async fn open(
+        &self,
+        workflow: &str,
+        perform: Perform,
+        actor: Person,
+        auth: Auth,
+        key: String,
+    ) -> Result<Receipt, EngineError> {
+        let row = self.newest(workflow).await?;
+        let definition = self.catalog.definition(&row.hash).await?;
+        let case = case_id(&self.tenant, &key);
+        let now = self.store.clock().await?;
+        let calendar = self.catalog.calendar(&definition.file().calendar).await?;
+        let year = calendar.local_date(now.utc()).format("%Y").to_string();
+        let prefix = format!("{}-{year}", definition.file().numbering);
+        let no = self.store.numbers(&self.tenant, &prefix, 1).await?;
+        self.execute(Request {
+            case,
+            definition: Some(row.hash),
+            command: Command::Perform(perform),
+            actor: Some(actor),
+            auth,
+            key: Some(key),
+            expected_version: None,
+            number: Some(format!("{prefix}-{no:06}")),
+        })
+        .await
+    }
+
+    /// The newest published edition of a workflow.
+    pub async fn newest(&self, workflow: &str) -> Result<DefinitionRow, EngineError> {
+        let rows = self.store.definitions(&self.tenant).await?;
+        let row = rows.into_iter().find(|row| row.workflow == workflow);
+        row.ok_or_else(|| EngineError::NoWorkflow(workflow.to_owned()))
+    }
+
+    /// Stores a compiled definition. Open cases keep theirs.
+    pub async fn publish(&self, definition: &Definition) -> Result<(), EngineError> {
+        let row = DefinitionRow {
+            hash: definition.digest().to_owned(),
+            workflow: definition.file().workflow.clone(),
+            edition: definition.file().edition.clone(),
+            body: definition.bytes().to_vec(),
+            published_at: self.store.clock().await?.micros(),
+        };
+        Ok(self.store.put_definition(&self.tenant, &row).await?)
+    }
+
+    /// Sends every due case, up to `limit`, one tick. Gives how many cases moved.
+    pub async fn sweep(&self, limit: u32) -> Result<usize, EngineError> {
+        let now = self.store.clock().await?;
+        let due = self.store.due(&self.tenant, now, limit).await?;
+        let mut answers = Vec::with_capacity(due.len());
+        for case in due {
+            let (reply, answer) = oneshot::channel();
+            let request = Request {
+                case,
+                definition: None,
+                command: Command::Tick,
+                actor: None,
+                auth: Auth::Asserted,
+                key: None,
+                expected_version: None,
+                number: None,
+            };
+            let waiting = Waiting { request, attempts: 0, reply };
+            self.queue.send(waiting).await.map_err(|_| EngineError::Stopped)?;
+            answers.push(answer);
+        }
+        let mut moved = 0;
+        for answer in answers {
+            let receipt = answer.await.map_err(|_| EngineError::Stopped)??;
+            moved += usize::from(receipt.acts > 0);
+        }
+        Ok(moved)
+    }
+
+    /// The state of a case and its definition.
+    pub async fn case(&self, number: &str) -> Result<(State, Arc<Definition>), EngineError> {
+        let no_case = || EngineError::NoCase(number.to_owned());
+        let case = self.store.find(&self.tenant, number).await?.ok_or_else(no_case)?;
+        let (_, mut known) = self.store.read(&self.tenant, &[store::Read { case, key: None }]).await?;
+        let head = known.pop().and_then(|known| known.head).ok_or_else(no_case)?;
+        let definition = self.catalog.definition(&head.state.definition).await?;
+        Ok((head.state, definition))
+    }
+
+    /// The acts of a case.
+    pub async fn acts(&self, case: CaseId) -> Result<Vec<machine::Act>, EngineError> {
+        let rows = self.store.acts(&self.tenant, case).await?;
+        let acts = rows.iter().map(|row| serde_json::from_str(&row.body));
+        acts.collect::<Result<_, _>>().map_err(|error| EngineError::Stored(format!("act: {error}")))
+    }
+
+    /// What a person may do with a case now.
+    pub async fn next(
+        &self,
+        state: &State,
+        definition: &Definition,
+        actor: &Person,
+    ) -> Result<Vec<machine::decide::Possible>, EngineError> {
+        let (calendar, directory) = self.surroundings(definition).await?;
+        let now = self.store.clock().await?;
+        let facts = facts(&self.tenant, state.case, now, Some(actor), &calendar, &directory);
+        Ok(machine::next(definition, Some(state), &facts))
+    }
+
+    /// Decides without writing: what a command would do.
+    pub async fn dry_run(
+        &self,
+        state: &State,
+        definition: &Definition,
+        command: &Command,
+        actor: &Person,
+    ) -> Result<Vec<machine::Act>, EngineError> {
+        let (calendar, directory) = self.surroundings(definition).await?;
+        let now = self.store.clock().await?;
+        let facts = facts(&self.tenant, state.case, now, Some(actor), &calendar, &directory);
+        Ok(machine::decide(definition, Some(state), command, &facts)?.acts)
+    }
+
+    async fn surroundings(
+        &self,
+        definition: &Definition,
+    ) -> Result<(Arc<calendar::Calendar>, Arc<machine::Directory>), EngineError> {
+        let calendar = self.catalog.calendar(&definition.file().calendar).await?;
+        Ok((calendar, self.catalog.directory().await?))
+    }
+}
+
+fn facts<'a>(
+    tenant: &'a TenantId,
+    case: CaseId,
+    now: Instant,
+    actor: Option<&'a Person>,
+    calendar: &'a calendar::Calendar,
+    directory: &'a machine::Directory,
+) -> machine::Facts<'a> {
+    machine::Facts {
+        tenant,
+        case,
+        now,
+        actor,
+        auth: Auth::Asserted,
+        key: None,
+        calendar,
+        directory,
+        expected_version: None,
+        number: None,
+        salt: &[0; 32],
+    }
+}
+
+/// The id of the case an opening command makes.
+pub fn case_id(tenant: &TenantId, key: &str) -> CaseId {
+    let digest = machine::act::chain(&[0; 32], format!("open\n{tenant}\n{key}").as_bytes());
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}

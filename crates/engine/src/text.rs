@@ -1,0 +1,49 @@
+//! Chinese and English texts for codes. One file per language; each text is a template over the values of
+//! what it tells.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use machine::Refusal;
+use minijinja::{Environment, UndefinedBehavior};
+
+/// A language of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// Chinese.
+    Zh,
+    /// English.
+    En,
+}
+
+static ZH: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| read(include_str!("../text/zh.json")));
+static EN: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| read(include_str!("../text/en.json")));
+
+fn read(text: &str) -> BTreeMap<String, String> {
+    serde_json::from_str(text).expect("the texts are read by a test")
+}
+
+/// All texts of a language.
+pub fn texts(language: Language) -> &'static BTreeMap<String, String> {
+    match language {
+        Language::Zh => &ZH,
+        Language::En => &EN,
+    }
+}
+
+/// The text for a key, with its values put in. A key without text is shown as it is.
+pub fn text(language: Language, key: &str, values: &impl serde::Serialize) -> String {
+    let Some(template) = texts(language).get(key) else { return key.to_owned() };
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment
+        .render_str(template, minijinja::value::Serde(values))
+        .unwrap_or_else(|error| format!("{key}: {error}"))
+}
+
+/// What a refusal says: what is wrong, where, and what to do.
+pub fn refusal(language: Language, refusal: &Refusal) -> String {
+    let values = serde_json::to_value(refusal).unwrap_or_default();
+    let key = format!("refusal.{}", values["refusal"].as_str().unwrap_or_default());
+    format!("{}: {}", refusal.code(), text(language, &key, &values))
+}

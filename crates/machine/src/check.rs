@@ -1,0 +1,1 @@
+//! Proves a workflow file before it may run.

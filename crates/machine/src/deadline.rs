@@ -1,0 +1,445 @@
+//! Clocks: counting a due date, planning its rungs, moving it.
+
+use calendar::{Calendar, CalendarError, Roll};
+use chrono::{Days, Duration, NaiveDate, NaiveTime};
+
+use crate::act::{Effect, End, Measure, MoveReason, Remaining, RungRecord, RungResult};
+use crate::command::{ClockProblem, ExtensionProblem, Refusal};
+use crate::decide::Draft;
+use crate::definition::{Definition, Offset, PlacedRung, number};
+use crate::file::{Extend, TermSpec};
+use crate::state::{Deadline, RungPlan, State, Status, Subject, Term};
+use crate::time::{Due, Instant};
+use crate::value::Value;
+
+/// A counted due date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counted {
+    pub(crate) due: Due,
+    pub(crate) breach_at: Instant,
+    pub(crate) provisional: bool,
+}
+
+impl From<CalendarError> for Refusal {
+    fn from(error: CalendarError) -> Self {
+        Refusal::Date { problem: error.to_string() }
+    }
+}
+
+/// The rule of a clock, with its numbers.
+pub(crate) fn term(spec: &TermSpec) -> Term {
+    match spec {
+        TermSpec { on: Some(field), working_days: Some(days), .. } => {
+            Term::Before { field: field.clone(), working_days: number(days) }
+        }
+        TermSpec { on: Some(field), .. } => Term::On(field.clone()),
+        TermSpec { working_days: Some(days), .. } => Term::WorkingDays(number(days)),
+        TermSpec { months: Some(months), .. } => Term::Months(number(months)),
+        TermSpec { hours: Some(hours), .. } => Term::Hours(number(hours)),
+        TermSpec { calendar_days, roll, .. } => {
+            let days = calendar_days.as_ref().map_or(0, number);
+            Term::CalendarDays { days, roll: roll.unwrap_or(true) }
+        }
+    }
+}
+
+/// The date in a field of the case.
+pub(crate) fn date_field(state: &State, field: &str) -> Result<NaiveDate, Refusal> {
+    let text = state.fields.get(field).and_then(Value::as_text);
+    let text = text.ok_or_else(|| Refusal::MissingFields { fields: vec![field.to_owned()] })?;
+    Ok(calendar::parse_date(text)?)
+}
+
+/// Counts a due date: `anchor` itself is not counted; hours run from `from`.
+pub(crate) fn count(
+    calendar: &Calendar,
+    state: &State,
+    term: &Term,
+    anchor: NaiveDate,
+    from: Instant,
+) -> Result<Counted, Refusal> {
+    let counted = match term {
+        Term::On(field) => return due_day(calendar, date_field(state, field)?),
+        Term::WorkingDays(days) => calendar.add_working_days(anchor, *days)?,
+        Term::CalendarDays { days, roll } => calendar.add_calendar_days(anchor, *days, rolling(*roll))?,
+        Term::Months(months) => calendar.add_months(anchor, *months, Roll::NextWorkingDay)?,
+        Term::Before { field, working_days } => {
+            calendar.sub_working_days(date_field(state, field)?, *working_days)?
+        }
+        Term::Hours(hours) => {
+            let due = from.plus_micros(i64::from(*hours) * 3_600_000_000);
+            // The instant itself is still in time; one microsecond later is not.
+            return Ok(Counted { due: Due::Moment(due), breach_at: due.plus_micros(1), provisional: false });
+        }
+    };
+    Ok(Counted { provisional: counted.provisional, ..due_day(calendar, counted.date)? })
+}
+
+fn rolling(roll: bool) -> Roll {
+    if roll { Roll::NextWorkingDay } else { Roll::None }
+}
+
+/// A due day: the breach falls at 00:00 of the next local day (I9).
+pub(crate) fn due_day(calendar: &Calendar, day: NaiveDate) -> Result<Counted, Refusal> {
+    let next = day.checked_add_days(Days::new(1)).filter(|next| *next <= calendar::LATEST);
+    let next = next.ok_or_else(|| Refusal::Date { problem: format!("{day} is too far ahead") })?;
+    Ok(Counted {
+        due: Due::Day(day),
+        breach_at: Instant::new(calendar.instant(next, NaiveTime::MIN)),
+        provisional: calendar.is_provisional(day),
+    })
+}
+
+/// The local day a due date falls on.
+pub(crate) fn day_of(calendar: &Calendar, due: Due) -> NaiveDate {
+    match due {
+        Due::Day(day) => day,
+        Due::Moment(moment) => calendar.local_date(moment.utc()),
+    }
+}
+
+fn rung_at(calendar: &Calendar, due: Due, rung: &PlacedRung) -> Result<Instant, Refusal> {
+    let day = day_of(calendar, due);
+    let day = match rung.offset {
+        Offset::WorkingDays(0) => day,
+        Offset::WorkingDays(days) if days > 0 => calendar.add_working_days(day, days.unsigned_abs())?.date,
+        Offset::WorkingDays(days) => calendar.sub_working_days(day, days.unsigned_abs())?.date,
+        Offset::Days(days) => {
+            let moved = day.checked_add_signed(Duration::days(i64::from(days)));
+            moved.ok_or_else(|| Refusal::Date { problem: format!("{day} {days:+} days") })?
+        }
+        Offset::Hours(hours) => {
+            let from = match due {
+                Due::Moment(moment) => moment,
+                Due::Day(day) => due_day(calendar, day)?.breach_at,
+            };
+            return Ok(from.plus_micros(i64::from(hours) * 3_600_000_000));
+        }
+    };
+    Ok(Instant::new(calendar.instant(day, rung.time)))
+}
+
+/// The rungs of a ladder: those to come, and those that do not apply (their moment lies at or before
+/// `since`, or the term is too short for them).
+fn plan(
+    calendar: &Calendar,
+    ladder: &[PlacedRung],
+    due: Due,
+    anchor: NaiveDate,
+    since: Instant,
+) -> Result<(Vec<RungPlan>, Vec<RungPlan>), Refusal> {
+    let term_days = calendar.count_working_days(anchor, day_of(calendar, due));
+    let (mut to_come, mut not_applicable) = (Vec::new(), Vec::new());
+    for (index, rung) in (0u32..).zip(ladder) {
+        let plan = RungPlan { index, repeat: 0, at: rung_at(calendar, due, rung)? };
+        let too_short =
+            rung.spec.if_term_at_least.as_ref().is_some_and(|least| term_days < i64::from(number(least)));
+        if plan.at <= since || too_short { &mut not_applicable } else { &mut to_come }.push(plan);
+    }
+    to_come.sort_by_key(|plan| (plan.at, plan.index));
+    Ok((to_come, not_applicable))
+}
+
+/// The repetition after `plan`, for a rung that repeats.
+pub(crate) fn repetition(
+    calendar: &Calendar,
+    rung: &PlacedRung,
+    plan: &RungPlan,
+) -> Result<Option<RungPlan>, Refusal> {
+    let Some(every) = &rung.spec.every_working_days else { return Ok(None) };
+    let day = calendar.add_working_days(calendar.local_date(plan.at.utc()), number(every).max(1))?.date;
+    let at = Instant::new(calendar.instant(day, rung.time));
+    Ok(Some(RungPlan { index: plan.index, repeat: plan.repeat + 1, at }))
+}
+
+/// The compiled rung of a plan.
+pub(crate) fn rung_of<'d>(
+    definition: &'d Definition,
+    deadline: &Deadline,
+    plan: &RungPlan,
+) -> Option<(&'d str, &'d PlacedRung)> {
+    let ladder = definition.deadline(&deadline.name)?.ladder.as_deref()?;
+    Some((ladder, definition.ladder(ladder).get(usize::try_from(plan.index).ok()?)?))
+}
+
+impl Draft<'_> {
+    /// Starts a clock. `since` is the moment it counts as armed (rungs at or before it do not apply),
+    /// `anchor` the day it is counted from unless its term names a field.
+    pub(crate) fn start(
+        &mut self,
+        name: &str,
+        subject: Subject,
+        owner: Option<&str>,
+        since: Instant,
+        anchor: NaiveDate,
+    ) -> Result<(), Refusal> {
+        let Some(spec) = self.definition.deadline(name) else { return Ok(()) };
+        let calendar = self.facts.calendar;
+        let term = term(&spec.term);
+        let anchor = match &spec.term.from {
+            Some(field) => date_field(&self.state, field)?,
+            None => anchor,
+        };
+        let counted = count(calendar, &self.state, &term, anchor, since)?;
+        let ladder = spec.ladder.as_deref().map_or(&[][..], |ladder| self.definition.ladder(ladder));
+        let (schedule, not_applicable) = plan(calendar, ladder, counted.due, anchor, since)?;
+        let deadline = Deadline {
+            no: self.state.numbers.deadline + 1,
+            name: name.to_owned(),
+            subject,
+            kind: spec.kind,
+            charged_to: spec.charged_to,
+            owner: owner.unwrap_or(&spec.owner).to_owned(),
+            started_at: since,
+            anchor,
+            term,
+            calendar: calendar.id().to_owned(),
+            calendar_version: calendar.version().to_owned(),
+            first_due: counted.due,
+            due: counted.due,
+            breach_at: counted.breach_at,
+            provisional: counted.provisional,
+            revision: 0,
+            extensions: 0,
+            history: Vec::new(),
+            missed_at: None,
+            status: Status::Running,
+            schedule,
+        };
+        self.emit(Effect::DeadlineStarted { deadline: Box::new(deadline.clone()) });
+        self.record_not_applicable(&deadline, 0, not_applicable);
+        Ok(())
+    }
+
+    /// Records rungs that lie before the clock: skipped, but not in silence (I11).
+    fn record_not_applicable(&mut self, deadline: &Deadline, revision: u32, plans: Vec<RungPlan>) {
+        for plan in plans {
+            let Some((ladder, rung)) = rung_of(self.definition, deadline, &plan) else { continue };
+            self.emit(Effect::RungRecorded {
+                rung: Box::new(RungRecord {
+                    deadline_no: deadline.no,
+                    revision,
+                    ladder: ladder.to_owned(),
+                    rung: rung.spec.rung.clone(),
+                    index: plan.index,
+                    repeat: plan.repeat,
+                    due_at: plan.at,
+                    result: RungResult::NotApplicable,
+                    measure: rung.spec.measure,
+                    recipients: Vec::new(),
+                    unreached: Vec::new(),
+                    template: None,
+                    next: None,
+                }),
+            });
+        }
+    }
+
+    /// Ends the newest open clock of this name, if there is one. A clock met after its breach stays
+    /// breached.
+    pub(crate) fn end(&mut self, name: &str, subject: Subject, end: End) {
+        let open = self.state.deadline(name, subject).filter(|deadline| deadline.is_open());
+        if let Some(no) = open.map(|deadline| deadline.no) {
+            self.emit(Effect::DeadlineEnded { no, end });
+        }
+    }
+
+    /// Stops a clock and keeps what is left of it.
+    pub(crate) fn pause(&mut self, name: &str) -> Result<(), Refusal> {
+        let clock = |problem| Refusal::Clock { deadline: name.to_owned(), problem };
+        let running = self.state.deadline(name, Subject::Case).filter(|deadline| deadline.is_running());
+        let deadline = running.ok_or_else(|| clock(ClockProblem::NotRunning))?;
+        if deadline.missed_at.is_some() {
+            return Err(clock(ClockProblem::Missed));
+        }
+        let calendar = self.facts.calendar;
+        let days = |count: i64| u32::try_from(count).unwrap_or(0);
+        let remaining = match (deadline.due, &deadline.term) {
+            (Due::Moment(moment), _) => Remaining::Micros(moment.micros() - self.at.micros()),
+            (Due::Day(day), Term::WorkingDays(_)) => {
+                Remaining::WorkingDays(days(calendar.count_working_days(self.today, day)))
+            }
+            (Due::Day(day), _) => Remaining::CalendarDays(days((day - self.today).num_days())),
+        };
+        let no = deadline.no;
+        self.emit(Effect::DeadlinePaused { no, remaining });
+        Ok(())
+    }
+
+    /// Runs a stopped clock: what was left is counted from today.
+    pub(crate) fn resume(&mut self, name: &str) -> Result<(), Refusal> {
+        let deadline = self.state.deadline(name, Subject::Case).cloned();
+        let Some((deadline, remaining)) = deadline.and_then(|deadline| match deadline.status {
+            Status::Paused { remaining, .. } => Some((deadline, remaining)),
+            Status::Running | Status::Ended { .. } => None,
+        }) else {
+            return Err(Refusal::Clock { deadline: name.to_owned(), problem: ClockProblem::NotPaused });
+        };
+        let calendar = self.facts.calendar;
+        let counted = match remaining {
+            Remaining::WorkingDays(days) => {
+                due_day(calendar, calendar.add_working_days(self.today, days)?.date)?
+            }
+            // Not rolled over again: the day left was counted to the date the order ended on.
+            Remaining::CalendarDays(days) => {
+                due_day(calendar, calendar.add_calendar_days(self.today, days, Roll::None)?.date)?
+            }
+            Remaining::Micros(micros) => {
+                let due = self.at.plus_micros(micros);
+                Counted { due: Due::Moment(due), breach_at: due.plus_micros(1), provisional: false }
+            }
+        };
+        self.move_to(&deadline, MoveReason::Resumed, counted, self.at)
+    }
+
+    /// Runs a clock again whose answer was not accepted. Its date does not move: rungs after the due
+    /// date that passed meanwhile are still to come, and the worker records them at once.
+    pub(crate) fn reopen(&mut self, name: &str) -> Result<(), Refusal> {
+        let Some(deadline) = self.state.deadline(name, Subject::Case).cloned() else {
+            return Err(Refusal::Clock { deadline: name.to_owned(), problem: ClockProblem::NotRunning });
+        };
+        if deadline.is_open() {
+            return Ok(());
+        }
+        let counted =
+            Counted { due: deadline.due, breach_at: deadline.breach_at, provisional: deadline.provisional };
+        self.move_to(&deadline, MoveReason::Reopened, counted, self.at.min(deadline.breach_at))
+    }
+
+    /// Checks an extension: asked before expiry and early enough, not too often, later than now, within
+    /// the cap.
+    pub(crate) fn check_extension(&self, extend: &Extend, asking: bool) -> Result<(), Refusal> {
+        let refuse = |problem| Refusal::Extension { deadline: extend.deadline.clone(), problem };
+        let spec = self.definition.deadline(&extend.deadline).and_then(|spec| spec.extension.as_ref());
+        let running = self.state.deadline(&extend.deadline, Subject::Case).filter(|d| d.is_running());
+        let (Some(spec), Some(deadline)) = (spec, running) else {
+            return Err(Refusal::Clock {
+                deadline: extend.deadline.clone(),
+                problem: ClockProblem::NotRunning,
+            });
+        };
+        if deadline.missed_at.is_some() {
+            return Err(refuse(ExtensionProblem::Expired));
+        }
+        let times = number(&spec.times);
+        if deadline.extensions >= times {
+            return Err(refuse(ExtensionProblem::TooOften { times }));
+        }
+        let calendar = self.facts.calendar;
+        let due = day_of(calendar, deadline.due);
+        if asking {
+            let latest = self.latest_request(spec, deadline, due)?;
+            if self.today > latest {
+                return Err(refuse(ExtensionProblem::TooLate { latest }));
+            }
+        }
+        let new = date_field(&self.state, &extend.to)?;
+        if new <= due {
+            return Err(refuse(ExtensionProblem::NotLater { due }));
+        }
+        let cap = calendar.add_calendar_days(deadline.anchor, number(&spec.cap_days), Roll::None)?.date;
+        if new > cap {
+            return Err(refuse(ExtensionProblem::BeyondCap { latest: cap }));
+        }
+        Ok(())
+    }
+
+    /// The last day an extension may be asked for: so many working days before the due date, or a part
+    /// of the term if that is less.
+    fn latest_request(
+        &self,
+        spec: &crate::file::ExtensionSpec,
+        deadline: &Deadline,
+        due: NaiveDate,
+    ) -> Result<NaiveDate, Refusal> {
+        let calendar = self.facts.calendar;
+        let conditional = spec.lead_working_days_if.iter().find(|case| self.holds(&case.when));
+        let lead = match conditional {
+            Some(case) => number(&case.number),
+            None => {
+                let lead = number(&spec.lead_working_days);
+                let first = day_of(calendar, deadline.first_due);
+                let term = u32::try_from(calendar.count_working_days(deadline.anchor, first)).unwrap_or(0);
+                spec.lead_fraction.map_or(lead, |part| lead.min(term / part.max(1)))
+            }
+        };
+        Ok(if lead == 0 { due } else { calendar.sub_working_days(due, lead)?.date })
+    }
+
+    /// Moves a legal date to an approved day.
+    pub(crate) fn extend(&mut self, extend: &Extend) -> Result<(), Refusal> {
+        self.check_extension(extend, false)?;
+        let new = date_field(&self.state, &extend.to)?;
+        let Some(deadline) = self.state.deadline(&extend.deadline, Subject::Case).cloned() else {
+            return Ok(());
+        };
+        let counted = due_day(self.facts.calendar, new)?;
+        self.move_to(&deadline, MoveReason::Extended, counted, self.at)
+    }
+
+    /// Counts an open clock again with the calendar at hand. Emits nothing when nothing changes.
+    pub(crate) fn recalculate(&mut self, deadline: &Deadline) -> Result<(), Refusal> {
+        let by_rule = deadline.history.is_empty();
+        let counted = if by_rule {
+            count(self.facts.calendar, &self.state, &deadline.term, deadline.anchor, deadline.started_at)?
+        } else {
+            // A date moved by an extension or a pause stands as it was decided.
+            match deadline.due {
+                Due::Day(day) => due_day(self.facts.calendar, day)?,
+                Due::Moment(_) => return Ok(()),
+            }
+        };
+        let same = counted.due == deadline.due && counted.provisional == deadline.provisional;
+        if same && deadline.calendar_version == self.facts.calendar.version() {
+            return Ok(());
+        }
+        // A breach is permanent, and so is the date it was measured by.
+        if deadline.missed_at.is_some() {
+            return Ok(());
+        }
+        self.move_to(deadline, MoveReason::Recalculated, counted, self.at)
+    }
+
+    fn move_to(
+        &mut self,
+        deadline: &Deadline,
+        why: MoveReason,
+        counted: Counted,
+        since: Instant,
+    ) -> Result<(), Refusal> {
+        let calendar = self.facts.calendar;
+        let ladder = self.definition.deadline(&deadline.name).and_then(|spec| spec.ladder.as_deref());
+        let ladder = ladder.map_or(&[][..], |ladder| self.definition.ladder(ladder));
+        let (schedule, not_applicable) = plan(calendar, ladder, counted.due, deadline.anchor, since)?;
+        let revision = deadline.revision + 1;
+        self.emit(Effect::DeadlineMoved {
+            no: deadline.no,
+            revision,
+            why,
+            due: counted.due,
+            breach_at: counted.breach_at,
+            provisional: counted.provisional,
+            calendar_version: calendar.version().to_owned(),
+            schedule,
+        });
+        self.record_not_applicable(deadline, revision, not_applicable);
+        Ok(())
+    }
+}
+
+/// A reminder is overtaken when something later of the same clock is due as well.
+pub(crate) fn is_overtaken(
+    deadline: &Deadline,
+    plan: &RungPlan,
+    measure: Measure,
+    next: Option<&RungPlan>,
+    now: Instant,
+) -> bool {
+    if measure != Measure::Remind {
+        return false;
+    }
+    let breach = deadline.missed_at.is_none().then_some(deadline.breach_at);
+    let later = deadline.schedule.iter().filter(|other| other.index != plan.index).chain(next);
+    let later = later.map(|other| other.at).chain(breach).filter(|at| *at > plan.at).min();
+    later.is_some_and(|at| at <= now)
+}

@@ -1,0 +1,345 @@
+//! A workflow file, compiled: parameters resolved, every name known, guards lowered, rungs parsed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveTime;
+use serde::{Deserialize, Serialize};
+
+use crate::act::{canonical, digest_hex};
+use crate::file::{ActSpec, DeadlineSpec, Field, FieldType, File, Number, Rung, Step};
+use crate::guard::{Guard, VarType};
+use crate::value::Name;
+
+mod meaning;
+
+/// A finding in a file that is well formed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Stable code.
+    pub code: String,
+    /// Where: `acts.dispatch.when`.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// A definition a case can run under.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    file: File,
+    bytes: Vec<u8>,
+    digest: String,
+    guards: BTreeMap<String, Guard>,
+    ladders: BTreeMap<Name, Vec<PlacedRung>>,
+}
+
+/// A rung with its place parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PlacedRung {
+    pub(crate) spec: Rung,
+    pub(crate) offset: Offset,
+    pub(crate) time: NaiveTime,
+}
+
+/// How far a rung lies from the due date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offset {
+    WorkingDays(i32),
+    Days(i32),
+    Hours(i32),
+}
+
+/// The number, once parameters are resolved.
+pub(crate) fn number(number: &Number) -> u32 {
+    match number {
+        Number::Value(value) => *value,
+        // Compiling replaces every parameter, so none is left here.
+        Number::Parameter(_) => 0,
+    }
+}
+
+impl Definition {
+    /// Resolves, checks and compiles a file. `set` gives the jurisdiction's values for its parameters.
+    /// All findings come back at once.
+    pub fn compile(file: &File, set: &BTreeMap<Name, u32>) -> Result<Definition, Vec<Finding>> {
+        let file = resolve(file, set)?;
+        let mut findings = Vec::new();
+        meaning::check(&file, &mut findings);
+        let variables = variables(&file);
+        let personal = file.fields.iter().filter(|(_, field)| field.personal);
+        let personal: BTreeSet<String> = personal.map(|(name, _)| name.clone()).collect();
+        let mut guards = BTreeMap::new();
+        for (path, source) in guard_sources(&file) {
+            match Guard::parse(&source, &variables, &personal) {
+                Ok(guard) => {
+                    guards.insert(source, guard);
+                }
+                Err(error) => findings.push(Finding {
+                    code: "WF0020".to_owned(),
+                    path,
+                    message: format!("{error}\n  {source}\n  {}^", " ".repeat(error.offset)),
+                }),
+            }
+        }
+        let mut ladders = BTreeMap::new();
+        for (name, rungs) in &file.ladders {
+            let mut parsed = Vec::new();
+            for (index, rung) in rungs.iter().enumerate() {
+                match (offset(&rung.at), time(rung.time.as_deref())) {
+                    (Some(offset), Some(time)) => {
+                        parsed.push(PlacedRung { spec: rung.clone(), offset, time })
+                    }
+                    _ => findings.push(Finding {
+                        code: "WF0021".to_owned(),
+                        path: format!("ladders.{name}[{index}]"),
+                        message: format!(
+                            "'{}' is no place on a ladder; write -5wd, +1d or +4h, and a time like 08:30",
+                            rung.at
+                        ),
+                    }),
+                }
+            }
+            ladders.insert(name.clone(), parsed);
+        }
+        if !findings.is_empty() {
+            return Err(findings);
+        }
+        let bytes = canonical(&file).map_err(|error| vec![finding("WF0001", "", &error.to_string())])?;
+        let digest = digest_hex(&bytes);
+        Ok(Definition { file, bytes, digest, guards, ladders })
+    }
+
+    /// From its stored bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Definition, Vec<Finding>> {
+        let file: File = serde_json::from_slice(bytes)
+            .map_err(|error| vec![finding("WF0001", "", &format!("stored definition: {error}"))])?;
+        Definition::compile(&file, &BTreeMap::new())
+    }
+
+    /// The resolved file.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Canonical bytes: what is stored and hashed.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// SHA-256 of the bytes, hex: what a case pins.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The act.
+    pub fn act(&self, name: &str) -> Option<&ActSpec> {
+        self.file.acts.get(name)
+    }
+
+    /// The clock.
+    pub fn deadline(&self, name: &str) -> Option<&DeadlineSpec> {
+        self.file.deadlines.get(name)
+    }
+
+    /// The field.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.file.fields.get(name)
+    }
+
+    /// The compiled guard with this text.
+    pub fn guard(&self, source: &str) -> Option<&Guard> {
+        self.guards.get(source)
+    }
+
+    pub(crate) fn ladder(&self, name: &str) -> &[PlacedRung] {
+        self.ladders.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The variables guards may use, with their types.
+    pub fn variables(&self) -> BTreeMap<String, VarType> {
+        variables(&self.file)
+    }
+}
+
+pub(crate) fn finding(code: &str, path: &str, message: &str) -> Finding {
+    Finding { code: code.to_owned(), path: path.to_owned(), message: message.to_owned() }
+}
+
+/// Puts the jurisdiction's numbers in place of `$name`.
+fn resolve(file: &File, set: &BTreeMap<Name, u32>) -> Result<File, Vec<Finding>> {
+    let mut findings = Vec::new();
+    let mut values = BTreeMap::new();
+    for (name, parameter) in &file.parameters {
+        let value = set.get(name).copied().unwrap_or(parameter.default);
+        if value < parameter.min || value > parameter.max {
+            findings.push(finding(
+                "WF0002",
+                &format!("parameters.{name}"),
+                &format!("{value} lies outside {}..{}", parameter.min, parameter.max),
+            ));
+        }
+        values.insert(name.clone(), value);
+    }
+    for name in set.keys().filter(|name| !file.parameters.contains_key(*name)) {
+        findings.push(finding(
+            "WF0003",
+            &format!("parameters.{name}"),
+            "the workflow has no parameter of this name",
+        ));
+    }
+    let mut tree =
+        serde_json::to_value(file).map_err(|error| vec![finding("WF0001", "", &error.to_string())])?;
+    substitute(&mut tree, &values, "", &mut findings);
+    if let Some(parameters) = tree.get_mut("parameters").and_then(serde_json::Value::as_object_mut) {
+        for (name, value) in &values {
+            if let Some(parameter) = parameters.get_mut(name) {
+                parameter["default"] = (*value).into();
+            }
+        }
+    }
+    if !findings.is_empty() {
+        return Err(findings);
+    }
+    serde_json::from_value(tree).map_err(|error| vec![finding("WF0001", "", &error.to_string())])
+}
+
+fn substitute(
+    tree: &mut serde_json::Value,
+    values: &BTreeMap<Name, u32>,
+    path: &str,
+    findings: &mut Vec<Finding>,
+) {
+    match tree {
+        serde_json::Value::Object(map) => {
+            for (key, value) in map.iter_mut() {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                substitute(value, values, &path, findings);
+            }
+        }
+        serde_json::Value::Array(list) => {
+            for (index, value) in list.iter_mut().enumerate() {
+                substitute(value, values, &format!("{path}[{index}]"), findings);
+            }
+        }
+        serde_json::Value::String(text) => {
+            let Some(name) = text.strip_prefix('$') else { return };
+            match values.get(name) {
+                Some(value) => *tree = (*value).into(),
+                None => findings.push(finding("WF0004", path, &format!("there is no parameter '{name}'"))),
+            }
+        }
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
+    }
+}
+
+/// The variables of a file's guards: fields, tracks, and what is known of each clock.
+fn variables(file: &File) -> BTreeMap<String, VarType> {
+    let mut variables = BTreeMap::new();
+    for (name, field) in file.fields.iter().filter(|(_, field)| !field.personal) {
+        let kind = match field.kind {
+            FieldType::Bool => VarType::Bool,
+            FieldType::Int => VarType::Int,
+            FieldType::Date => VarType::Date,
+            FieldType::Choice => VarType::Enum(field.choices.keys().cloned().collect()),
+            FieldType::Text | FieldType::Unit | FieldType::Person => VarType::Text,
+            FieldType::Units => continue,
+        };
+        variables.insert(name.clone(), kind);
+    }
+    for (name, track) in &file.tracks {
+        variables.insert(name.clone(), VarType::Enum(track.states.keys().cloned().collect()));
+    }
+    for name in file.deadlines.keys() {
+        for fact in ["running", "paused", "missed", "met", "due"] {
+            variables.insert(format!("{name}.{fact}"), VarType::Bool);
+        }
+        variables.insert(format!("{name}.extensions"), VarType::Int);
+        variables.insert(format!("{name}.term_days"), VarType::Int);
+    }
+    variables.insert("today".to_owned(), VarType::Date);
+    variables.insert("assignments.open".to_owned(), VarType::Int);
+    variables.insert("proposals.open".to_owned(), VarType::Int);
+    variables
+}
+
+/// Every guard of a file with its path.
+fn guard_sources(file: &File) -> Vec<(String, String)> {
+    let mut sources = Vec::new();
+    for (name, act) in &file.acts {
+        if let Some(when) = &act.when {
+            sources.push((format!("acts.{name}.when"), when.clone()));
+        }
+        for (index, step) in act.then.iter().enumerate() {
+            if let Some(only_if) = &step.only_if {
+                sources.push((format!("acts.{name}.then[{index}].if"), only_if.clone()));
+            }
+        }
+    }
+    for (name, deadline) in &file.deadlines {
+        let conditional = deadline.extension.iter().flat_map(|extension| &extension.lead_working_days_if);
+        for (index, number) in conditional.enumerate() {
+            sources.push((
+                format!("deadlines.{name}.extension.lead_working_days_if[{index}].when"),
+                number.when.clone(),
+            ));
+        }
+    }
+    sources
+}
+
+/// Parses `-5wd`, `+1d`, `+4h`.
+fn offset(text: &str) -> Option<Offset> {
+    let digits = text.find(|c: char| c.is_ascii_alphabetic())?;
+    let (number, unit) = text.split_at(digits);
+    if !number.starts_with(['+', '-']) {
+        return None;
+    }
+    let number: i32 = number.parse().ok().filter(|number: &i32| number.abs() <= 3650)?;
+    match unit {
+        "wd" => Some(Offset::WorkingDays(number)),
+        "d" => Some(Offset::Days(number)),
+        "h" => Some(Offset::Hours(number)),
+        _ => None,
+    }
+}
+
+fn time(text: Option<&str>) -> Option<NaiveTime> {
+    match text {
+        None => NaiveTime::from_hms_opt(8, 30, 0),
+        Some(text) => NaiveTime::parse_from_str(text, "%H:%M").ok(),
+    }
+}
+
+/// The one change a step makes.
+pub(crate) enum Change<'a> {
+    Move(&'a BTreeMap<Name, Name>),
+    Start(&'a Name),
+    Meet(&'a Name),
+    Cancel(&'a Name),
+    Reopen(&'a Name),
+    Pause(&'a Name),
+    Resume(&'a Name),
+    AskExtension(&'a crate::file::Extend),
+    Extend(&'a crate::file::Extend),
+    Assign(&'a crate::file::Assign),
+}
+
+impl Step {
+    /// The changes its keys name; a file that compiled has exactly one.
+    pub(crate) fn changes(&self) -> Vec<Change<'_>> {
+        let mut changes = Vec::new();
+        if !self.move_to.is_empty() {
+            changes.push(Change::Move(&self.move_to));
+        }
+        changes.extend(self.start.as_ref().map(Change::Start));
+        changes.extend(self.meet.as_ref().map(Change::Meet));
+        changes.extend(self.cancel.as_ref().map(Change::Cancel));
+        changes.extend(self.reopen.as_ref().map(Change::Reopen));
+        changes.extend(self.pause.as_ref().map(Change::Pause));
+        changes.extend(self.resume.as_ref().map(Change::Resume));
+        changes.extend(self.ask_extension.as_ref().map(Change::AskExtension));
+        changes.extend(self.extend.as_ref().map(Change::Extend));
+        changes.extend(self.assign.as_ref().map(Change::Assign));
+        changes
+    }
+}

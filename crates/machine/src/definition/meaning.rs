@@ -1,0 +1,351 @@
+//! What a well-formed file can still get wrong: names that point nowhere, terms with two rules, texts in
+//! one language. All findings at once.
+
+use std::collections::BTreeSet;
+
+use crate::act::Measure;
+use crate::definition::{Finding, finding};
+use crate::file::{ActSpec, FieldDefault, FieldType, File, Label, Number, TermSpec};
+use crate::state::DeadlineKind;
+use crate::value::Name;
+
+/// Built-in roles: everybody with a post; the unit work was sent to; who decides a proposal; who owes the
+/// clock of the rung.
+const BUILT_IN: [&str; 4] = ["any", "assignee", "signer", "owner"];
+
+/// Act names the engine keeps for itself.
+const RESERVED: [&str; 6] = ["tick", "comment", "amend", "take_back", "decide_proposal", "recalculate"];
+
+/// The most of anything in a file.
+const NAMES_MAX: usize = 200;
+
+struct Check<'a> {
+    file: &'a File,
+    out: &'a mut Vec<Finding>,
+}
+
+pub(super) fn check(file: &File, out: &mut Vec<Finding>) {
+    let mut check = Check { file, out };
+    check.names();
+    check.tracks();
+    check.fields();
+    check.deadlines();
+    check.ladders();
+    check.acts();
+}
+
+impl Check<'_> {
+    fn add(&mut self, code: &str, path: &str, message: String) {
+        self.out.push(finding(code, path, &message));
+    }
+
+    fn names(&mut self) {
+        let file = self.file;
+        let groups: [(&str, Vec<&Name>); 7] = [
+            ("parameters", file.parameters.keys().collect()),
+            ("roles", file.roles.keys().collect()),
+            ("fields", file.fields.keys().collect()),
+            ("tracks", file.tracks.keys().collect()),
+            ("deadlines", file.deadlines.keys().collect()),
+            ("ladders", file.ladders.keys().collect()),
+            ("acts", file.acts.keys().collect()),
+        ];
+        for (group, names) in groups {
+            if names.len() > NAMES_MAX {
+                self.add("WF0005", group, format!("{} entries; at most {NAMES_MAX}", names.len()));
+            }
+            for name in names {
+                let plain = name.starts_with(|c: char| c.is_ascii_lowercase())
+                    && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+                    && name.len() <= 64;
+                if !plain {
+                    self.add(
+                        "WF0006",
+                        &format!("{group}.{name}"),
+                        "a name is up to 64 small letters, digits and _, and begins with a letter".to_owned(),
+                    );
+                }
+            }
+        }
+        // One flat space of variables for guards, so a name means one thing.
+        let mut seen: BTreeSet<&Name> = BTreeSet::new();
+        for name in file.fields.keys().chain(file.tracks.keys()).chain(file.deadlines.keys()) {
+            if !seen.insert(name) {
+                self.add("WF0007", name, "a field, a track and a clock may not share a name".to_owned());
+            }
+        }
+        for name in file.roles.keys().filter(|name| BUILT_IN.contains(&name.as_str())) {
+            self.add("WF0008", &format!("roles.{name}"), "this role is built in".to_owned());
+        }
+        for name in file.acts.keys().filter(|name| RESERVED.contains(&name.as_str())) {
+            self.add("WF0008", &format!("acts.{name}"), "this act is built in".to_owned());
+        }
+        self.label("title", &file.title);
+        for (name, role) in &file.roles {
+            self.label(&format!("roles.{name}.title"), &role.title);
+            if let Some(field) = &role.unit {
+                self.field(&format!("roles.{name}.unit"), field, &[FieldType::Unit]);
+            }
+        }
+        if let Some(role) = &file.fallback {
+            self.role("fallback", role, &[]);
+        }
+    }
+
+    fn label(&mut self, path: &str, label: &Label) {
+        if label.zh.trim().is_empty() || label.en.trim().is_empty() {
+            self.add("WF0009", path, "a title is needed in Chinese and in English".to_owned());
+        }
+    }
+
+    fn role(&mut self, path: &str, role: &str, built_in: &[&str]) {
+        if !self.file.roles.contains_key(role) && !built_in.contains(&role) {
+            self.add("WF0010", path, format!("there is no role '{role}'"));
+        }
+    }
+
+    fn field(&mut self, path: &str, field: &str, kinds: &[FieldType]) {
+        match self.file.fields.get(field) {
+            None => self.add("WF0011", path, format!("there is no field '{field}'")),
+            Some(spec) if !kinds.is_empty() && !kinds.contains(&spec.kind) => {
+                self.add("WF0012", path, format!("the field '{field}' has another type than is needed here"));
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn deadline(&mut self, path: &str, name: &str) {
+        if !self.file.deadlines.contains_key(name) {
+            self.add("WF0013", path, format!("there is no clock '{name}'"));
+        }
+    }
+
+    fn tracks(&mut self) {
+        let file = self.file;
+        if !file.tracks.contains_key("main") {
+            self.add("WF0014", "tracks", "one track must be called main".to_owned());
+        }
+        for (name, track) in &file.tracks {
+            let at = format!("tracks.{name}");
+            self.label(&format!("{at}.title"), &track.title);
+            if !track.states.contains_key(&track.initial) {
+                self.add(
+                    "WF0015",
+                    &format!("{at}.initial"),
+                    format!("there is no state '{}'", track.initial),
+                );
+            }
+            if track.states.len() > NAMES_MAX {
+                self.add("WF0005", &at, format!("{} states; at most {NAMES_MAX}", track.states.len()));
+            }
+            for (state, spec) in &track.states {
+                let at = format!("{at}.states.{state}");
+                self.label(&format!("{at}.title"), &spec.title);
+                if let Some(owner) = &spec.owner {
+                    self.role(&format!("{at}.owner"), owner, &[]);
+                }
+                if let Some(deadline) = &spec.deadline {
+                    self.deadline(&format!("{at}.deadline"), deadline);
+                }
+                if (spec.rest || spec.outcome.is_some()) && spec.deadline.is_some() {
+                    self.add("WF0016", &at, "a state at rest has no clock".to_owned());
+                }
+            }
+        }
+    }
+
+    fn fields(&mut self) {
+        let file = self.file;
+        for (name, field) in &file.fields {
+            let at = format!("fields.{name}");
+            self.label(&format!("{at}.title"), &field.title);
+            if (field.kind == FieldType::Choice) == field.choices.is_empty() {
+                self.add(
+                    "WF0017",
+                    &at,
+                    "choices belong to a field of type choice, and only there".to_owned(),
+                );
+            }
+            if field.personal && field.kind != FieldType::Text {
+                self.add("WF0017", &at, "only a text can be personal".to_owned());
+            }
+            if field.personal && field.column.is_some() {
+                self.add("WF0018", &at, "a personal field fills no column of the ledger".to_owned());
+            }
+            if let Some(default) = &field.default {
+                match default {
+                    FieldDefault::DepartmentOfSector(from) | FieldDefault::Field(from) => {
+                        self.field(&format!("{at}.default"), from, &[]);
+                    }
+                    FieldDefault::ActorUnit | FieldDefault::False => {}
+                }
+            }
+            if let Some(term) = &field.suggest {
+                self.term(&format!("{at}.suggest"), term);
+            }
+        }
+    }
+
+    fn term(&mut self, path: &str, term: &TermSpec) {
+        let rules = [&term.working_days, &term.calendar_days, &term.months, &term.hours];
+        let rules = rules.into_iter().flatten().count();
+        let counted_back = term.on.is_some() && term.working_days.is_some();
+        if !(counted_back && rules == 1) && rules + usize::from(term.on.is_some()) != 1 {
+            self.add(
+                "WF0019",
+                path,
+                "a term has exactly one of: on, working_days, calendar_days, months, hours; or on with \
+                 working_days to count back"
+                    .to_owned(),
+            );
+        }
+        for number in
+            [&term.working_days, &term.calendar_days, &term.months, &term.hours].into_iter().flatten()
+        {
+            if let Number::Value(0) | Number::Value(100_001..) = number {
+                self.add("WF0019", path, "a term is 1 to 100,000".to_owned());
+            }
+        }
+        for field in [&term.on, &term.from].into_iter().flatten() {
+            self.field(path, field, &[FieldType::Date]);
+        }
+    }
+
+    fn deadlines(&mut self) {
+        let file = self.file;
+        for (name, deadline) in &file.deadlines {
+            let at = format!("deadlines.{name}");
+            self.label(&format!("{at}.title"), &deadline.title);
+            self.role(&format!("{at}.owner"), &deadline.owner, &["assignee", "signer"]);
+            self.term(&format!("{at}.term"), &deadline.term);
+            if let Some(ladder) = &deadline.ladder
+                && !file.ladders.contains_key(ladder)
+            {
+                self.add("WF0022", &format!("{at}.ladder"), format!("there is no ladder '{ladder}'"));
+            }
+            for next in &deadline.on_miss {
+                self.deadline(&format!("{at}.on_miss"), next);
+                if next == name {
+                    self.add("WF0023", &format!("{at}.on_miss"), "a clock cannot start itself".to_owned());
+                }
+            }
+            if deadline.extension.is_some() && deadline.kind != DeadlineKind::Legal {
+                self.add("WF0024", &format!("{at}.extension"), "only a legal date is extended".to_owned());
+            }
+        }
+    }
+
+    fn ladders(&mut self) {
+        let file = self.file;
+        for (name, rungs) in &file.ladders {
+            let mut seen = BTreeSet::new();
+            for (index, rung) in rungs.iter().enumerate() {
+                let at = format!("ladders.{name}[{index}]");
+                if !seen.insert(&rung.rung) {
+                    self.add("WF0025", &at, format!("the rung '{}' stands here twice", rung.rung));
+                }
+                for role in &rung.to {
+                    self.role(&format!("{at}.to"), role, &["owner"]);
+                }
+                if let Some(signer) = &rung.signer {
+                    self.role(&format!("{at}.signer"), signer, &[]);
+                }
+                if let Some(deadline) = &rung.deadline {
+                    self.deadline(&format!("{at}.deadline"), deadline);
+                }
+                if rung.every_working_days.is_some() && index + 1 != rungs.len() {
+                    self.add("WF0026", &at, "only the last rung of a ladder repeats".to_owned());
+                }
+                let waits = matches!(rung.measure, Measure::Draft | Measure::Propose);
+                if waits && (rung.signer.is_none() || rung.what.is_none()) {
+                    self.add(
+                        "WF0027",
+                        &at,
+                        "a draft or proposal names what it is and who signs it".to_owned(),
+                    );
+                }
+            }
+        }
+    }
+
+    fn acts(&mut self) {
+        let file = self.file;
+        if !file.acts.values().any(|act| act.opens) {
+            self.add("WF0028", "acts", "no act opens a case".to_owned());
+        }
+        for (name, act) in &file.acts {
+            self.act(&format!("acts.{name}"), act);
+        }
+    }
+
+    fn act(&mut self, at: &str, act: &ActSpec) {
+        let file = self.file;
+        self.label(&format!("{at}.title"), &act.title);
+        if act.by.is_empty() {
+            self.add("WF0029", &format!("{at}.by"), "nobody may do this act".to_owned());
+        }
+        for role in &act.by {
+            self.role(&format!("{at}.by"), role, &["any", "assignee"]);
+        }
+        for role in &act.enter_for {
+            self.role(&format!("{at}.enter_for"), role, &[]);
+        }
+        for (track, states) in &act.from {
+            for state in states.names() {
+                self.state(&format!("{at}.in"), track, state);
+            }
+        }
+        for field in act.requires.iter().chain(&act.accepts) {
+            self.field(&format!("{at}.requires"), field, &[]);
+        }
+        if let Some(officers) = &act.officers {
+            self.role(&format!("{at}.officers"), &officers.role, &[]);
+        }
+        for other in act.apart.actor.iter().chain(&act.apart.officers) {
+            if !file.acts.contains_key(other) {
+                self.add("WF0030", &format!("{at}.apart"), format!("there is no act '{other}'"));
+            }
+        }
+        for (index, step) in act.then.iter().enumerate() {
+            let at = format!("{at}.then[{index}]");
+            if step.changes().len() != 1 {
+                self.add("WF0031", &at, "a step makes exactly one change".to_owned());
+            }
+            for (track, state) in &step.move_to {
+                self.state(&at, track, state);
+            }
+            let clocks = [&step.start, &step.meet, &step.cancel, &step.reopen, &step.pause, &step.resume];
+            for clock in clocks.into_iter().flatten() {
+                self.deadline(&at, clock);
+            }
+            for extend in [&step.ask_extension, &step.extend].into_iter().flatten() {
+                self.deadline(&at, &extend.deadline);
+                self.field(&at, &extend.to, &[FieldType::Date]);
+                let extensible = file.deadlines.get(&extend.deadline).is_none_or(|d| d.extension.is_some());
+                if !extensible {
+                    self.add(
+                        "WF0024",
+                        &at,
+                        format!("the clock '{}' has no extension rules", extend.deadline),
+                    );
+                }
+            }
+            if let Some(assign) = &step.assign {
+                self.field(&at, &assign.to, &[FieldType::Unit, FieldType::Units]);
+                if let Some(deadline) = &assign.deadline {
+                    self.deadline(&at, deadline);
+                }
+            }
+        }
+    }
+
+    fn state(&mut self, path: &str, track: &str, state: &str) {
+        match self.file.tracks.get(track) {
+            None => self.add("WF0014", path, format!("there is no track '{track}'")),
+            Some(spec) if !spec.states.contains_key(state) => {
+                self.add("WF0015", path, format!("the track '{track}' has no state '{state}'"));
+            }
+            Some(_) => {}
+        }
+    }
+}

@@ -1,0 +1,637 @@
+//! Workflow files: what a regulator's staff may edit. The only place that sees YAML.
+//!
+//! Reading is strict: unknown keys, duplicate keys and anchors beyond a budget are refused with line,
+//! column and caret. What is well formed but wrong in meaning is found by
+//! [`Definition::compile`](crate::Definition::compile), all of it at once.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::act::{AssignmentDuty, Measure};
+use crate::state::{ChargedTo, DeadlineKind};
+use crate::value::Name;
+
+/// The largest workflow file that is read.
+pub const FILE_BYTES_MAX: usize = 512 * 1024;
+
+/// Text in both languages.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Label {
+    /// Chinese.
+    pub zh: String,
+    /// English.
+    pub en: String,
+}
+
+/// A workflow file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// Its name, the same in every edition.
+    pub workflow: Name,
+    /// Its edition.
+    pub edition: String,
+    /// Its title.
+    pub title: Label,
+    /// Letters before the number of a case: `YH` gives YH-2026-000123.
+    pub numbering: String,
+    /// The calendar its days are counted in.
+    pub calendar: String,
+    /// `none` for imported history: states need no owner and no clock, and lists say so.
+    #[serde(default)]
+    pub obligations: Obligations,
+    /// The role told when a rung reaches nobody (I11).
+    #[serde(default)]
+    pub fallback: Option<Name>,
+    /// The field that holds the sector, from which a unit field can be filled at opening.
+    #[serde(default)]
+    pub parameters: BTreeMap<Name, Parameter>,
+    /// Roles.
+    #[serde(default)]
+    pub roles: BTreeMap<Name, Role>,
+    /// Fields.
+    #[serde(default)]
+    pub fields: BTreeMap<Name, Field>,
+    /// Tracks; one of them is `main`.
+    pub tracks: BTreeMap<Name, Track>,
+    /// Clocks.
+    #[serde(default)]
+    pub deadlines: BTreeMap<Name, DeadlineSpec>,
+    /// Ladders.
+    #[serde(default)]
+    pub ladders: BTreeMap<Name, Vec<Rung>>,
+    /// Acts.
+    pub acts: BTreeMap<Name, ActSpec>,
+}
+
+/// Whether the file promises an owner and a clock in every state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Obligations {
+    /// It does (I2).
+    #[default]
+    Required,
+    /// It does not: imported history.
+    None,
+}
+
+/// A number a jurisdiction may set at `publish`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameter {
+    /// Used unless set.
+    pub default: u32,
+    /// Least value allowed.
+    pub min: u32,
+    /// Largest value allowed.
+    pub max: u32,
+    /// Where the default comes from.
+    #[serde(default)]
+    pub source: Option<String>,
+}
+
+/// A number, or `$name` of a parameter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Number {
+    /// The number itself.
+    Value(u32),
+    /// The parameter's.
+    Parameter(String),
+}
+
+/// A role: who may act, who owes, who is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Role {
+    /// Its title.
+    pub title: Label,
+    /// The field naming the unit whose holders count; without it, every holder in the jurisdiction.
+    #[serde(default)]
+    pub unit: Option<Name>,
+    /// A role of the state, able to re-inspect and close out.
+    #[serde(default)]
+    pub regulator: bool,
+}
+
+/// A field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Field {
+    /// Its title.
+    pub title: Label,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: FieldType,
+    /// Longest text, in characters.
+    #[serde(default)]
+    pub max_chars: Option<u32>,
+    /// Least number.
+    #[serde(default)]
+    pub min: Option<i64>,
+    /// Largest number.
+    #[serde(default)]
+    pub max: Option<i64>,
+    /// The choices.
+    #[serde(default)]
+    pub choices: BTreeMap<Name, Label>,
+    /// Kept apart, erasable; the act holds a salted digest.
+    #[serde(default)]
+    pub personal: bool,
+    /// A date that must lie after today when it is given.
+    #[serde(default)]
+    pub after_today: bool,
+    /// A date that may not lie after today.
+    #[serde(default)]
+    pub until_today: bool,
+    /// A date at most so many days ahead.
+    #[serde(default)]
+    pub within_days: Option<Number>,
+    /// Value at opening when none is given.
+    #[serde(default)]
+    pub default: Option<FieldDefault>,
+    /// The column of the ledger it fills.
+    #[serde(default)]
+    pub column: Option<Column>,
+    /// Working out a proposed date, shown by `next`; never set by itself.
+    #[serde(default)]
+    pub suggest: Option<TermSpec>,
+}
+
+/// Types of fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldType {
+    /// Text.
+    Text,
+    /// A whole number.
+    Int,
+    /// Yes or no.
+    Bool,
+    /// A day, `2026-06-28`.
+    Date,
+    /// One of the choices.
+    Choice,
+    /// A unit.
+    Unit,
+    /// Several units.
+    Units,
+    /// A person.
+    Person,
+}
+
+/// Where a value comes from when none is given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldDefault {
+    /// The department the jurisdiction's table names for the sector in this field.
+    DepartmentOfSector(Name),
+    /// The unit of the person who acts.
+    ActorUnit,
+    /// The value of another field.
+    Field(Name),
+    /// No.
+    False,
+}
+
+/// Columns of the ledger that SQL filters by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Column {
+    /// The enterprise.
+    Enterprise,
+    /// The township or other area.
+    Area,
+    /// The sector.
+    Sector,
+    /// The source of the finding.
+    Source,
+    /// The level.
+    Level,
+    /// What is searched by text.
+    Text,
+}
+
+/// A track.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Track {
+    /// Its title.
+    pub title: Label,
+    /// The state it begins in.
+    pub initial: Name,
+    /// Its states.
+    pub states: BTreeMap<Name, StateSpec>,
+}
+
+/// A state of a track.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateSpec {
+    /// Its title.
+    pub title: Label,
+    /// Nothing is owed here.
+    #[serde(default)]
+    pub rest: bool,
+    /// An end, and which. `rectified` is the one that counts as 销号.
+    #[serde(default)]
+    pub outcome: Option<Outcome>,
+    /// The role that owes the next step.
+    #[serde(default)]
+    pub owner: Option<Name>,
+    /// The clock of that step.
+    #[serde(default)]
+    pub deadline: Option<Name>,
+}
+
+/// How a case ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// 整改销号: through a passed re-inspection only (I1).
+    Rectified,
+    /// 不予认定.
+    NotUpheld,
+    /// 转一般.
+    Downgraded,
+    /// 移送.
+    Transferred,
+    /// 并案.
+    Merged,
+    /// 撤销.
+    Annulled,
+    /// 关闭取缔.
+    ShutDown,
+    /// A duty or task was done.
+    Done,
+    /// Imported history: settled.
+    Settled,
+    /// Imported history: recorded.
+    Recorded,
+}
+
+/// A clock of the workflow file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeadlineSpec {
+    /// Its title.
+    pub title: Label,
+    /// Legal date, step clock or parallel duty.
+    pub kind: DeadlineKind,
+    /// Whose overdue flag it raises.
+    #[serde(default)]
+    pub charged_to: ChargedTo,
+    /// The role that owes it. `assignee`: the unit the work was sent to; `signer`: who decides a proposal.
+    pub owner: Name,
+    /// How it is counted.
+    pub term: TermSpec,
+    /// The ladder it climbs.
+    #[serde(default)]
+    pub ladder: Option<Name>,
+    /// Clocks that start when this one is missed, unless they run already.
+    #[serde(default)]
+    pub on_miss: Vec<Name>,
+    /// Rules for moving it.
+    #[serde(default)]
+    pub extension: Option<ExtensionSpec>,
+    /// Where the rule comes from.
+    #[serde(default)]
+    pub source: Option<String>,
+}
+
+/// How a clock is counted. Exactly one of the first five keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TermSpec {
+    /// The date in this field. With `working_days`: counted back from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Name>,
+    /// Working days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_days: Option<Number>,
+    /// Calendar days, rolled over unless `roll: false`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar_days: Option<Number>,
+    /// Months, rolled over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub months: Option<Number>,
+    /// Elapsed hours from the act.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<Number>,
+    /// The field with the day it is counted from; without it, the day of the act.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Name>,
+    /// Whether a last day off rolls to the next working day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roll: Option<bool>,
+}
+
+/// Rules for moving a legal date.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExtensionSpec {
+    /// Asked for at least so many working days before the due date…
+    pub lead_working_days: Number,
+    /// …or this part of the term, if that is less (5: a fifth).
+    #[serde(default)]
+    pub lead_fraction: Option<u32>,
+    /// …unless this guard holds: then so many.
+    #[serde(default)]
+    pub lead_working_days_if: Vec<ConditionalNumber>,
+    /// Granted at most so often.
+    pub times: Number,
+    /// The new date at most so many days after the start of the clock.
+    pub cap_days: Number,
+}
+
+/// A number under a condition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConditionalNumber {
+    /// The guard.
+    pub when: String,
+    /// The number.
+    pub number: Number,
+}
+
+/// A rung of a ladder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rung {
+    /// Its name, unique in its ladder.
+    pub rung: Name,
+    /// Days from the due date, with sign and unit: `-5wd`, `+1d`, `+10wd`, `+4h`.
+    pub at: String,
+    /// Local time; 08:30 unless given.
+    #[serde(default)]
+    pub time: Option<String>,
+    /// Only for terms of at least so many working days.
+    #[serde(default)]
+    pub if_term_at_least: Option<Number>,
+    /// What it does.
+    #[serde(rename = "do")]
+    pub measure: Measure,
+    /// Who is told: roles; `owner` is the role that owes the clock.
+    #[serde(default)]
+    pub to: Vec<Name>,
+    /// The text it is told in.
+    #[serde(default)]
+    pub template: Option<Name>,
+    /// What is marked, drafted or proposed.
+    #[serde(default)]
+    pub what: Option<Name>,
+    /// Who signs a draft or proposal.
+    #[serde(default)]
+    pub signer: Option<Name>,
+    /// The clock of the signer.
+    #[serde(default)]
+    pub deadline: Option<Name>,
+    /// Repeats every so many working days until the case moves.
+    #[serde(default)]
+    pub every_working_days: Option<Number>,
+}
+
+/// An act.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActSpec {
+    /// Its title.
+    pub title: Label,
+    /// Opens a case.
+    #[serde(default)]
+    pub opens: bool,
+    /// One of the everyday acts; the rest stands behind "more".
+    #[serde(default)]
+    pub everyday: bool,
+    /// Roles that may do it; `any` is everybody with a post.
+    pub by: Vec<Name>,
+    /// Roles that may enter it for someone who may do it (代录).
+    #[serde(default)]
+    pub enter_for: Vec<Name>,
+    /// Where each named track must stand.
+    #[serde(default, rename = "in")]
+    pub from: BTreeMap<Name, OneOrMany>,
+    /// A guard.
+    #[serde(default)]
+    pub when: Option<String>,
+    /// Fields that must be given.
+    #[serde(default)]
+    pub requires: Vec<Name>,
+    /// Fields that may be given.
+    #[serde(default)]
+    pub accepts: Vec<Name>,
+    /// Evidence that must be handed in: kind and least number.
+    #[serde(default)]
+    pub evidence: BTreeMap<Name, u32>,
+    /// Officers that must be named.
+    #[serde(default)]
+    pub officers: Option<Officers>,
+    /// Signature or recorded refusal is needed.
+    #[serde(default)]
+    pub signature: bool,
+    /// A reason is needed.
+    #[serde(default)]
+    pub reason: bool,
+    /// Separation of duty.
+    #[serde(default)]
+    pub apart: Apart,
+    /// What it stands for in the invariants.
+    #[serde(default)]
+    pub counts_as: Option<CountsAs>,
+    /// It moves an assignment of the actor's unit.
+    #[serde(default)]
+    pub assignment: Option<AssignmentMove>,
+    /// What it changes, in order.
+    #[serde(default)]
+    pub then: Vec<Step>,
+}
+
+/// One name or several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMany {
+    /// One.
+    One(Name),
+    /// Any of several.
+    Many(Vec<Name>),
+}
+
+impl OneOrMany {
+    /// The names.
+    pub fn names(&self) -> &[Name] {
+        match self {
+            OneOrMany::One(name) => std::slice::from_ref(name),
+            OneOrMany::Many(names) => names,
+        }
+    }
+}
+
+/// Named officers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Officers {
+    /// At least so many, all different.
+    pub least: u32,
+    /// The role each must hold.
+    pub role: Name,
+}
+
+/// Separation of duty: the persons here took no part in the acts named.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Apart {
+    /// The actor, and whoever it is entered for.
+    #[serde(default)]
+    pub actor: Vec<Name>,
+    /// The officers.
+    #[serde(default)]
+    pub officers: Vec<Name>,
+}
+
+/// What an act stands for in invariant I1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CountsAs {
+    /// Work on the hazard itself.
+    Rectification,
+    /// 报完成.
+    CompletionReport,
+    /// 复查通过.
+    PassedReinspection,
+    /// 复查不通过.
+    FailedReinspection,
+    /// 销号.
+    CloseOut,
+}
+
+/// How an act moves an assignment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AssignmentMove {
+    /// 签收.
+    Receive,
+    /// 反馈.
+    FeedBack,
+    /// 退单.
+    Return,
+}
+
+/// One change of an act. Exactly one key besides `if`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Only if this guard holds.
+    #[serde(default, rename = "if", skip_serializing_if = "Option::is_none")]
+    pub only_if: Option<String>,
+    /// Track to state.
+    #[serde(default, rename = "move", skip_serializing_if = "BTreeMap::is_empty")]
+    pub move_to: BTreeMap<Name, Name>,
+    /// Starts a clock (once more, if it ended).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Name>,
+    /// Ends a clock: what it waited for was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meet: Option<Name>,
+    /// Ends a clock that is no longer needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel: Option<Name>,
+    /// Runs a met clock again, its date unchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reopen: Option<Name>,
+    /// Stops a clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Name>,
+    /// Runs a stopped clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<Name>,
+    /// Checks that an extension may be asked for now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask_extension: Option<Extend>,
+    /// Moves a legal date.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extend: Option<Extend>,
+    /// Sends work to the unit or units in a field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assign: Option<Assign>,
+}
+
+/// A legal date and the field with its new day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Extend {
+    /// The clock.
+    pub deadline: Name,
+    /// The field.
+    pub to: Name,
+}
+
+/// Work sent to units.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Assign {
+    /// The field with the unit or units.
+    pub to: Name,
+    /// Lead or assisting.
+    #[serde(rename = "as")]
+    pub duty: AssignmentDuty,
+    /// The clock each unit gets for its receipt.
+    #[serde(default)]
+    pub deadline: Option<Name>,
+}
+
+/// A structural error: the first one, with its place.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct FileError {
+    /// What is wrong, with file, line, column and caret.
+    pub message: String,
+    /// Line, from 1; 0 when unknown.
+    pub line: u64,
+    /// Column, from 1; 0 when unknown.
+    pub column: u64,
+}
+
+/// Reads a workflow file.
+pub fn parse(file_name: &str, text: &str) -> Result<File, FileError> {
+    read(file_name, text)
+}
+
+/// Reads any of our YAML files strictly.
+pub fn read<T: serde::de::DeserializeOwned>(file_name: &str, text: &str) -> Result<T, FileError> {
+    if text.len() > FILE_BYTES_MAX {
+        let message =
+            format!("{file_name}: the file has {} bytes; at most {FILE_BYTES_MAX} are read", text.len());
+        return Err(FileError { message, line: 0, column: 0 });
+    }
+    serde_saphyr::from_str(text).map_err(|error| {
+        let (line, column) =
+            error.location().map_or((0, 0), |place| (place.line(), place.column()));
+        FileError { message: caret(file_name, text, line, column, &plain(&error)), line, column }
+    })
+}
+
+/// The message of a YAML error without the parser's own snippet.
+fn plain(error: &serde_saphyr::Error) -> String {
+    let text = error.without_snippet().to_string();
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// `file:line:column: message`, the line, and a caret under the column.
+pub fn caret(file_name: &str, text: &str, line: u64, column: u64, message: &str) -> String {
+    let Some(source) =
+        usize::try_from(line).ok().filter(|line| *line > 0).and_then(|line| text.lines().nth(line - 1))
+    else {
+        return format!("{file_name}: {message}");
+    };
+    let number = line.to_string();
+    let margin = " ".repeat(number.len());
+    let before = usize::try_from(column).unwrap_or(1).saturating_sub(1);
+    // A wide character takes two columns on the terminal.
+    let pad: usize = source.chars().take(before).map(|c| if (c as u32) < 0x1100 { 1 } else { 2 }).sum();
+    format!(
+        "{file_name}:{line}:{column}: {message}\n{margin} |\n{number} | {source}\n{margin} | {}^",
+        " ".repeat(pad)
+    )
+}

@@ -1,0 +1,31 @@
+//! The pure state machine of a case.
+//!
+//! A *workflow file* (YAML) is read by [`file`], compiled with its guards into a [`Definition`],
+//! and run by two total functions: [`decide`] turns a command into acts or a
+//! refusal, [`apply`] folds an act into the state. Everything an act changes stands in the act as an
+//! [`Effect`], so folding needs neither the definition nor a calendar.
+//!
+//! Architecture invariant: nothing here knows a clock, randomness, I/O or async. Time, ids, salts and
+//! the directory of people are arguments. What comes back is data with codes, never prose.
+
+pub mod act;
+pub mod check;
+pub mod command;
+mod deadline;
+pub mod decide;
+pub mod definition;
+pub mod file;
+pub mod guard;
+pub mod project;
+mod requirement;
+pub mod state;
+mod sweep;
+pub mod time;
+pub mod value;
+
+pub use act::{Act, Actor, Effect, Person};
+pub use command::{Command, Directory, Facts, Refusal};
+pub use decide::{decide, next};
+pub use definition::{Definition, Finding};
+pub use state::{State, apply, fold};
+pub use time::Instant;

@@ -1,0 +1,511 @@
+//! The durable case: one trait of a few calls, and the database behind it.
+//!
+//! Architecture invariants: the trait names no database. SQL stands in this crate alone. Nothing in SQL
+//! asks for the time. A change commits whole or not at all, and only against the version it was decided
+//! on.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use machine::act::{Measure, RungResult};
+use machine::command::Personal;
+use machine::file::Column;
+use machine::project::Projection;
+use machine::time::Due;
+use machine::value::{CaseId, Name, PersonId, TenantId, UnitId};
+use machine::{Instant, State};
+use serde::{Deserialize, Serialize};
+
+pub mod sqlite;
+
+/// What a store can fail with.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database said no.
+    #[error("the database refused or could not be reached")]
+    Database(#[source] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("the database schema does not fit this program")]
+    Migrate(#[source] sqlx::migrate::MigrateError),
+    /// A row does not hold what its column promises.
+    #[error("table {table}, column {column}, row {row}: {problem}")]
+    Inconsistent {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// The row.
+        row: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A statement changed another number of rows than it had to.
+    #[error("{statement} changed {actual} rows, not {expected}")]
+    RowsAffected {
+        /// The statement.
+        statement: &'static str,
+        /// Rows that had to change.
+        expected: u64,
+        /// Rows that changed.
+        actual: u64,
+    },
+    /// The database is not one this program may use.
+    #[error("{0}")]
+    Unfit(String),
+    /// Simulated time on a store with a real clock.
+    #[error("this store runs on the real clock; its time cannot be set")]
+    RealClock,
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        StoreError::Database(error)
+    }
+}
+
+/// Where a store takes its time from. Fixed for its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Clock {
+    /// The host's clock.
+    Real,
+    /// Set by hand: demonstrations and tests.
+    Simulated,
+}
+
+/// What the engine wants to know before it decides.
+#[derive(Clone, Debug)]
+pub struct Read {
+    /// The case.
+    pub case: CaseId,
+    /// The idempotency key, if the command has one.
+    pub key: Option<String>,
+}
+
+/// The head of a case, and what its key was used for.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The head, if the case exists.
+    pub head: Option<Head>,
+    /// What the key was used for.
+    pub used: Option<Used>,
+}
+
+/// The head of a case.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// The whole state.
+    pub state: State,
+    /// Hash of its last act, hex.
+    pub last_hash: String,
+}
+
+/// An idempotency row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Used {
+    /// Digest of the command.
+    pub fingerprint: String,
+    /// The case.
+    pub case: CaseId,
+    /// The last act it made.
+    pub version: u32,
+}
+
+/// An act as it is written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ActRow {
+    /// The case.
+    pub case_id: CaseId,
+    /// Its number in the case.
+    pub version: u32,
+    /// When, in microseconds.
+    pub at: i64,
+    /// Its name.
+    pub name: Name,
+    /// The acting person.
+    pub person_id: Option<PersonId>,
+    /// Algorithm of the chain.
+    pub algorithm: String,
+    /// Canonical bytes.
+    pub body: String,
+    /// Hash over the one before and the body, hex.
+    pub hash: String,
+}
+
+/// One decision, to be written whole or not at all.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The version it was decided on; 0 opens the case.
+    pub expected_version: u32,
+    /// The workflow's name.
+    pub workflow: Name,
+    /// The acts.
+    pub acts: Vec<ActRow>,
+    /// The state after them.
+    pub state: State,
+    /// What SQL sees of it.
+    pub projection: Projection,
+    /// Rungs recorded.
+    pub rungs: Vec<RungRow>,
+    /// Notices for the outbox.
+    pub notices: Vec<NoticeRow>,
+    /// Personal values.
+    pub personal: Vec<Personal>,
+    /// Idempotency key and digest of the command.
+    pub key: Option<(String, String)>,
+}
+
+/// A recorded rung.
+#[derive(Clone, Debug, Serialize)]
+pub struct RungRow {
+    /// The clock.
+    pub deadline_no: u32,
+    /// Its revision.
+    pub revision: u32,
+    /// The ladder.
+    pub ladder: Name,
+    /// The rung.
+    pub rung: Name,
+    /// Its repetition.
+    pub repeat: u32,
+    /// The act that recorded it.
+    pub act_version: u32,
+    /// What became of it.
+    pub result: RungResult,
+    /// What it does.
+    pub measure: Measure,
+    /// The moment it was due, in microseconds.
+    pub due_at: i64,
+    /// When it was recorded, in microseconds.
+    pub recorded_at: i64,
+}
+
+/// A notice in the outbox.
+#[derive(Clone, Debug, Serialize)]
+pub struct NoticeRow {
+    /// Stable id, derived from the rung and the recipient.
+    pub notice_id: String,
+    /// The act.
+    pub act_version: u32,
+    /// Who is told.
+    pub recipient: PersonId,
+    /// What the rung does.
+    pub measure: Measure,
+    /// The text.
+    pub template: Option<Name>,
+    /// The ladder.
+    pub ladder: Name,
+    /// The rung.
+    pub rung: Name,
+    /// The clock.
+    pub deadline_no: u32,
+    /// When it was written, in microseconds.
+    pub created_at: i64,
+}
+
+/// What became of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Durable.
+    Committed,
+    /// Somebody else was first; nothing of it was written.
+    Conflict,
+}
+
+/// A refused command (I5).
+#[derive(Clone, Debug)]
+pub struct RefusalRow {
+    /// When.
+    pub at: Instant,
+    /// The case it was for.
+    pub case: CaseId,
+    /// Who.
+    pub person: Option<PersonId>,
+    /// What.
+    pub act: Name,
+    /// Stable code.
+    pub code: String,
+    /// The refusal as JSON.
+    pub detail: String,
+}
+
+/// A stored definition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DefinitionRow {
+    /// Its digest.
+    pub hash: String,
+    /// The workflow.
+    pub workflow: Name,
+    /// The edition.
+    pub edition: String,
+    /// Canonical bytes.
+    #[serde(skip)]
+    pub body: Vec<u8>,
+    /// When, in microseconds.
+    pub published_at: i64,
+}
+
+/// A line of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LedgerRow {
+    /// The case.
+    pub case_id: CaseId,
+    /// Its number.
+    pub number: String,
+    /// Its workflow.
+    pub workflow: Name,
+    /// Digest of its definition.
+    pub definition_hash: String,
+    /// State of the main track.
+    pub main_state: Name,
+    /// Nothing is owed.
+    pub at_rest: bool,
+    /// Who owes the next step.
+    pub owner_unit: Option<UnitId>,
+    /// The enterprise.
+    pub enterprise: Option<String>,
+    /// The township.
+    pub area: Option<String>,
+    /// The sector.
+    pub sector: Option<String>,
+    /// The source.
+    pub source: Option<String>,
+    /// The level.
+    pub level: Option<String>,
+    /// The legal date or moment.
+    pub legal_due: Option<String>,
+    /// Overdue by the enterprise, now.
+    pub overdue_enterprise: bool,
+    /// Overdue by the regulator, now.
+    pub overdue_regulator: bool,
+    /// Ever overdue by the enterprise.
+    pub enterprise_breach: bool,
+    /// Ever overdue by the regulator.
+    pub regulator_breach: bool,
+    /// Counted beyond the published calendar.
+    pub provisional: bool,
+    /// Version.
+    pub version: u32,
+}
+
+/// What the ledger is filtered by. Empty means all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// State of the main track.
+    pub state: Option<String>,
+    /// Unit that owes the next step.
+    pub unit: Option<String>,
+    /// Township.
+    pub area: Option<String>,
+    /// Sector.
+    pub sector: Option<String>,
+    /// Source.
+    pub source: Option<String>,
+    /// Overdue by enterprise or regulator.
+    pub overdue: bool,
+    /// Legal date from this day…
+    pub due_from: Option<String>,
+    /// …to this day.
+    pub due_to: Option<String>,
+    /// Text, taken literally.
+    pub text: Option<String>,
+    /// After this number (keyset paging).
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// An open duty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OwedRow {
+    /// Number of the case.
+    pub number: String,
+    /// The case.
+    pub case_id: CaseId,
+    /// The clock.
+    pub name: Name,
+    /// What it belongs to.
+    pub subject: String,
+    /// Owing role.
+    pub owner_role: Name,
+    /// Owing unit.
+    pub owner_unit: Option<String>,
+    /// The day it is due.
+    pub due_day: String,
+    /// The date has passed.
+    pub breached: bool,
+    /// The clock is stopped.
+    pub paused: bool,
+}
+
+/// A delivered digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DigestRow {
+    /// Its id.
+    pub delivery_id: String,
+    /// The day.
+    pub day: String,
+    /// Notices in it.
+    pub notices: u32,
+    /// The lines: number of the case, rung, measure.
+    pub lines: Vec<DigestLine>,
+}
+
+/// A line of a digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DigestLine {
+    /// Number of the case.
+    pub number: String,
+    /// The clock.
+    pub deadline_no: u32,
+    /// The rung.
+    pub rung: Name,
+    /// What it does.
+    pub measure: String,
+}
+
+/// How the enforcement of deadlines stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    /// Cases.
+    pub cases: u64,
+    /// Cases by state of the main track.
+    pub by_state: BTreeMap<Name, u64>,
+    /// The next moment anything is due.
+    pub next_wake: Option<Instant>,
+    /// Cases due and not yet swept.
+    pub waiting: u64,
+    /// Rungs recorded.
+    pub rungs: u64,
+    /// Notices not yet delivered.
+    pub undelivered: u64,
+    /// Open dates counted beyond the published calendar.
+    pub provisional: u64,
+    /// Largest lateness of a fired rung, in milliseconds.
+    pub lateness_max_ms: Option<i64>,
+}
+
+/// The durable side of bihuan.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The time of this store.
+    async fn clock(&self) -> Result<Instant, StoreError>;
+    /// Where it comes from.
+    fn clock_kind(&self) -> Clock;
+    /// Sets simulated time. Never backwards.
+    async fn set_clock(&self, now: Instant) -> Result<(), StoreError>;
+
+    /// Tenants.
+    async fn tenants(&self) -> Result<Vec<TenantId>, StoreError>;
+    /// The organisation of a tenant as JSON, with its version; `None` when it is the one known already.
+    async fn organisation(
+        &self,
+        tenant: &TenantId,
+        known: Option<u64>,
+    ) -> Result<Option<(u64, String)>, StoreError>;
+    /// Creates a tenant or replaces its organisation.
+    async fn put_organisation(&self, tenant: &TenantId, body: &str) -> Result<(), StoreError>;
+    /// A calendar as JSON: the version loaded last.
+    async fn calendar(&self, tenant: &TenantId, id: &str) -> Result<Option<String>, StoreError>;
+    /// Keeps a version of a calendar.
+    async fn put_calendar(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        version: &str,
+        body: &str,
+    ) -> Result<(), StoreError>;
+    /// Definitions, newest first.
+    async fn definitions(&self, tenant: &TenantId) -> Result<Vec<DefinitionRow>, StoreError>;
+    /// Keeps a definition. Keeping the same one twice changes nothing.
+    async fn put_definition(&self, tenant: &TenantId, row: &DefinitionRow) -> Result<(), StoreError>;
+    /// Hands out `count` case numbers after the prefix: the first of them. Gaps may remain.
+    async fn numbers(&self, tenant: &TenantId, prefix: &str, count: u32) -> Result<u64, StoreError>;
+
+    /// One read for many callers: time, heads and idempotency rows.
+    async fn read(&self, tenant: &TenantId, wanted: &[Read]) -> Result<(Instant, Vec<Known>), StoreError>;
+    /// One transaction for many changes, each under its own version check.
+    async fn commit(&self, tenant: &TenantId, changes: &[Change]) -> Result<Vec<Outcome>, StoreError>;
+    /// Records refused commands.
+    async fn refuse(&self, tenant: &TenantId, rows: &[RefusalRow]) -> Result<(), StoreError>;
+
+    /// Cases due by `now`, the longest waiting first.
+    async fn due(&self, tenant: &TenantId, now: Instant, limit: u32) -> Result<Vec<CaseId>, StoreError>;
+    /// The next moment anything is due.
+    async fn next_wake(&self, tenant: &TenantId) -> Result<Option<Instant>, StoreError>;
+    /// Delivers waiting notices: one digest per recipient for `day`. Gives the number of digests.
+    async fn deliver(&self, tenant: &TenantId, now: Instant, day: &str) -> Result<u64, StoreError>;
+
+    /// The case with this number or id.
+    async fn find(&self, tenant: &TenantId, number: &str) -> Result<Option<CaseId>, StoreError>;
+    /// Acts of a case, in order.
+    async fn acts(&self, tenant: &TenantId, case: CaseId) -> Result<Vec<ActRow>, StoreError>;
+    /// The ledger.
+    async fn ledger(&self, tenant: &TenantId, filter: &Filter) -> Result<Vec<LedgerRow>, StoreError>;
+    /// Who owes what by when.
+    async fn owes(
+        &self,
+        tenant: &TenantId,
+        unit: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<OwedRow>, StoreError>;
+    /// Digests of a person, newest first.
+    async fn inbox(
+        &self,
+        tenant: &TenantId,
+        person: &PersonId,
+        limit: u32,
+    ) -> Result<Vec<DigestRow>, StoreError>;
+    /// How enforcement stands.
+    async fn standing(&self, tenant: &TenantId, now: Instant) -> Result<Standing, StoreError>;
+    /// Every case id that occurs in `cases` or `acts`, after one, in order, as stored.
+    async fn case_ids(&self, tenant: &TenantId, after: &str, limit: u32) -> Result<Vec<String>, StoreError>;
+    /// The head and acts of a case exactly as stored, for `verify`.
+    async fn raw(&self, tenant: &TenantId, case_id: &str) -> Result<RawCase, StoreError>;
+}
+
+/// A case as stored, for `verify`: nothing is believed.
+#[derive(Clone, Debug, Default)]
+pub struct RawCase {
+    /// The head's columns by name, as JSON; absent when there is no head.
+    pub head: Option<serde_json::Value>,
+    /// The acts' columns by name, in order of version.
+    pub acts: Vec<serde_json::Value>,
+}
+
+/// A due date as stored: a day, or an instant.
+pub fn due_text(due: Due) -> String {
+    match due {
+        Due::Day(day) => day.to_string(),
+        Due::Moment(moment) => moment.to_string(),
+    }
+}
+
+/// The projected columns of a head, by name: what a commit writes and a rebuild compares.
+pub fn head_columns(state: &State, projection: &Projection) -> serde_json::Value {
+    let column = |column| projection.columns.get(&column);
+    serde_json::json!({
+        "case_id": state.case,
+        "number": state.number,
+        "definition_hash": state.definition,
+        "version": state.version,
+        "opened_at": state.opened_at.micros(),
+        "last_at": state.last_at.micros(),
+        "main_state": projection.main_state,
+        "at_rest": projection.at_rest,
+        "owner_unit": projection.owner_unit,
+        "enterprise": column(Column::Enterprise),
+        "area": column(Column::Area),
+        "sector": column(Column::Sector),
+        "source": column(Column::Source),
+        "level": column(Column::Level),
+        "search": column(Column::Text),
+        "legal_due": projection.legal_due.map(due_text),
+        "enterprise_breach": projection.enterprise_breach,
+        "regulator_breach": projection.regulator_breach,
+        "overdue_enterprise": projection.overdue_enterprise,
+        "overdue_regulator": projection.overdue_regulator,
+        "provisional": projection.provisional,
+        "wake_at": projection.wake_at.map(Instant::micros),
+    })
+}

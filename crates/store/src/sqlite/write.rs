@@ -1,0 +1,361 @@
+//! Writing: set-based, one transaction for all callers waiting.
+
+use std::collections::BTreeSet;
+
+use machine::Instant;
+use machine::act::hex;
+use machine::time::Due;
+use machine::value::TenantId;
+use serde_json::{Value, json};
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqlitePool;
+
+use crate::{Change, Outcome, RefusalRow, StoreError, due_text, head_columns};
+
+/// Commits changes. An error in a batch is answered by trying each change alone, so that one bad change
+/// cannot take the others with it.
+pub(super) async fn commit(
+    pool: &SqlitePool,
+    tenant: &TenantId,
+    changes: &[Change],
+) -> Result<Vec<Outcome>, StoreError> {
+    match commit_batch(pool, tenant, changes).await {
+        Ok(outcomes) => Ok(outcomes),
+        Err(error) if changes.len() == 1 => {
+            // A key or rung that stands already: somebody else was first.
+            if is_unique_violation(&error) { Ok(vec![Outcome::Conflict]) } else { Err(error) }
+        }
+        Err(_) => {
+            let mut outcomes = Vec::with_capacity(changes.len());
+            for change in changes {
+                outcomes.push(Box::pin(commit(pool, tenant, std::slice::from_ref(change))).await?[0]);
+            }
+            Ok(outcomes)
+        }
+    }
+}
+
+fn is_unique_violation(error: &StoreError) -> bool {
+    matches!(error, StoreError::Database(sqlx::Error::Database(error)) if error.is_unique_violation())
+}
+
+async fn commit_batch(
+    pool: &SqlitePool,
+    tenant: &TenantId,
+    changes: &[Change],
+) -> Result<Vec<Outcome>, StoreError> {
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let winners = write_heads(&mut transaction, tenant, changes).await?;
+    let won: Vec<&Change> =
+        changes.iter().filter(|change| winners.contains(&change.state.case.to_string())).collect();
+    if !won.is_empty() {
+        write_rows(&mut transaction, tenant, &won).await?;
+    }
+    transaction.commit().await?;
+    let outcome = |change: &Change| {
+        if winners.contains(&change.state.case.to_string()) { Outcome::Committed } else { Outcome::Conflict }
+    };
+    Ok(changes.iter().map(outcome).collect())
+}
+
+/// The row of a head.
+fn head_row(change: &Change) -> Value {
+    let mut row = head_columns(&change.state, &change.projection);
+    row["expected"] = json!(change.expected_version);
+    row["workflow"] = json!(change.workflow);
+    row["last_hash"] = json!(change.acts.last().map(|act| &act.hash));
+    row["state"] = json!(serde_json::to_string(&change.state).unwrap_or_default());
+    row
+}
+
+/// Writes the heads whose version is still the one decided on. Gives the cases that won.
+async fn write_heads(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    changes: &[Change],
+) -> Result<BTreeSet<String>, StoreError> {
+    let rows = |opens: bool| {
+        let rows = changes.iter().filter(|change| (change.expected_version == 0) == opens);
+        rows.map(head_row).collect::<Vec<_>>()
+    };
+    let mut winners = BTreeSet::new();
+    let opened = rows(true);
+    if !opened.is_empty() {
+        let won: Vec<String> = sqlx::query_scalar(
+            "INSERT INTO cases (tenant_id, case_id, number, workflow, definition_hash, version, last_hash,
+                opened_at, last_at, main_state, at_rest, owner_unit, enterprise, area, sector, source, level,
+                search, legal_due, enterprise_breach, regulator_breach, overdue_enterprise, overdue_regulator,
+                provisional, wake_at, state)
+             SELECT $1, value->>'case_id', value->>'number', value->>'workflow', value->>'definition_hash',
+                value->>'version', value->>'last_hash', value->>'opened_at', value->>'last_at',
+                value->>'main_state', value->>'at_rest', value->>'owner_unit', value->>'enterprise',
+                value->>'area', value->>'sector', value->>'source', value->>'level', value->>'search',
+                value->>'legal_due', value->>'enterprise_breach', value->>'regulator_breach',
+                value->>'overdue_enterprise', value->>'overdue_regulator', value->>'provisional',
+                value->>'wake_at', value->>'state'
+             FROM json_each($2) WHERE true
+             ON CONFLICT (tenant_id, case_id) DO NOTHING RETURNING case_id",
+        )
+        .bind(tenant.as_str())
+        .bind(json!(opened).to_string())
+        .fetch_all(&mut *connection)
+        .await?;
+        winners.extend(won);
+    }
+    let moved = rows(false);
+    if !moved.is_empty() {
+        let won: Vec<String> = sqlx::query_scalar(
+            "UPDATE cases SET version = new.value->>'version', last_hash = new.value->>'last_hash',
+                last_at = new.value->>'last_at', main_state = new.value->>'main_state',
+                at_rest = new.value->>'at_rest', owner_unit = new.value->>'owner_unit',
+                enterprise = new.value->>'enterprise', area = new.value->>'area',
+                sector = new.value->>'sector', source = new.value->>'source', level = new.value->>'level',
+                search = new.value->>'search', legal_due = new.value->>'legal_due',
+                enterprise_breach = new.value->>'enterprise_breach',
+                regulator_breach = new.value->>'regulator_breach',
+                overdue_enterprise = new.value->>'overdue_enterprise',
+                overdue_regulator = new.value->>'overdue_regulator',
+                provisional = new.value->>'provisional', wake_at = new.value->>'wake_at',
+                state = new.value->>'state'
+             FROM json_each($2) AS new
+             WHERE cases.tenant_id = $1 AND cases.case_id = new.value->>'case_id'
+                AND cases.version = new.value->>'expected'
+             RETURNING cases.case_id",
+        )
+        .bind(tenant.as_str())
+        .bind(json!(moved).to_string())
+        .fetch_all(&mut *connection)
+        .await?;
+        winners.extend(won);
+    }
+    Ok(winners)
+}
+
+/// Everything that goes with the heads that won: one statement per table.
+async fn write_rows(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    won: &[&Change],
+) -> Result<(), StoreError> {
+    let acts: Vec<Value> = won.iter().flat_map(|change| &change.acts).map(|act| json!(act)).collect();
+    insert(
+        connection,
+        tenant,
+        &acts,
+        "INSERT INTO acts (tenant_id, case_id, version, at, name, person_id, algorithm, body, hash)
+         SELECT $1, value->>'case_id', value->>'version', value->>'at', value->>'name', value->>'person_id',
+            value->>'algorithm', value->>'body', value->>'hash' FROM json_each($2)",
+    )
+    .await?;
+    let cases: Vec<String> = won.iter().map(|change| change.state.case.to_string()).collect();
+    sqlx::query(
+        "DELETE FROM obligations WHERE tenant_id = $1 AND case_id IN (SELECT value FROM json_each($2))",
+    )
+    .bind(tenant.as_str())
+    .bind(json!(cases).to_string())
+    .execute(&mut *connection)
+    .await?;
+    let obligations: Vec<Value> = won.iter().flat_map(|change| obligation_rows(change)).collect();
+    insert(
+        connection,
+        tenant,
+        &obligations,
+        "INSERT INTO obligations (tenant_id, case_id, deadline_no, name, subject, owner_role, owner_unit,
+            due_day, due, breached, paused)
+         SELECT $1, value->>'case_id', value->>'deadline_no', value->>'name', value->>'subject',
+            value->>'owner_role', value->>'owner_unit', value->>'due_day', value->>'due', value->>'breached',
+            value->>'paused' FROM json_each($2)",
+    )
+    .await?;
+    let rungs: Vec<Value> = won
+        .iter()
+        .flat_map(|change| change.rungs.iter().map(|rung| with_case(change, json!(rung))))
+        .collect();
+    insert(
+        connection,
+        tenant,
+        &rungs,
+        "INSERT INTO rungs (tenant_id, case_id, deadline_no, revision, ladder, rung, repeat, act_version,
+            result, measure, due_at, recorded_at)
+         SELECT $1, value->>'case_id', value->>'deadline_no', value->>'revision', value->>'ladder',
+            value->>'rung', value->>'repeat', value->>'act_version', value->>'result', value->>'measure',
+            value->>'due_at', value->>'recorded_at' FROM json_each($2)",
+    )
+    .await?;
+    let notices: Vec<Value> = won
+        .iter()
+        .flat_map(|change| change.notices.iter().map(|notice| with_case(change, json!(notice))))
+        .collect();
+    insert(
+        connection,
+        tenant,
+        &notices,
+        "INSERT INTO notices (tenant_id, notice_id, case_id, act_version, recipient, measure, template, ladder,
+            rung, deadline_no, created_at)
+         SELECT $1, value->>'notice_id', value->>'case_id', value->>'act_version', value->>'recipient',
+            value->>'measure', value->>'template', value->>'ladder', value->>'rung', value->>'deadline_no',
+            value->>'created_at' FROM json_each($2)",
+    )
+    .await?;
+    let keys: Vec<Value> = won.iter().filter_map(|change| key_row(change)).collect();
+    insert(
+        connection,
+        tenant,
+        &keys,
+        "INSERT INTO idempotency (tenant_id, key, fingerprint, case_id, version)
+         SELECT $1, value->>'key', value->>'fingerprint', value->>'case_id', value->>'version'
+         FROM json_each($2)",
+    )
+    .await?;
+    let personal: Vec<Value> = won.iter().flat_map(|change| personal_rows(change)).collect();
+    insert(
+        connection,
+        tenant,
+        &personal,
+        "INSERT INTO personal (tenant_id, case_id, version, field, salt, value)
+         SELECT $1, value->>'case_id', value->>'version', value->>'field', value->>'salt', value->>'value'
+         FROM json_each($2)",
+    )
+    .await
+}
+
+/// Inserts rows and checks that every one of them arrived.
+async fn insert(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    rows: &[Value],
+    statement: &'static str,
+) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let done = sqlx::query(statement)
+        .bind(tenant.as_str())
+        .bind(json!(rows).to_string())
+        .execute(connection)
+        .await?;
+    let expected = rows.len() as u64;
+    if done.rows_affected() == expected {
+        Ok(())
+    } else {
+        Err(StoreError::RowsAffected { statement, expected, actual: done.rows_affected() })
+    }
+}
+
+fn with_case(change: &Change, mut row: Value) -> Value {
+    row["case_id"] = json!(change.state.case);
+    row
+}
+
+fn obligation_rows(change: &Change) -> Vec<Value> {
+    let rows = change.projection.obligations.iter().map(|owed| {
+        let day = match owed.due {
+            Due::Day(day) => day.to_string(),
+            Due::Moment(moment) => moment.utc().date_naive().to_string(),
+        };
+        json!({
+            "case_id": change.state.case,
+            "deadline_no": owed.deadline_no,
+            "name": owed.name,
+            "subject": serde_json::to_string(&owed.subject).unwrap_or_default(),
+            "owner_role": owed.owner,
+            "owner_unit": owed.owner_unit,
+            "due_day": day,
+            "due": due_text(owed.due),
+            "breached": owed.breached,
+            "paused": owed.paused,
+        })
+    });
+    rows.collect()
+}
+
+fn key_row(change: &Change) -> Option<Value> {
+    let (key, fingerprint) = change.key.as_ref()?;
+    Some(json!({
+        "key": key,
+        "fingerprint": fingerprint,
+        "case_id": change.state.case,
+        "version": change.state.version,
+    }))
+}
+
+fn personal_rows(change: &Change) -> Vec<Value> {
+    let rows = change.personal.iter().map(|personal| {
+        json!({
+            "case_id": change.state.case,
+            "version": personal.version,
+            "field": personal.field,
+            "salt": hex(&personal.salt),
+            "value": personal.value,
+        })
+    });
+    rows.collect()
+}
+
+pub(super) async fn refuse(
+    pool: &SqlitePool,
+    tenant: &TenantId,
+    rows: &[RefusalRow],
+) -> Result<(), StoreError> {
+    let rows: Vec<Value> = rows
+        .iter()
+        .map(|row| {
+            json!({
+                "at": row.at.micros(),
+                "case_id": row.case,
+                "person_id": row.person,
+                "act": row.act,
+                "code": row.code,
+                "detail": row.detail,
+            })
+        })
+        .collect();
+    let mut connection = pool.acquire().await?;
+    insert(
+        &mut connection,
+        tenant,
+        &rows,
+        "INSERT INTO refusals (tenant_id, refusal_no, at, case_id, person_id, act, code, detail)
+         SELECT $1, (SELECT coalesce(max(refusal_no), 0) FROM refusals WHERE tenant_id = $1) + 1 + key,
+            value->>'at', value->>'case_id', value->>'person_id', value->>'act', value->>'code',
+            value->>'detail' FROM json_each($2)",
+    )
+    .await
+}
+
+/// One digest per recipient and day; what comes later waits for the next day's.
+pub(super) async fn deliver(
+    pool: &SqlitePool,
+    tenant: &TenantId,
+    now: Instant,
+    day: &str,
+) -> Result<u64, StoreError> {
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let made = sqlx::query(
+        "INSERT INTO deliveries (tenant_id, delivery_id, recipient, day, delivered_at, notices)
+         SELECT tenant_id, recipient || '@' || $2, recipient, $2, $3, count(*)
+         FROM notices WHERE tenant_id = $1 AND delivery_id IS NULL GROUP BY recipient
+         ON CONFLICT (tenant_id, recipient, day) DO NOTHING",
+    )
+    .bind(tenant.as_str())
+    .bind(day)
+    .bind(now.micros())
+    .execute(&mut *transaction)
+    .await?
+    .rows_affected();
+    if made > 0 {
+        // Only the recipients whose digest was made just now: its count must be the rows it holds.
+        sqlx::query(
+            "UPDATE notices SET delivery_id = recipient || '@' || $2
+             WHERE tenant_id = $1 AND delivery_id IS NULL AND recipient IN
+                (SELECT d.recipient FROM deliveries d WHERE d.tenant_id = $1 AND d.day = $2
+                 AND NOT EXISTS (SELECT 1 FROM notices n WHERE n.tenant_id = $1 AND n.delivery_id = d.delivery_id))",
+        )
+        .bind(tenant.as_str())
+        .bind(day)
+        .execute(&mut *transaction)
+        .await?;
+    }
+    transaction.commit().await?;
+    Ok(made)
+}

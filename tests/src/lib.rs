@@ -1,0 +1,127 @@
+//! Shared support of the end-to-end tests: a store with the sample county, and the binary.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use chrono::NaiveTime;
+use engine::{Engine, Receipt, Request};
+use machine::act::Auth;
+use machine::command::{Directory, Perform};
+use machine::value::{TenantId, Value};
+use machine::{Command as Wish, Definition, Instant, Person};
+use store::sqlite::SqliteStore;
+use store::{Clock, Store};
+
+/// The folder of the project.
+pub fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The binary under test, built beside the tests. Missing is a failure, never a skip.
+pub fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("the test has a path");
+    let folder = test.parent().and_then(Path::parent).expect("target/PROFILE/deps/TEST");
+    let binary = folder.join("bihuan");
+    assert!(binary.exists(), "build the binary first (./test does): {}", binary.display());
+    binary
+}
+
+/// Runs the binary on a store, in English.
+pub fn bihuan(store: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(binary());
+    command.args(arguments).args(["--lang", "en"]).env("BIHUAN_STORE", store).env_remove("BIHUAN_TENANT");
+    command.output().expect("the binary starts")
+}
+
+/// A simulated store with the sample county.
+pub struct County {
+    /// Its folder; gone with it.
+    pub folder: tempfile::TempDir,
+    /// The database file.
+    pub path: PathBuf,
+    /// The engine on it.
+    pub engine: Engine,
+}
+
+/// 08:00 in China on a day.
+pub fn morning(day: &str) -> Instant {
+    let day = calendar::parse_date(day).expect("a day");
+    let eight = NaiveTime::from_hms_opt(8, 0, 0).expect("a time");
+    Instant::new(calendar::china().instant(day, eight))
+}
+
+/// A county whose simulated clock begins on a day, with one workflow file published.
+pub async fn county(day: &str, workflow: &str) -> County {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("bihuan.db");
+    let store = SqliteStore::create(&path, Clock::Simulated, morning(day)).await.expect("a store");
+    let tenant = TenantId::from("qingyuan");
+    let organisation = project().join("workflows/sample/organisation.yaml");
+    let text = std::fs::read_to_string(&organisation).expect("the organisation");
+    let directory: Directory = machine::file::read("organisation.yaml", &text).expect("an organisation");
+    let china = calendar::china();
+    store.put_organisation(&tenant, &serde_json::to_string(&directory).expect("JSON")).await.expect("stored");
+    store
+        .put_calendar(&tenant, china.id(), china.version(), &serde_json::to_string(&china).expect("JSON"))
+        .await
+        .expect("stored");
+    let engine = Engine::start(Arc::new(store), tenant);
+    let text = std::fs::read_to_string(project().join(workflow)).expect("the workflow file");
+    let file = machine::file::parse(workflow, &text).expect("well formed");
+    let definition = Definition::compile(&file, &Default::default()).expect("no findings");
+    engine.publish(&definition).await.expect("published");
+    County { folder, path, engine }
+}
+
+/// A person of the sample county.
+pub fn person(name: &str, post: &str, unit: &str) -> Person {
+    Person { person: name.into(), post: post.into(), unit: unit.into() }
+}
+
+/// The clerk of the office.
+pub fn clerk() -> Person {
+    person("clerk-lin", "office-clerk", "office")
+}
+
+/// Fields, all texts.
+pub fn texts(pairs: &[(&str, &str)]) -> std::collections::BTreeMap<String, Value> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), Value::Text((*value).to_owned()))).collect()
+}
+
+/// Opens a general hazard due on a day.
+pub async fn open_hazard(engine: &Engine, key: &str, due_on: &str) -> Receipt {
+    let fields = texts(&[
+        ("place", "一号仓库"),
+        ("description", "消防通道堵塞"),
+        ("sector", "industry"),
+        ("source", "self_check"),
+        ("responsible", "e-paper"),
+        ("due_on", due_on),
+    ]);
+    let perform = Perform { act: "register".to_owned(), fields, ..Perform::default() };
+    engine.open("general-hazard", perform, clerk(), Auth::Asserted, key.to_owned()).await.expect("opened")
+}
+
+/// A request of a person on a case.
+pub fn request(case: machine::value::CaseId, command: Wish, actor: Person, key: Option<&str>) -> Request {
+    Request {
+        case,
+        definition: None,
+        command,
+        actor: Some(actor),
+        auth: Auth::Asserted,
+        key: key.map(str::to_owned),
+        expected_version: None,
+        number: None,
+    }
+}
+
+/// A connection of its own to the database, to look at rows and to damage them.
+pub async fn raw(path: &Path) -> sqlx::SqlitePool {
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(std::time::Duration::from_secs(30))
+        .synchronous(sqlx::sqlite::SqliteSynchronous::Off);
+    sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect_with(options).await.expect("opened")
+}
