@@ -1,8 +1,9 @@
 //! I6: whatever is changed in the acts behind our back, `verify` names the act.
 
+use std::collections::BTreeSet;
+
 use engine::verify::verify;
 use machine::Command as Wish;
-use sqlx::Row;
 use tests::{County, clerk, county, open_hazard, raw, request};
 
 /// One case with 200 acts.
@@ -23,62 +24,87 @@ async fn named(county: &County) -> Vec<i64> {
     report.faults.iter().map(|fault| fault.version).collect()
 }
 
+/// Cases of two acts each. One byte is flipped in all of them at once, so that one run of
+/// `verify` judges ten changes.
+const CASES: usize = 10;
+
+async fn many_cases() -> County {
+    let county = county("2026-09-01", "workflows/general-hazard.yaml").await;
+    for index in 0..CASES {
+        let receipt = open_hazard(&county.engine, &format!("flip-{index}"), "2026-12-18").await;
+        let wish = Wish::Comment { text: format!("remark {index}") };
+        county.engine.execute(request(receipt.case, wish, clerk(), None)).await.expect("recorded");
+    }
+    county
+}
+
+/// A column of an act: its row, its case, its bytes.
+type Cell = (i64, String, Vec<u8>);
+
 #[tokio::test]
 async fn every_flipped_byte_of_every_column_is_named() {
-    let county = long_case().await;
+    let county = many_cases().await;
     assert!(named(&county).await.is_empty());
     let pool = raw(&county.path).await;
-    let columns = ["name", "person_id", "algorithm", "body", "hash"];
     let mut flips = 0;
-    for column in columns {
-        // Every byte of the first, one in the middle and the last act; one byte of each of the others.
-        for version in 1..=200_i64 {
-            let select = format!("SELECT CAST({column} AS BLOB) FROM acts WHERE version = $1");
-            let whole: Vec<u8> = sqlx::query(sqlx::AssertSqlSafe(select))
+    for version in [1_i64, 2] {
+        for column in ["tenant_id", "case_id", "name", "person_id", "algorithm", "body", "hash"] {
+            let select = format!(
+                "SELECT rowid, case_id, CAST({column} AS BLOB) FROM acts WHERE version = $1 ORDER BY rowid"
+            );
+            let cells: Vec<Cell> = sqlx::query_as(sqlx::AssertSqlSafe(select))
                 .bind(version)
-                .fetch_one(&pool)
+                .fetch_all(&pool)
                 .await
-                .expect("row")
-                .get(0);
-            let positions: Vec<usize> = match version {
-                1 | 100 | 200 => (0..whole.len()).collect(),
-                other => vec![usize::try_from(other).expect("small") % whole.len()],
-            };
-            for position in positions {
-                let mut bytes = whole.clone();
-                bytes[position] ^= 0x01;
-                set(&pool, column, version, &bytes).await;
-                let found = named(&county).await;
-                assert!(found.contains(&version), "{column} of act {version}, byte {position}: {found:?}");
-                flips += 1;
-                set(&pool, column, version, &whole).await;
+                .expect("read");
+            assert_eq!(cells.len(), CASES);
+            let longest = cells.iter().map(|(_, _, bytes)| bytes.len()).max().expect("some");
+            for position in 0..longest {
+                let hit: Vec<&Cell> = cells.iter().filter(|(_, _, bytes)| bytes.len() > position).collect();
+                set(&pool, column, &hit, Some(position)).await;
+                let found = faults(&county).await;
+                for (_, case, _) in &hit {
+                    let named = found.contains(&(case.clone(), version));
+                    assert!(named, "{column} of act {version} of {case}, byte {position}");
+                    flips += 1;
+                }
+                set(&pool, column, &hit, None).await;
             }
         }
-    }
-    for column in ["at", "version"] {
-        for version in 1..=200_i64 {
-            let change = format!("UPDATE acts SET {column} = {column} + 1000 WHERE version = $1");
-            sqlx::query(sqlx::AssertSqlSafe(change)).bind(version).execute(&pool).await.expect("changed");
-            assert!(named(&county).await.contains(&version), "{column} of act {version}");
-            flips += 1;
-            let back = format!(
-                "UPDATE acts SET {column} = {column} - 1000 WHERE version = $1 OR version = $1 + 1000"
-            );
-            let back = if column == "at" {
-                back.replace(" OR version = $1 + 1000", "")
-            } else {
-                back.replace("version = $1 OR ", "")
+        for column in ["at", "version"] {
+            let change = |sign: &str, at: i64| {
+                format!("UPDATE acts SET {column} = {column} {sign} 1000 WHERE version = {at}")
             };
-            sqlx::query(sqlx::AssertSqlSafe(back)).bind(version).execute(&pool).await.expect("changed");
+            sqlx::query(sqlx::AssertSqlSafe(change("+", version))).execute(&pool).await.expect("changed");
+            let found = faults(&county).await;
+            assert_eq!(found.iter().filter(|(_, named)| *named == version).count(), CASES, "{column}");
+            let moved = if column == "version" { version + 1000 } else { version };
+            sqlx::query(sqlx::AssertSqlSafe(change("-", moved))).execute(&pool).await.expect("changed");
         }
     }
     assert!(named(&county).await.is_empty(), "everything was put back");
-    println!("{flips} changes, each named");
+    println!("{flips} bytes flipped in {} acts, each named", 2 * CASES);
 }
 
-async fn set(pool: &sqlx::SqlitePool, column: &str, version: i64, bytes: &[u8]) {
-    let change = format!("UPDATE acts SET {column} = CAST($2 AS TEXT) WHERE version = $1");
-    sqlx::query(sqlx::AssertSqlSafe(change)).bind(version).bind(bytes).execute(pool).await.expect("changed");
+async fn faults(county: &County) -> BTreeSet<(String, i64)> {
+    let engine = &county.engine;
+    let report = verify(engine.store(), engine.tenant(), engine.catalog()).await.expect("verified");
+    report.faults.into_iter().map(|fault| (fault.case, fault.version)).collect()
+}
+
+/// Writes the cells as they were, or with the lowest bit of one byte flipped.
+async fn set(pool: &sqlx::SqlitePool, column: &str, cells: &[&Cell], flip: Option<usize>) {
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.expect("begun");
+    let change = format!("UPDATE acts SET {column} = CAST($2 AS TEXT) WHERE rowid = $1");
+    for (rowid, _, bytes) in cells {
+        let mut bytes = bytes.clone();
+        if let Some(position) = flip {
+            bytes[position] ^= 0x01;
+        }
+        let query = sqlx::query(sqlx::AssertSqlSafe(change.clone())).bind(rowid).bind(bytes);
+        query.execute(&mut *transaction).await.expect("changed");
+    }
+    transaction.commit().await.expect("committed");
 }
 
 #[tokio::test]

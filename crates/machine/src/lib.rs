@@ -9,7 +9,6 @@
 //! the directory of people are arguments. What comes back is data with codes, never prose.
 
 pub mod act;
-pub mod check;
 pub mod command;
 mod deadline;
 pub mod decide;

@@ -1,1 +1,0 @@
-//! Proves a workflow file before it may run.
