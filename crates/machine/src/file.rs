@@ -606,8 +606,7 @@ pub fn read<T: serde::de::DeserializeOwned>(file_name: &str, text: &str) -> Resu
         return Err(FileError { message, line: 0, column: 0 });
     }
     serde_saphyr::from_str(text).map_err(|error| {
-        let (line, column) =
-            error.location().map_or((0, 0), |place| (place.line(), place.column()));
+        let (line, column) = error.location().map_or((0, 0), |place| (place.line(), place.column()));
         FileError { message: caret(file_name, text, line, column, &plain(&error)), line, column }
     })
 }
