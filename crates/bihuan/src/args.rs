@@ -11,10 +11,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     version,
     about,
     after_help = "Examples:
+  bihuan demo
   bihuan init --organisation organisation.yaml
-  bihuan publish workflows/spine.yaml
-  bihuan open spine --as clerk-lin/office-clerk --field place=一号仓库 --field due_on=2026-12-18
-  bihuan show YH-2026-000001
+  bihuan publish workflows/general-hazard.yaml
+  bihuan show YB-2026-000001
   bihuan work"
 )]
 pub(crate) struct Arguments {
@@ -48,6 +48,12 @@ pub(crate) enum Lang {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// An invented county, ninety simulated days: see the loop run
+    Demo {
+        /// Keep the store in this folder
+        #[arg(long)]
+        folder: Option<PathBuf>,
+    },
     /// Make a store
     #[command(after_help = "Example: bihuan init --organisation organisation.yaml --tenant qingyuan")]
     Init {

@@ -18,12 +18,13 @@ use crate::args::{ActArguments, Arguments, Command, Common, LedgerArguments, Who
 use crate::output::Output;
 use crate::{CliError, input};
 
-mod show;
+pub(crate) mod show;
 
 /// Runs a command.
 pub(crate) async fn run(arguments: &Arguments, out: &mut Output) -> Result<(), CliError> {
     let common = &arguments.common;
     match &arguments.command {
+        Command::Demo { folder } => crate::demo::run(folder.as_deref(), out).await,
         Command::Init { organisation, simulated } => {
             init(common, organisation, simulated.as_deref(), out).await
         }
@@ -68,7 +69,9 @@ async fn with_engine(engine: &Engine, command: &Command, out: &mut Output) -> Re
         Command::Work { until, batch } => work(engine, until.as_deref(), *batch, out).await,
         Command::Status => show::status(engine, out).await,
         Command::Verify => verify(engine, out).await,
-        Command::Init { .. } | Command::Check { .. } | Command::Calendar { .. } => Ok(()),
+        Command::Demo { .. } | Command::Init { .. } | Command::Check { .. } | Command::Calendar { .. } => {
+            Ok(())
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What rarely changes: definitions (never, under their hash), the organisation, calendars.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use calendar::Calendar;
@@ -38,9 +39,9 @@ impl Catalog {
             return Ok(definition.clone());
         }
         for row in self.store.definitions(&self.tenant).await? {
-            if !definitions.contains_key(&row.hash) {
+            if let Entry::Vacant(vacant) = definitions.entry(row.hash) {
                 let definition = Definition::from_bytes(&row.body).map_err(EngineError::Findings)?;
-                definitions.insert(row.hash, Arc::new(definition));
+                vacant.insert(Arc::new(definition));
             }
         }
         let found = definitions.get(hash).cloned();

@@ -377,12 +377,27 @@ pub struct Standing {
     pub waiting: u64,
     /// Rungs recorded.
     pub rungs: u64,
+    /// Rungs by ladder, name and result.
+    pub by_rung: Vec<RungCount>,
     /// Notices not yet delivered.
     pub undelivered: u64,
     /// Open dates counted beyond the published calendar.
     pub provisional: u64,
     /// Largest lateness of a fired rung, in milliseconds.
     pub lateness_max_ms: Option<i64>,
+}
+
+/// How often a rung came to a result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RungCount {
+    /// The ladder.
+    pub ladder: Name,
+    /// The rung.
+    pub rung: Name,
+    /// What became of it.
+    pub result: String,
+    /// How often.
+    pub count: u64,
 }
 
 /// The durable side of bihuan.

@@ -29,7 +29,7 @@ fn state_title(out: &Output, definition: &Definition, track: &str, state: &str) 
     spec.map_or_else(|| state.to_owned(), |spec| label(out, &spec.title).to_owned())
 }
 
-pub(super) async fn case(engine: &Engine, number: &str, out: &mut Output) -> Result<(), CliError> {
+pub(crate) async fn case(engine: &Engine, number: &str, out: &mut Output) -> Result<(), CliError> {
     let (state, definition) = engine.case(number).await?;
     let acts = engine.acts(state.case).await?;
     if out.json {
@@ -49,7 +49,7 @@ pub(super) async fn case(engine: &Engine, number: &str, out: &mut Output) -> Res
     timeline(&acts, &definition, &state, out)
 }
 
-pub(super) fn timeline(
+pub(crate) fn timeline(
     acts: &[Act],
     definition: &Definition,
     state: &State,
@@ -130,7 +130,7 @@ fn effect_line(effect: &Effect, definition: &Definition, state: &State, out: &Ou
     })
 }
 
-pub(super) async fn next(
+pub(crate) async fn next(
     engine: &Engine,
     number: &str,
     actor: &str,
@@ -150,12 +150,12 @@ pub(super) async fn next(
         if act.officers > 0 {
             needs.push(format!("officer×{}", act.officers));
         }
-        out.line(&format!("{}  {title}  {}", act.act, needs.join(", ")).trim_end().to_owned())?;
+        out.line(format!("{}  {title}  {}", act.act, needs.join(", ")).trim_end())?;
     }
     Ok(())
 }
 
-pub(super) async fn ledger(
+pub(crate) async fn ledger(
     engine: &Engine,
     rows: &[LedgerRow],
     csv: bool,
@@ -215,7 +215,7 @@ fn lamp(row: &LedgerRow, today: chrono::NaiveDate, out: &Output) -> String {
     out.text(&format!("lamp.{key}"), &json!({ "days": days }))
 }
 
-pub(super) async fn owes(engine: &Engine, unit: Option<&str>, out: &mut Output) -> Result<(), CliError> {
+pub(crate) async fn owes(engine: &Engine, unit: Option<&str>, out: &mut Output) -> Result<(), CliError> {
     let rows = engine.store().owes(engine.tenant(), unit, 1_000).await?;
     if out.json {
         return Ok(out.value(&rows)?);
@@ -229,7 +229,7 @@ pub(super) async fn owes(engine: &Engine, unit: Option<&str>, out: &mut Output) 
     Ok(out.table(&header, lines.collect())?)
 }
 
-pub(super) async fn inbox(engine: &Engine, person: &str, out: &mut Output) -> Result<(), CliError> {
+pub(crate) async fn inbox(engine: &Engine, person: &str, out: &mut Output) -> Result<(), CliError> {
     let rows = engine.store().inbox(engine.tenant(), &PersonId(person.to_owned()), 100).await?;
     if out.json {
         return Ok(out.value(&rows)?);
@@ -243,8 +243,34 @@ pub(super) async fn inbox(engine: &Engine, person: &str, out: &mut Output) -> Re
     Ok(())
 }
 
-pub(super) async fn status(engine: &Engine, out: &mut Output) -> Result<(), CliError> {
+pub(crate) async fn status(engine: &Engine, out: &mut Output) -> Result<(), CliError> {
     let now = engine.store().clock().await?;
     let standing = engine.store().standing(engine.tenant(), now).await?;
     Ok(out.value(&json!({ "now": now, "clock": engine.store().clock_kind(), "standing": standing }))?)
+}
+
+/// The numbers of the county: cases by state, and what the ladders did.
+pub(crate) async fn standing(engine: &Engine, out: &mut Output) -> Result<(), CliError> {
+    let now = engine.store().clock().await?;
+    let standing = engine.store().standing(engine.tenant(), now).await?;
+    let today = engine.catalog().calendar("cn").await?.local_date(now.utc());
+    out.line(&out.text("standing.cases", &json!({ "cases": standing.cases, "today": today })))?;
+    let definition = match engine.store().definitions(engine.tenant()).await?.first() {
+        Some(row) => engine.catalog().definition(&row.hash).await?,
+        None => return Ok(()),
+    };
+    let rows = standing.by_state.iter();
+    let rows =
+        rows.map(|(state, count)| vec![state_title(out, &definition, "main", state), count.to_string()]);
+    let rows = rows.collect();
+    out.table(&[out.text("ledger.state", &json!({})), "n".to_owned()], rows)?;
+    out.line("")?;
+    out.line(&out.text("standing.rungs", &json!({ "rungs": standing.rungs })))?;
+    let rows = standing
+        .by_rung
+        .iter()
+        .map(|row| vec![row.ladder.clone(), row.rung.clone(), row.result.clone(), row.count.to_string()]);
+    let rows = rows.collect();
+    let header = ["ladder", "rung", "result", "n"].map(str::to_owned);
+    Ok(out.table(&header, rows)?)
 }

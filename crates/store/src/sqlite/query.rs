@@ -7,7 +7,9 @@ use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 use super::{bad, case_id, instant};
-use crate::{ActRow, DigestLine, DigestRow, Filter, LedgerRow, OwedRow, RawCase, Standing, StoreError};
+use crate::{
+    ActRow, DigestLine, DigestRow, Filter, LedgerRow, OwedRow, RawCase, RungCount, Standing, StoreError,
+};
 
 /// The most rows one list gives.
 const ROWS_MAX: u32 = 1_000;
@@ -204,6 +206,19 @@ pub(super) async fn standing(
     .bind(tenant.as_str())
     .fetch_all(pool)
     .await?;
+    let by_rung = sqlx::query(
+        "SELECT ladder, rung, result, count(*) FROM rungs WHERE tenant_id = $1
+         GROUP BY ladder, rung, result ORDER BY ladder, rung, result",
+    )
+    .bind(tenant.as_str())
+    .fetch_all(pool)
+    .await?;
+    let by_rung = by_rung.into_iter().map(|row| RungCount {
+        ladder: row.get(0),
+        rung: row.get(1),
+        result: row.get(2),
+        count: row.get::<i64, _>(3).unsigned_abs(),
+    });
     let count = |index: usize| counts.get::<i64, _>(index).unsigned_abs();
     Ok(Standing {
         cases: count(0),
@@ -211,6 +226,7 @@ pub(super) async fn standing(
         next_wake: counts.get::<Option<i64>, _>(1).map(instant).transpose()?,
         waiting: count(2),
         rungs: count(3),
+        by_rung: by_rung.collect(),
         undelivered: count(4),
         provisional: count(5),
         lateness_max_ms: counts.get::<Option<i64>, _>(6).map(|micros| micros / 1_000),

@@ -1,0 +1,12 @@
+//! The loop of a major hazard, walked through the shipped workflow file.
+
+#[cfg(test)]
+mod clocks;
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod walk;
+#[cfg(test)]
+mod world;

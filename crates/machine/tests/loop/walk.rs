@@ -1,0 +1,204 @@
+//! From the report to the close-out, and the other ways a case can go.
+
+use machine::file::Outcome;
+use machine::project::project;
+
+use crate::world::*;
+
+#[test]
+fn the_file_compiles_and_comes_back_from_its_bytes() {
+    let definition = definition();
+    let again = machine::Definition::from_bytes(definition.bytes()).unwrap();
+    assert_eq!(again.digest(), definition.digest());
+}
+
+#[test]
+fn every_state_rests_or_has_an_owner_and_a_clock_with_an_endless_ladder() {
+    let definition = definition();
+    let file = definition.file();
+    for (track, spec) in &file.tracks {
+        for (name, state) in &spec.states {
+            let at = format!("{track}.{name}");
+            if state.rest || state.outcome.is_some() {
+                continue;
+            }
+            assert!(state.owner.is_some(), "{at} has no owner");
+            let clock = definition.deadline(state.deadline.as_ref().unwrap()).unwrap();
+            assert!(clock.ladder.is_some(), "the clock of {at} has no ladder");
+        }
+    }
+    for (name, clock) in &file.deadlines {
+        let ladder = clock.ladder.as_ref().unwrap_or_else(|| panic!("{name} has no ladder"));
+        assert!(file.ladders[ladder].last().unwrap().every_working_days.is_some(), "{ladder} ends");
+    }
+    for (name, parameter) in &file.parameters {
+        assert!(parameter.min <= parameter.default && parameter.default <= parameter.max, "{name}");
+        assert!(parameter.source.is_some(), "{name} has no source");
+    }
+    let mut ends: Vec<Outcome> = file.tracks["main"].states.values().filter_map(|s| s.outcome).collect();
+    ends.sort();
+    assert_eq!(ends.len(), 7);
+}
+
+#[test]
+fn a_hazard_goes_from_the_report_to_the_close_out() {
+    let mut world = World::new("2026-03-02 09:00");
+    let plan = ["plan_target", "plan_measures", "plan_funds", "plan_people", "plan_time", "plan_contingency"]
+        .iter()
+        .fold(act("submit_plan"), |perform, field| perform.text(field, "见附件"));
+    let acknowledge = act("acknowledge")
+        .text("served_how", "signed")
+        .text("received_by", "门卫")
+        .text("received_on", "2026-03-04");
+    // When, who, what; the main state after it and the clocks that are open.
+    let walk = [
+        ("2026-03-02 09:00", "town", report(), "under_determination", "determination"),
+        ("2026-03-03 10:00", "zhao", determine("no"), "to_dispatch", "dispatching"),
+        (
+            "2026-03-04 11:00",
+            "li",
+            dispatch("2026-04-10"),
+            "rectifying",
+            "rectification receipt plan progress",
+        ),
+        ("2026-03-04 15:00", "manager", acknowledge, "rectifying", "rectification plan progress"),
+        ("2026-03-09 15:00", "manager", plan, "rectifying", "rectification progress"),
+        (
+            "2026-03-20 15:00",
+            "foreman",
+            act("report_progress").text("progress_line", "设备已订购"),
+            "rectifying",
+            "rectification progress",
+        ),
+        ("2026-04-07 16:00", "manager", complete("2026-04-07"), "to_reinspect", "reinspection"),
+        (
+            "2026-04-08 09:00",
+            "town",
+            act("first_check").text("opinion", "已安装").evidence("check_photo"),
+            "to_reinspect",
+            "reinspection",
+        ),
+        ("2026-04-09 10:00", "sun", pass("2026-04-09"), "to_close_out", "closing"),
+        ("2026-04-10 10:00", "zhou", act("close_out").text("opinion", "同意销号"), "closed", ""),
+    ];
+    for (when, who, perform, main, clocks) in walk {
+        let name = perform.act.clone();
+        world.at(when).ok(who, perform);
+        let open: Vec<&str> =
+            world.state().deadlines.iter().filter(|d| d.is_open()).map(|d| d.name.as_str()).collect();
+        let mut expected: Vec<&str> = clocks.split_whitespace().collect();
+        let mut open_sorted = open.clone();
+        open_sorted.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!((world.on("main"), open_sorted), (main, expected), "after {name}");
+    }
+    let projection = project(&world.definition, world.state());
+    assert!(!projection.enterprise_breach && !projection.regulator_breach && projection.at_rest);
+    assert_eq!(projection.wake_at, None);
+    assert_eq!(world.state().number, "YH-2026-000001");
+    // Nothing calls anybody about a closed case.
+    let acts = world.acts.len();
+    world.at("2027-03-01 09:00").tick();
+    assert_eq!(world.acts.len(), acts);
+}
+
+fn document(name: &str) -> machine::command::Perform {
+    act(name).text("document_no", "2号").text("document_date", "2026-03-04").text("document_signer", "某")
+}
+
+#[test]
+fn every_other_end_has_a_reason_and_owes_nothing() {
+    let working = World::dispatched("2026-04-10");
+    let ends = [
+        ("downgraded", "zhao", act("downgrade").text("other_case", "YB-2026-000001")),
+        ("transferred", "zhao", act("transfer").text("receiver", "乙县").text("document_no", "2号")),
+        ("merged", "li", act("merge").text("other_case", "YH-2026-000002")),
+        ("annulled", "wu", act("annul").text("document_no", "2号")),
+        ("shut_down", "wu", document("shut_down").evidence("decision")),
+    ];
+    for (end, who, perform) in ends {
+        assert_eq!(working.refused(who, perform.clone()).code(), "BH0019", "{end}");
+        let mut world = working.clone();
+        world.ok(who, perform.because("见文件"));
+        assert_eq!(world.on("main"), end);
+        assert!(world.state().deadlines.iter().all(|deadline| !deadline.is_open()), "{end}");
+        assert_eq!(world.state().wake_at(), None, "{end}");
+    }
+    let mut world = World::new("2026-03-02 09:00");
+    world.ok("zhao", report()).ok("zhao", act("not_uphold").because("不属重大"));
+    assert_eq!((world.on("main"), world.state().wake_at()), ("not_upheld", None));
+}
+
+#[test]
+fn stopped_listed_and_exposed_come_off_before_the_close_out() {
+    let mut world = World::new("2026-03-02 09:00");
+    world.ok("zhao", report()).ok("zhao", determine("whole"));
+    assert_eq!(world.on("operation"), "fully_stopped");
+    assert!(world.clock("stoppage_review").is_running());
+    world.at("2026-03-04 11:00").ok("li", dispatch("2026-04-10"));
+    world.ok("li", document("list").text("supervision_level", "city"));
+    let propose =
+        act("propose_exposure").text("medium", "县报").bool("masking_done", true).because("屡改屡犯");
+    world.ok("li", propose).ok("wu", act("expose").text("document_no", "3号"));
+    world.at("2026-04-01 09:00").ok("manager", complete("2026-04-01"));
+    // A listed case takes an expert.
+    assert_eq!(world.refused("sun", pass("2026-04-01")).code(), "BH0008");
+    world.ok("sun", pass("2026-04-01").text("expert_name", "某专家"));
+    assert!(world.clock("delisting").is_running() && world.clock("closure_publication").is_running());
+    let close = act("close_out").text("opinion", "同意");
+    let still = |world: &World| match world.refused("zhou", close.clone()) {
+        machine::Refusal::Guard { atoms, .. } => atoms.len(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(still(&world), 3);
+    world.ok("manager", act("apply_resumption").because("隐患已消除"));
+    world.ok("deputy", document("accept_resumption").officers(&["zhao", "qian"]));
+    assert_eq!(still(&world), 2);
+    world.ok("li", document("delist").text("medium", "县报"));
+    assert_eq!(still(&world), 1);
+    world.ok("li", act("publish_closure").text("medium", "县报")).ok("zhou", close);
+    assert_eq!(world.on("main"), "closed");
+}
+
+#[test]
+fn an_old_ledger_comes_in_where_it_says_it_stands() {
+    let entry = |state: &str| {
+        let mut perform = report().text("stated_state", state);
+        perform.act = "opening_entry".to_owned();
+        perform.evidence.clear();
+        perform
+    };
+    let mut world = World::new("2026-03-02 09:00");
+    assert_eq!(world.refused("admin", entry("rectifying")).code(), "BH0008");
+    world.ok("admin", entry("rectifying").text("due_date", "2026-02-13")).tick();
+    assert_eq!(world.on("main"), "rectifying");
+    assert!(project(&world.definition, world.state()).overdue_enterprise);
+    let mut world = World::new("2026-03-02 09:00");
+    world.ok("admin", entry("to_reinspect").text("due_date", "2026-03-20")).tick();
+    assert_eq!(world.on("main"), "to_reinspect");
+    assert!(world.clock("reinspection").is_running() && !world.clock("rectification").is_open());
+}
+
+#[test]
+fn a_failed_report_made_while_the_clock_stood_still_keeps_the_days_of_the_pause() {
+    let mut world = World::dispatched("2026-04-10");
+    world.ok("zhao", pause("2026-03-20"));
+    world.at("2026-03-14 09:00").ok("manager", complete("2026-03-14"));
+    world.at("2026-03-16 09:00").ok("sun", fail("2026-03-16"));
+    assert_eq!(world.clock("rectification").due, machine::time::Due::Day(date("2026-04-20")));
+}
+
+#[test]
+fn a_returned_assignment_goes_to_another_unit_with_a_new_receipt_clock() {
+    let mut world = World::dispatched("2026-04-10");
+    let legal = world.clock("rectification").clone();
+    world.ok("manager", act("return_assignment").text("proposed_owner", "plant-b").because("已转让"));
+    world.at("2026-03-06 09:00");
+    world.ok("li", act("reassign").text("responsible_unit", "plant-b").because("已转让"));
+    let receipts: Vec<_> = world.state().deadlines.iter().filter(|d| d.name == "receipt").collect();
+    assert_eq!(receipts.iter().filter(|d| d.is_open()).count(), 1);
+    assert_eq!(receipts[1].anchor, date("2026-03-06"));
+    assert_eq!(world.clock("rectification").due, legal.due);
+    assert_eq!(world.refused("manager", complete("2026-03-06")).code(), "BH0007");
+    world.ok("other", complete("2026-03-06"));
+}
