@@ -13,7 +13,7 @@ use store::sqlite::SqliteStore;
 use store::{Clock, Filter, Read, Store};
 
 use crate::CliError;
-use crate::commands::show;
+use crate::commands::{lists, show};
 use crate::output::Output;
 
 mod script;
@@ -128,12 +128,12 @@ async fn act_once(
 
 /// The list with its lamps, what escalated, one case, and what to try next.
 async fn report(engine: &Engine, path: &Path, out: &mut Output) -> Result<(), CliError> {
-    show::standing(engine, out).await?;
+    lists::standing(engine, out).await?;
     let filter = Filter { overdue: true, limit: 12, ..Filter::default() };
     let rows = engine.store().ledger(engine.tenant(), &filter).await?;
     out.line("")?;
     out.line(&out.text("demo.overdue", &serde_json::json!({})))?;
-    show::ledger(engine, &rows, false, out).await?;
+    lists::print(engine, &rows, false, out).await?;
     if let Some(row) = rows.first() {
         out.line("")?;
         out.line(&out.text("demo.timeline", &serde_json::json!({ "number": row.number })))?;

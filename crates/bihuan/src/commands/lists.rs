@@ -1,0 +1,132 @@
+//! Lists: the ledger, and who owes what by when.
+
+use engine::Engine;
+use serde_json::json;
+use store::{Filter, LedgerRow};
+
+use super::show::state_title;
+use crate::CliError;
+use crate::args::LedgerArguments;
+use crate::output::Output;
+
+pub(super) async fn ledger(
+    engine: &Engine,
+    arguments: &LedgerArguments,
+    out: &mut Output,
+) -> Result<(), CliError> {
+    let filter = Filter {
+        state: arguments.state.clone(),
+        unit: arguments.unit.clone(),
+        area: arguments.area.clone(),
+        sector: arguments.sector.clone(),
+        source: arguments.source.clone(),
+        overdue: arguments.overdue,
+        due_from: arguments.due_from.clone(),
+        due_to: arguments.due_to.clone(),
+        text: arguments.text.clone(),
+        after: arguments.after.clone(),
+        limit: arguments.limit,
+    };
+    let rows = engine.store().ledger(engine.tenant(), &filter).await?;
+    print(engine, &rows, arguments.csv, out).await
+}
+
+pub(crate) async fn print(
+    engine: &Engine,
+    rows: &[LedgerRow],
+    csv: bool,
+    out: &mut Output,
+) -> Result<(), CliError> {
+    if out.json {
+        return Ok(out.value(&rows)?);
+    }
+    let now = engine.store().clock().await?;
+    let today = engine.catalog().calendar("cn").await?.local_date(now.utc());
+    let header: Vec<String> = ["number", "state", "enterprise", "unit", "due", "lamp"]
+        .iter()
+        .map(|name| out.text(&format!("ledger.{name}"), &json!({})))
+        .collect();
+    let mut lines = Vec::new();
+    for row in rows {
+        let definition = engine.catalog().definition(&row.definition_hash).await?;
+        lines.push(vec![
+            row.number.clone(),
+            state_title(out, &definition, "main", &row.main_state),
+            row.enterprise.clone().unwrap_or_default(),
+            row.owner_unit.as_ref().map(ToString::to_string).unwrap_or_default(),
+            row.legal_due.clone().unwrap_or_default(),
+            lamp(row, today, out),
+        ]);
+    }
+    if csv {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(&header).map_err(std::io::Error::other)?;
+        for line in &lines {
+            writer.write_record(line.iter().map(|cell| inert(cell))).map_err(std::io::Error::other)?;
+        }
+        let bytes = writer.into_inner().map_err(std::io::Error::other)?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        return Ok(out.line(text.trim_end())?);
+    }
+    Ok(out.table(&header, lines)?)
+}
+
+/// A cell that a spreadsheet will not take for a formula.
+fn inert(cell: &str) -> String {
+    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']);
+    if formula { format!("'{cell}") } else { cell.to_owned() }
+}
+
+/// The lamp of a case: always a word, never stored, a range of dates.
+fn lamp(row: &LedgerRow, today: chrono::NaiveDate, out: &Output) -> String {
+    let day = row.legal_due.as_deref().and_then(|due| calendar::parse_date(due).ok());
+    let (key, days) = match day {
+        _ if row.at_rest => ("closed", 0),
+        Some(day) if row.overdue_enterprise => ("overdue", (today - day).num_days()),
+        Some(day) if day == today => ("today", 0),
+        Some(day) if (1..=7).contains(&(day - today).num_days()) => ("soon", 0),
+        Some(_) => ("normal", 0),
+        None => ("none", 0),
+    };
+    out.text(&format!("lamp.{key}"), &json!({ "days": days }))
+}
+
+pub(crate) async fn owes(engine: &Engine, unit: Option<&str>, out: &mut Output) -> Result<(), CliError> {
+    let rows = engine.store().owes(engine.tenant(), unit, 1_000).await?;
+    if out.json {
+        return Ok(out.value(&rows)?);
+    }
+    let lines = rows.into_iter().map(|row| {
+        vec![row.due_day, row.number, row.name, row.owner_role, row.owner_unit.unwrap_or_default()]
+    });
+    let header = ["ledger.due", "ledger.number", "effect.started", "ledger.unit", "ledger.unit"];
+    let header: Vec<String> =
+        header.iter().map(|key| out.text(key, &json!({ "clock": "", "due": "" }))).collect();
+    Ok(out.table(&header, lines.collect())?)
+}
+
+/// The numbers of the county: cases by state, and what the ladders did.
+pub(crate) async fn standing(engine: &Engine, out: &mut Output) -> Result<(), CliError> {
+    let now = engine.store().clock().await?;
+    let standing = engine.store().standing(engine.tenant(), now).await?;
+    let today = engine.catalog().calendar("cn").await?.local_date(now.utc());
+    out.line(&out.text("standing.cases", &json!({ "cases": standing.cases, "today": today })))?;
+    let definition = match engine.store().definitions(engine.tenant()).await?.first() {
+        Some(row) => engine.catalog().definition(&row.hash).await?,
+        None => return Ok(()),
+    };
+    let rows = standing.by_state.iter();
+    let rows =
+        rows.map(|(state, count)| vec![state_title(out, &definition, "main", state), count.to_string()]);
+    let rows = rows.collect();
+    out.table(&[out.text("ledger.state", &json!({})), "n".to_owned()], rows)?;
+    out.line("")?;
+    out.line(&out.text("standing.rungs", &json!({ "rungs": standing.rungs })))?;
+    let rows = standing
+        .by_rung
+        .iter()
+        .map(|row| vec![row.ladder.clone(), row.rung.clone(), row.result.clone(), row.count.to_string()]);
+    let rows = rows.collect();
+    let header = ["ladder", "rung", "result", "n"].map(str::to_owned);
+    Ok(out.table(&header, rows)?)
+}

@@ -1,0 +1,100 @@
+//! Setting up: a store, workflow files, calendars.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use chrono::NaiveTime;
+use engine::Engine;
+use machine::command::Directory;
+use machine::value::TenantId;
+use machine::{Definition, Instant};
+use serde_json::json;
+use store::sqlite::{SqliteStore, host_time};
+use store::{Clock, Store};
+
+use super::usage;
+use crate::args::Common;
+use crate::output::Output;
+use crate::{CliError, input};
+
+pub(super) async fn init(
+    common: &Common,
+    organisation: &Path,
+    simulated: Option<&str>,
+    out: &mut Output,
+) -> Result<(), CliError> {
+    let text = input::read_text(organisation)?;
+    let directory: Directory =
+        machine::file::read(&organisation.display().to_string(), &text).map_err(usage)?;
+    let china = calendar::china();
+    let (clock, now) = match simulated {
+        None => (Clock::Real, host_time()),
+        Some(day) => {
+            let day = calendar::parse_date(day).map_err(usage)?;
+            let eight = NaiveTime::from_hms_opt(8, 0, 0).unwrap_or_default();
+            (Clock::Simulated, Instant::new(china.instant(day, eight)))
+        }
+    };
+    let tenant = TenantId(common.tenant.clone().unwrap_or_else(|| "default".to_owned()));
+    let store = SqliteStore::create(&common.store, clock, now).await?;
+    let body = serde_json::to_string(&directory).map_err(usage)?;
+    store.put_organisation(&tenant, &body).await?;
+    let body = serde_json::to_string(&china).map_err(usage)?;
+    store.put_calendar(&tenant, china.id(), china.version(), &body).await?;
+    Ok(out.say("done.initialised", &json!({ "store": common.store, "tenant": tenant }))?)
+}
+
+fn compile(path: &Path, set: &BTreeMap<String, u32>) -> Result<Definition, CliError> {
+    let text = input::read_text(path)?;
+    let file = machine::file::parse(&path.display().to_string(), &text).map_err(usage)?;
+    Ok(Definition::compile(&file, set).map_err(engine::EngineError::Findings)?)
+}
+
+pub(super) fn check(files: &[PathBuf], out: &mut Output) -> Result<(), CliError> {
+    let mut bad = false;
+    for path in files {
+        match compile(path, &BTreeMap::new()) {
+            Ok(definition) => out.line(&format!("{}: {}", path.display(), definition.digest()))?,
+            Err(error) => {
+                out.error(&error);
+                bad = true;
+            }
+        }
+    }
+    if bad { Err(CliError::Findings) } else { Ok(()) }
+}
+
+pub(super) async fn publish(
+    engine: &Engine,
+    file: &Path,
+    parameters: &[String],
+    out: &mut Output,
+) -> Result<(), CliError> {
+    let mut set = BTreeMap::new();
+    for text in parameters {
+        let (name, value) = input::pair(text)?;
+        let value = value.parse().map_err(|_| usage(format!("'{value}' is no whole number")))?;
+        set.insert(name.to_owned(), value);
+    }
+    let definition = compile(file, &set)?;
+    engine.publish(&definition).await?;
+    let (file, hash) = (definition.file(), definition.digest());
+    let values = json!({ "workflow": file.workflow, "edition": file.edition, "hash": hash });
+    Ok(out.say("done.published", &values)?)
+}
+
+pub(super) fn calendar_days(from: &str, working_days: u32, out: &mut Output) -> Result<(), CliError> {
+    let from = calendar::parse_date(from).map_err(usage)?;
+    let china = calendar::china();
+    let end = china.add_working_days(from, working_days).map_err(usage)?;
+    let days = china.explain(from, end.date);
+    if out.json {
+        return Ok(out.value(&json!({ "due": end.date, "provisional": end.provisional, "days": days }))?);
+    }
+    for day in days {
+        let count = day.count.map(|count| count.to_string()).unwrap_or_default();
+        let name = day.holiday.unwrap_or_default();
+        out.line(format!("{}  {count:>4}  {name}", day.date).trim_end())?;
+    }
+    Ok(())
+}

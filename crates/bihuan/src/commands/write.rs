@@ -1,0 +1,114 @@
+//! Commands that change a case.
+
+use engine::{Engine, Receipt, Request};
+use machine::act::Auth;
+use machine::command::Perform;
+use machine::{Command as Wish, Person};
+use serde_json::json;
+use store::sqlite::host_time;
+
+use super::{show, usage};
+use crate::args::{ActArguments, Who};
+use crate::output::Output;
+use crate::{CliError, input};
+
+/// A key for a command that brings none: such a command is not protected against being sent twice.
+fn own_key() -> String {
+    format!("cli-{}-{}", host_time().micros(), std::process::id())
+}
+
+pub(super) async fn open(
+    engine: &Engine,
+    workflow: &str,
+    arguments: &ActArguments,
+    by: Option<&str>,
+    out: &mut Output,
+) -> Result<(), CliError> {
+    let row = engine.newest(workflow).await?;
+    let definition = engine.catalog().definition(&row.hash).await?;
+    let acts = definition.file().acts.iter().filter(|(_, spec)| spec.opens).map(|(name, _)| name.as_str());
+    let acts: Vec<&str> = acts.collect();
+    let name = match (by, acts.as_slice()) {
+        (Some(name), _) => name,
+        (None, [only]) => *only,
+        (None, several) => {
+            return Err(usage(format!("name the opening act with --by: {}", several.join(", "))));
+        }
+    };
+    let actor = actor(engine, &arguments.who).await?;
+    let perform = input::perform(name, arguments, &definition)?;
+    let key = arguments.who.key.clone().unwrap_or_else(own_key);
+    let receipt = engine.open(workflow, perform, actor, Auth::Asserted, key).await?;
+    let (state, _) = engine.case(&receipt.case.to_string()).await?;
+    let values = json!({ "number": state.number, "case": receipt.case, "version": receipt.version });
+    Ok(out.say("done.opened", &values)?)
+}
+
+async fn actor(engine: &Engine, who: &Who) -> Result<Person, CliError> {
+    let directory = engine.catalog().directory().await?;
+    input::person(&who.actor, &directory)
+}
+
+pub(super) async fn perform(
+    engine: &Engine,
+    case: &str,
+    name: &str,
+    arguments: &ActArguments,
+    expect: Option<u32>,
+    dry_run: bool,
+    out: &mut Output,
+) -> Result<(), CliError> {
+    let (state, definition) = engine.case(case).await?;
+    let perform: Perform = input::perform(name, arguments, &definition)?;
+    let actor = actor(engine, &arguments.who).await?;
+    let wish = Wish::Perform(perform);
+    if dry_run {
+        let acts = engine.dry_run(&state, &definition, &wish, &actor).await?;
+        if out.json {
+            return Ok(out.value(&acts)?);
+        }
+        out.line(&out.text("done.dry", &json!({})))?;
+        return show::timeline(&acts, &definition, &state, out);
+    }
+    let request = Request {
+        case: state.case,
+        definition: None,
+        command: wish,
+        actor: Some(actor),
+        auth: Auth::Asserted,
+        key: arguments.who.key.clone(),
+        expected_version: expect,
+        number: None,
+    };
+    let receipt = engine.execute(request).await?;
+    said(&receipt, &state.number, out)
+}
+
+pub(super) async fn execute(
+    engine: &Engine,
+    case: &str,
+    command: Wish,
+    who: &Who,
+    out: &mut Output,
+) -> Result<(), CliError> {
+    let (state, _) = engine.case(case).await?;
+    let actor = actor(engine, who).await?;
+    let request = Request {
+        case: state.case,
+        definition: None,
+        command,
+        actor: Some(actor),
+        auth: Auth::Asserted,
+        key: who.key.clone(),
+        expected_version: None,
+        number: None,
+    };
+    let receipt = engine.execute(request).await?;
+    said(&receipt, &state.number, out)
+}
+
+fn said(receipt: &Receipt, number: &str, out: &mut Output) -> Result<(), CliError> {
+    let values = json!({ "number": number, "version": receipt.version, "replayed": receipt.replayed });
+    let key = if receipt.replayed { "done.replayed" } else { "done.acted" };
+    Ok(out.say(key, &values)?)
+}
