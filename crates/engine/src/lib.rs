@@ -224,12 +224,18 @@ impl Engine {
             self.queue.send(waiting).await.map_err(|_| EngineError::Stopped)?;
             answers.push(answer);
         }
-        let mut moved = 0;
+        // One case that cannot be decided must not hold up the others: its error is given when all are done.
+        let (mut moved, mut failed) = (0, None);
         for answer in answers {
-            let receipt = answer.await.map_err(|_| EngineError::Stopped)??;
-            moved += usize::from(receipt.acts > 0);
+            match answer.await.map_err(|_| EngineError::Stopped)? {
+                Ok(receipt) => moved += usize::from(receipt.acts > 0),
+                Err(error) => failed = Some(error),
+            }
         }
-        Ok(moved)
+        match failed {
+            Some(error) if moved == 0 => Err(error),
+            _ => Ok(moved),
+        }
     }
 
     /// The state of a case and its definition.

@@ -55,6 +55,9 @@ pub enum StoreError {
     /// Simulated time on a store with a real clock.
     #[error("this store runs on the real clock; its time cannot be set")]
     RealClock,
+    /// Simulated time set to before what it is.
+    #[error("simulated time never runs backwards")]
+    ClockBackwards,
 }
 
 impl From<sqlx::Error> for StoreError {

@@ -161,13 +161,10 @@ impl Store for SqliteStore {
         if self.clock == Clock::Real {
             return Err(StoreError::RealClock);
         }
-        sqlx::query(
-            "UPDATE store_settings SET value = $1 WHERE name = 'now' AND CAST(value AS INTEGER) <= CAST($1 AS INTEGER)",
-        )
-        .bind(now.micros().to_string())
-        .execute(&self.write)
-        .await?;
-        Ok(())
+        let statement = "UPDATE store_settings SET value = $1
+             WHERE name = 'now' AND CAST(value AS INTEGER) <= CAST($1 AS INTEGER)";
+        let done = sqlx::query(statement).bind(now.micros().to_string()).execute(&self.write).await?;
+        if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::ClockBackwards) }
     }
 
     async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {

@@ -331,31 +331,33 @@ pub(super) async fn deliver(
     day: &str,
 ) -> Result<u64, StoreError> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-    let made = sqlx::query(
+    let made: Vec<(String, i64)> = sqlx::query_as(
         "INSERT INTO deliveries (tenant_id, delivery_id, recipient, day, delivered_at, notices)
          SELECT tenant_id, recipient || '@' || $2, recipient, $2, $3, count(*)
          FROM notices WHERE tenant_id = $1 AND delivery_id IS NULL GROUP BY recipient
-         ON CONFLICT (tenant_id, recipient, day) DO NOTHING",
+         ON CONFLICT (tenant_id, recipient, day) DO NOTHING RETURNING recipient, notices",
     )
     .bind(tenant.as_str())
     .bind(day)
     .bind(now.micros())
-    .execute(&mut *transaction)
-    .await?
-    .rows_affected();
-    if made > 0 {
-        // Only the recipients whose digest was made just now: its count must be the rows it holds.
-        sqlx::query(
-            "UPDATE notices SET delivery_id = recipient || '@' || $2
-             WHERE tenant_id = $1 AND delivery_id IS NULL AND recipient IN
-                (SELECT d.recipient FROM deliveries d WHERE d.tenant_id = $1 AND d.day = $2
-                 AND NOT EXISTS (SELECT 1 FROM notices n WHERE n.tenant_id = $1 AND n.delivery_id = d.delivery_id))",
-        )
-        .bind(tenant.as_str())
-        .bind(day)
-        .execute(&mut *transaction)
-        .await?;
+    .fetch_all(&mut *transaction)
+    .await?;
+    // Only the recipients whose digest was made just now: its count must be the rows it holds.
+    if !made.is_empty() {
+        let recipients: Vec<&String> = made.iter().map(|(recipient, _)| recipient).collect();
+        let statement = "UPDATE notices SET delivery_id = recipient || '@' || $2
+             WHERE tenant_id = $1 AND delivery_id IS NULL AND recipient IN (SELECT value FROM json_each($3))";
+        let done = sqlx::query(statement)
+            .bind(tenant.as_str())
+            .bind(day)
+            .bind(json!(recipients).to_string())
+            .execute(&mut *transaction)
+            .await?;
+        let expected: u64 = made.iter().map(|(_, notices)| notices.unsigned_abs()).sum();
+        if done.rows_affected() != expected {
+            return Err(StoreError::RowsAffected { statement, expected, actual: done.rows_affected() });
+        }
     }
     transaction.commit().await?;
-    Ok(made)
+    Ok(made.len() as u64)
 }
