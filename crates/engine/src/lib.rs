@@ -261,7 +261,7 @@ impl Engine {
         state: &State,
         definition: &Definition,
         actor: &Person,
-    ) -> Result<Vec<machine::decide::Possible>, EngineError> {
+    ) -> Result<Vec<machine::Possible>, EngineError> {
         let (calendar, directory) = self.surroundings(definition).await?;
         let now = self.store.clock().await?;
         let facts = facts(&self.tenant, state.case, now, Some(actor), &calendar, &directory);

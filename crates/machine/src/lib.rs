@@ -9,22 +9,28 @@
 //! the directory of people are arguments. What comes back is data with codes, never prose.
 
 pub mod act;
+mod builtin;
 pub mod command;
 mod deadline;
 pub mod decide;
 pub mod definition;
+mod fact;
 pub mod file;
 pub mod guard;
+pub mod next;
+mod people;
 pub mod project;
 mod requirement;
 pub mod state;
+mod step;
 mod sweep;
 pub mod time;
 pub mod value;
 
 pub use act::{Act, Actor, Effect, Person};
 pub use command::{Command, Directory, Facts, Refusal};
-pub use decide::{decide, next};
+pub use decide::decide;
 pub use definition::{Definition, Finding};
+pub use next::{Possible, next};
 pub use state::{State, apply, fold};
 pub use time::Instant;

@@ -1,8 +1,8 @@
 //! What SQL sees of a state: one pure function gives every projected column.
 
-use crate::decide::owner_unit;
 use crate::definition::Definition;
 use crate::file::Column;
+use crate::people::owner_unit;
 use crate::state::{ChargedTo, DeadlineKind, State, Subject};
 use crate::time::{Due, Instant};
 use crate::value::{Name, UnitId};

@@ -1,0 +1,106 @@
+//! Acts every workflow has: putting right, taking back, deciding a proposal.
+
+use std::collections::BTreeMap;
+
+use crate::act::{Act, Effect, End, Person};
+use crate::command::Refusal;
+use crate::decide::Draft;
+use crate::requirement::is_blank;
+use crate::state::{State, Subject};
+use crate::value::{Name, PersonId, Value};
+
+impl Draft<'_> {
+    pub(crate) fn amend(
+        &mut self,
+        fields: &BTreeMap<Name, Value>,
+        reason: &str,
+        actor: &Person,
+    ) -> Result<Act, Refusal> {
+        if is_blank(reason) {
+            return Err(Refusal::ReasonMissing);
+        }
+        self.check_text("reason", reason)?;
+        for (name, value) in fields {
+            let known = self.state.fields.contains_key(name);
+            // Only who entered a fact puts it right; a date a clock hangs on is not a fact but a decision.
+            let by_me = self.entered_by(&actor.person);
+            let is_date = self.definition.file().deadlines.values().any(|deadline| {
+                deadline.term.on.as_ref() == Some(name) || deadline.term.from.as_ref() == Some(name)
+            });
+            if !known || !by_me || is_date {
+                let allowed = self.state.fields.keys().cloned().collect();
+                return Err(Refusal::UnknownField { field: name.clone(), allowed });
+            }
+            self.set_field(name, value)?;
+        }
+        let mut act = self.act("amend", Some(actor), Vec::new());
+        act.fields = std::mem::take(&mut self.given);
+        act.reason = Some(reason.to_owned());
+        Ok(act)
+    }
+
+    pub(crate) fn entered_by(&self, person: &PersonId) -> bool {
+        self.state.involved.values().any(|people| people.contains(person))
+    }
+
+    pub(crate) fn take_back(
+        &mut self,
+        reason: &str,
+        before: &State,
+        actor: &Person,
+        version: u32,
+    ) -> Result<Act, Refusal> {
+        if is_blank(reason) {
+            return Err(Refusal::ReasonMissing);
+        }
+        let own = self.state.last.person.as_ref() == Some(&actor.person);
+        let untouched = self.state.version == version && before.version + 1 == version;
+        if !own || !untouched || before.version == 0 || self.state.last.name == "take_back" {
+            return Err(Refusal::CannotTakeBack { last: self.state.last.name.clone() });
+        }
+        self.emit(Effect::Restored { state: Box::new(before.clone()) });
+        // The act is numbered after the one it takes back.
+        self.state.version = version;
+        let mut act = self.act("take_back", Some(actor), Vec::new());
+        act.reason = Some(reason.to_owned());
+        Ok(act)
+    }
+
+    pub(crate) fn decide_proposal(
+        &mut self,
+        no: u32,
+        approved: bool,
+        reason: Option<&str>,
+        actor: &Person,
+    ) -> Result<Act, Refusal> {
+        let open =
+            self.state.proposals.iter().find(|proposal| proposal.no == no && proposal.approved.is_none());
+        let proposal = open.cloned().ok_or(Refusal::NoProposal { no })?;
+        if !self.plays(&proposal.signer, &actor.person, Some(actor)) {
+            let held = self.facts.directory.post(actor);
+            let held = held.map(|post| post.roles.iter().cloned().collect()).unwrap_or_default();
+            return Err(Refusal::Role {
+                act: "decide_proposal".to_owned(),
+                needed: vec![proposal.signer],
+                held,
+            });
+        }
+        if !approved && reason.is_none_or(is_blank) {
+            return Err(Refusal::ReasonMissing);
+        }
+        self.emit(Effect::ProposalDecided { no, approved });
+        let clocks: Vec<Name> = self
+            .state
+            .deadlines
+            .iter()
+            .filter(|deadline| deadline.subject == Subject::Proposal(no))
+            .map(|deadline| deadline.name.clone())
+            .collect();
+        for clock in clocks {
+            self.end(&clock, Subject::Proposal(no), End::Met);
+        }
+        let mut act = self.act("decide_proposal", Some(actor), Vec::new());
+        act.reason = reason.map(str::to_owned);
+        Ok(act)
+    }
+}

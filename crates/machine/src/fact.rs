@@ -1,0 +1,81 @@
+//! What guards may ask of a case.
+
+use crate::act::AssignmentStatus;
+use crate::decide::Draft;
+use crate::guard::{Fact, Verdict};
+use crate::state::{Deadline, Subject};
+use crate::value::Value;
+
+impl Draft<'_> {
+    /// Whether a guard of the definition holds here.
+    pub(crate) fn holds(&self, guard: &str) -> bool {
+        self.failing(guard).is_empty()
+    }
+
+    /// The atoms of a guard that fail; none when it holds.
+    pub(crate) fn failing(&self, source: &str) -> Vec<String> {
+        let Some(guard) = self.definition.guard(source) else { return vec![source.to_owned()] };
+        match guard.evaluate(&|variable| self.fact(variable)) {
+            Verdict::Holds => Vec::new(),
+            Verdict::Fails { atoms } => {
+                let names = atoms.iter().filter_map(|index| guard.atoms().get(*index));
+                let names: Vec<String> = names.map(ToString::to_string).collect();
+                if names.is_empty() { vec![source.to_owned()] } else { names }
+            }
+        }
+    }
+
+    /// The value of a guard's variable.
+    pub(crate) fn fact(&self, variable: &str) -> Option<Fact> {
+        if let Some(position) = self.state.tracks.get(variable) {
+            return Some(Fact::Text(position.state.clone()));
+        }
+        match variable {
+            "today" => return Some(Fact::Date(self.today)),
+            "assignments.open" => {
+                let open = self.state.assignments.iter();
+                let open =
+                    open.filter(|a| matches!(a.status, AssignmentStatus::Sent | AssignmentStatus::Received));
+                return i64::try_from(open.count()).ok().map(Fact::Int);
+            }
+            "proposals.open" => {
+                let open = self.state.proposals.iter().filter(|proposal| proposal.approved.is_none());
+                return i64::try_from(open.count()).ok().map(Fact::Int);
+            }
+            _ => {}
+        }
+        if let Some((clock, fact)) = variable.split_once('.') {
+            return self.clock_fact(clock, fact);
+        }
+        let field = self.definition.field(variable)?;
+        match (field.kind, self.state.fields.get(variable)?) {
+            (crate::file::FieldType::Date, Value::Text(text)) => {
+                calendar::parse_date(text).ok().map(Fact::Date)
+            }
+            (_, Value::Bool(value)) => Some(Fact::Bool(*value)),
+            (_, Value::Int(value)) => Some(Fact::Int(*value)),
+            (_, Value::Text(text)) => Some(Fact::Text(text.clone())),
+            (_, Value::List(_)) => None,
+        }
+    }
+
+    pub(crate) fn clock_fact(&self, clock: &str, fact: &str) -> Option<Fact> {
+        let deadline = self.state.deadline(clock, Subject::Case);
+        let due =
+            |deadline: &Deadline| self.today >= crate::deadline::day_of(self.facts.calendar, deadline.due);
+        let is = |test: &dyn Fn(&Deadline) -> bool| Some(Fact::Bool(deadline.is_some_and(test)));
+        match fact {
+            "running" => is(&|deadline| deadline.is_running()),
+            "paused" => is(&|deadline| deadline.is_open() && !deadline.is_running()),
+            "missed" => is(&|deadline| deadline.missed_at.is_some()),
+            "met" => is(&|deadline| !deadline.is_open()),
+            "due" => is(&due),
+            "extensions" => Some(Fact::Int(deadline.map_or(0, |deadline| i64::from(deadline.extensions)))),
+            "term_days" => deadline.map(|deadline| {
+                let due = crate::deadline::day_of(self.facts.calendar, deadline.first_due);
+                Fact::Int((due - deadline.anchor).num_days())
+            }),
+            _ => None,
+        }
+    }
+}

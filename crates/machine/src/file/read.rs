@@ -1,0 +1,57 @@
+//! Reading YAML strictly, and pointing at what is wrong.
+
+use crate::file::{FILE_BYTES_MAX, File};
+
+/// A structural error: the first one, with its place.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct FileError {
+    /// What is wrong, with file, line, column and caret.
+    pub message: String,
+    /// Line, from 1; 0 when unknown.
+    pub line: u64,
+    /// Column, from 1; 0 when unknown.
+    pub column: u64,
+}
+
+/// Reads a workflow file.
+pub fn parse(file_name: &str, text: &str) -> Result<File, FileError> {
+    read(file_name, text)
+}
+
+/// Reads any of our YAML files strictly.
+pub fn read<T: serde::de::DeserializeOwned>(file_name: &str, text: &str) -> Result<T, FileError> {
+    if text.len() > FILE_BYTES_MAX {
+        let message =
+            format!("{file_name}: the file has {} bytes; at most {FILE_BYTES_MAX} are read", text.len());
+        return Err(FileError { message, line: 0, column: 0 });
+    }
+    serde_saphyr::from_str(text).map_err(|error| {
+        let (line, column) = error.location().map_or((0, 0), |place| (place.line(), place.column()));
+        FileError { message: caret(file_name, text, line, column, &plain(&error)), line, column }
+    })
+}
+
+/// The message of a YAML error without the parser's own snippet.
+fn plain(error: &serde_saphyr::Error) -> String {
+    let text = error.without_snippet().to_string();
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// `file:line:column: message`, the line, and a caret under the column.
+pub fn caret(file_name: &str, text: &str, line: u64, column: u64, message: &str) -> String {
+    let Some(source) =
+        usize::try_from(line).ok().filter(|line| *line > 0).and_then(|line| text.lines().nth(line - 1))
+    else {
+        return format!("{file_name}: {message}");
+    };
+    let number = line.to_string();
+    let margin = " ".repeat(number.len());
+    let before = usize::try_from(column).unwrap_or(1).saturating_sub(1);
+    // A wide character takes two columns on the terminal.
+    let pad: usize = source.chars().take(before).map(|c| if (c as u32) < 0x1100 { 1 } else { 2 }).sum();
+    format!(
+        "{file_name}:{line}:{column}: {message}\n{margin} |\n{number} | {source}\n{margin} | {}^",
+        " ".repeat(pad)
+    )
+}
