@@ -411,7 +411,7 @@ impl Draft<'_> {
         let ladder = self.definition.deadline(&deadline.name).and_then(|spec| spec.ladder.as_deref());
         let ladder = ladder.map_or(&[][..], |ladder| self.definition.ladder(ladder));
         let (schedule, not_applicable) = plan(calendar, ladder, counted.due, deadline.anchor, since)?;
-        let revision = deadline.revision + 1;
+        let revision = self.state.numbers.revision + 1;
         self.emit(Effect::DeadlineMoved {
             no: deadline.no,
             revision,

@@ -53,6 +53,9 @@ pub struct Numbers {
     pub assignment: u32,
     /// Of proposals.
     pub proposal: u32,
+    /// Of revisions, over all deadlines: a date moved, taken back and moved again is a new revision, or
+    /// its rungs would collide with those of the move taken back.
+    pub revision: u32,
 }
 
 /// The last act, in short.
@@ -118,7 +121,7 @@ pub struct Deadline {
     pub breach_at: Instant,
     /// Counted beyond the published calendar.
     pub provisional: bool,
-    /// Goes up with every move of the due date.
+    /// 0, then the number of the move it stands at; moves are numbered through all deadlines of the case.
     pub revision: u32,
     /// Extensions granted so far.
     pub extensions: u32,
@@ -388,6 +391,7 @@ pub(crate) fn apply_effect(mut state: State, effect: &Effect, at: Instant, versi
             calendar_version,
             schedule,
         } => {
+            state.numbers.revision = *revision;
             if let Some(deadline) = state.deadline_mut(*no) {
                 if deadline.due != *due {
                     deadline.history.push(Moved { version, from: deadline.due, why: *why });

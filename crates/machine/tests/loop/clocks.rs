@@ -172,3 +172,26 @@ fn taking_back_restores_and_no_number_is_used_twice() {
     world.ok("li", dispatch("2026-04-20"));
     assert!(world.clock("rectification").no > used.deadline);
 }
+
+#[test]
+fn a_move_taken_back_and_made_again_is_a_new_revision() {
+    let mut world = World::dispatched("2026-04-10");
+    world.at("2026-03-05 09:00").ok("manager", ask("2026-04-24")).ok("wu", grant("2026-04-24"));
+    let before = machine::fold(&world.acts[..world.acts.len() - 1]).unwrap();
+    let take_back = Command::TakeBack { reason: "日期写错".to_owned(), before: Box::new(before) };
+    world.run(Some("wu"), &take_back).unwrap();
+    assert_eq!(world.clock("rectification").due, day("2026-04-10"));
+    world.ok("wu", grant("2026-04-21"));
+    assert_eq!(
+        (world.clock("rectification").due, world.clock("rectification").extensions),
+        (day("2026-04-21"), 1)
+    );
+    // Rungs are recorded under the key the database makes unique.
+    let keys: Vec<_> = world
+        .rung_records()
+        .into_iter()
+        .map(|r| (r.deadline_no, r.revision, r.ladder, r.rung, r.repeat))
+        .collect();
+    let different: std::collections::BTreeSet<_> = keys.iter().collect();
+    assert_eq!(different.len(), keys.len(), "{keys:?}");
+}
