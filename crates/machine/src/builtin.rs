@@ -21,15 +21,12 @@ impl Draft<'_> {
         }
         self.check_text("reason", reason)?;
         for (name, value) in fields {
-            let known = self.state.fields.contains_key(name);
-            // Only who entered a fact puts it right; a date a clock hangs on is not a fact but a decision.
-            let by_me = self.entered_by(&actor.person);
-            let is_date = self.definition.file().deadlines.values().any(|deadline| {
-                deadline.term.on.as_ref() == Some(name) || deadline.term.from.as_ref() == Some(name)
-            });
-            if !known || !by_me || is_date {
-                let allowed = self.state.fields.keys().cloned().collect();
-                return Err(Refusal::UnknownField { field: name.clone(), allowed });
+            if !self.may_amend(name, &actor.person) {
+                let allowed = self.state.fields.keys().filter(|name| self.may_amend(name, &actor.person));
+                return Err(Refusal::UnknownField {
+                    field: name.clone(),
+                    allowed: allowed.cloned().collect(),
+                });
             }
             self.set_field(name, value)?;
         }
@@ -39,8 +36,16 @@ impl Draft<'_> {
         Ok(act)
     }
 
-    pub(crate) fn entered_by(&self, person: &PersonId) -> bool {
-        self.state.involved.values().any(|people| people.contains(person))
+    /// Only who entered a fact puts it right. What a clock is counted from, and the unit a role or an
+    /// assignment hangs on, is no fact but a decision: it changes by an act of the file.
+    fn may_amend(&self, field: &str, person: &PersonId) -> bool {
+        let file = self.definition.file();
+        let is_date = file.deadlines.values().any(|deadline| {
+            deadline.term.on.as_deref() == Some(field) || deadline.term.from.as_deref() == Some(field)
+        });
+        let binds_role = file.roles.values().any(|role| role.unit.as_deref() == Some(field));
+        let entered = self.state.entered.get(field).is_some_and(|people| people.contains(person));
+        entered && !is_date && !binds_role
     }
 
     pub(crate) fn take_back(

@@ -28,6 +28,8 @@ pub struct State {
     pub tracks: BTreeMap<Name, Position>,
     /// Its fields; a personal one as its salted digest.
     pub fields: BTreeMap<Name, Value>,
+    /// Who gave each field its value: the actor, and the person it was entered for.
+    pub entered: BTreeMap<Name, BTreeSet<PersonId>>,
     /// Its clocks, by number − 1.
     pub deadlines: Vec<Deadline>,
     /// Work sent to units, by number − 1.
@@ -295,6 +297,7 @@ impl State {
             last_at: at,
             tracks: BTreeMap::new(),
             fields: BTreeMap::new(),
+            entered: BTreeMap::new(),
             deadlines: Vec::new(),
             assignments: Vec::new(),
             proposals: Vec::new(),
@@ -342,15 +345,13 @@ pub fn apply(mut state: State, act: &Act) -> State {
     state.version = act.version;
     state.last_at = act.at;
     state.last = LastAct { name: act.name.clone(), person: act.actor.person().map(|who| who.person.clone()) };
-    let people = act
-        .actor
-        .person()
-        .map(|who| &who.person)
-        .into_iter()
-        .chain(&act.entered_for)
-        .chain(&act.officers)
-        .cloned()
-        .collect::<BTreeSet<_>>();
+    let who = act.actor.person().map(|who| &who.person).into_iter().chain(&act.entered_for);
+    for effect in &act.effects {
+        if let Effect::FieldSet { field, .. } = effect {
+            state.entered.insert(field.clone(), who.clone().cloned().collect());
+        }
+    }
+    let people: BTreeSet<PersonId> = who.chain(&act.officers).cloned().collect();
     if !people.is_empty() {
         state.involved.entry(act.name.clone()).or_default().extend(people);
     }

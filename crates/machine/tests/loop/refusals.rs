@@ -1,6 +1,7 @@
 //! Every way to be refused, and what the refusal says.
 
 use machine::command::{ClockProblem, ExtensionProblem, FieldProblem};
+use machine::value::Value;
 use machine::{Command, Refusal};
 
 use crate::world::*;
@@ -229,4 +230,30 @@ fn a_clock_is_stopped_once_and_run_once() {
     assert_eq!(problem(&world, resume()), ClockProblem::NotPaused);
     world.at("2026-04-13 09:00");
     assert_eq!(problem(&world, pause("2026-04-20")), ClockProblem::Missed);
+}
+
+#[test]
+fn only_who_entered_a_fact_puts_it_right_and_no_decision_is_a_fact() {
+    let mut world = World::dispatched("2026-04-10");
+    let amend = |field: &str, value: &str| Command::Amend {
+        fields: std::collections::BTreeMap::from([(field.to_owned(), Value::Text(value.to_owned()))]),
+        reason: "笔误".to_owned(),
+    };
+    // zhao reported and determined; li dispatched.
+    for (who, field, value) in [
+        ("li", "place", "三车间"),
+        ("manager", "place", "三车间"),
+        ("li", "due_date", "2026-04-24"),
+        ("li", "responsible_unit", "plant-b"),
+        ("zhao", "department", "dep-fire"),
+        ("zhao", "order_no", "x"),
+    ] {
+        let refused = world.decide(Some(who), &amend(field, value), None).expect_err("amended");
+        assert_eq!(refused.code(), "BH0010", "{field} by {who}");
+    }
+    let clocks = world.state().deadlines.clone();
+    world.run(Some("zhao"), &amend("place", "三车间")).unwrap();
+    world.run(Some("li"), &amend("order_no", "甲安办交〔2026〕2号")).unwrap();
+    assert_eq!(world.state().text("place"), Some("三车间"));
+    assert_eq!(world.state().deadlines, clocks, "a correction moves no date");
 }
