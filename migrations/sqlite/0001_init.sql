@@ -129,6 +129,8 @@ CREATE TABLE notices (
     recipient TEXT NOT NULL,
     measure TEXT NOT NULL,
     template TEXT,
+    -- Roles it was meant for and nobody holds: a JSON list.
+    unreached TEXT NOT NULL,
     ladder TEXT NOT NULL,
     rung TEXT NOT NULL,
     deadline_no INTEGER NOT NULL,

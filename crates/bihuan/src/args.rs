@@ -172,7 +172,8 @@ pub(crate) enum Command {
         #[arg(long)]
         unit: Option<String>,
     },
-    /// Digests of a person
+    /// What a person was told: the newest digests
+    #[command(after_help = "Example: bihuan inbox clerk-lin")]
     Inbox {
         /// The person
         person: String,

@@ -9,6 +9,8 @@
 mod batch;
 mod catalog;
 mod change;
+mod inbox;
+pub mod notice;
 pub mod text;
 pub mod verify;
 
@@ -22,6 +24,7 @@ use store::{DefinitionRow, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 pub use catalog::Catalog;
+pub use inbox::Digest;
 
 /// Callers that may wait for the commit task; more have to wait to get in line.
 const QUEUE_MAX: usize = 1_024;
@@ -193,6 +196,10 @@ impl Engine {
 
     /// Stores a compiled definition. Open cases keep theirs.
     pub async fn publish(&self, definition: &Definition) -> Result<(), EngineError> {
+        let findings = notice::findings(definition);
+        if !findings.is_empty() {
+            return Err(EngineError::Findings(findings));
+        }
         let row = DefinitionRow {
             hash: definition.digest().to_owned(),
             workflow: definition.file().workflow.clone(),

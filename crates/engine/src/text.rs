@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use machine::Refusal;
+use machine::file::Label;
 use minijinja::{Environment, UndefinedBehavior};
 
 /// A language of the program.
@@ -14,6 +15,16 @@ pub enum Language {
     Zh,
     /// English.
     En,
+}
+
+impl Language {
+    /// A label of a workflow file in this language.
+    pub fn of(self, label: &Label) -> &str {
+        match self {
+            Language::Zh => &label.zh,
+            Language::En => &label.en,
+        }
+    }
 }
 
 static ZH: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| read(include_str!("../text/zh.json")));

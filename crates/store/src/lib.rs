@@ -196,6 +196,8 @@ pub struct NoticeRow {
     pub measure: Measure,
     /// The text.
     pub template: Option<Name>,
+    /// Roles it was meant for and nobody holds.
+    pub unreached: Vec<Name>,
     /// The ladder.
     pub ladder: Name,
     /// The rung.
@@ -357,14 +359,24 @@ pub struct DigestRow {
 /// A line of a digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DigestLine {
+    /// The case.
+    pub case_id: CaseId,
     /// Number of the case.
     pub number: String,
+    /// The act that wrote it.
+    pub act_version: u32,
     /// The clock.
     pub deadline_no: u32,
+    /// The ladder.
+    pub ladder: Name,
     /// The rung.
     pub rung: Name,
     /// What it does.
     pub measure: String,
+    /// The text.
+    pub template: Option<Name>,
+    /// Roles it was meant for and nobody holds.
+    pub unreached: Vec<Name>,
 }
 
 /// How the enforcement of deadlines stands.

@@ -47,7 +47,9 @@ pub(super) async fn init(
 fn compile(path: &Path, set: &BTreeMap<String, u32>) -> Result<Definition, CliError> {
     let text = input::read_text(path)?;
     let file = machine::file::parse(&path.display().to_string(), &text).map_err(usage)?;
-    Ok(Definition::compile(&file, set).map_err(engine::EngineError::Findings)?)
+    let definition = Definition::compile(&file, set).map_err(engine::EngineError::Findings)?;
+    let findings = engine::notice::findings(&definition);
+    if findings.is_empty() { Ok(definition) } else { Err(engine::EngineError::Findings(findings).into()) }
 }
 
 pub(super) fn check(files: &[PathBuf], out: &mut Output) -> Result<(), CliError> {

@@ -137,8 +137,8 @@ pub(super) async fn owes(
     rows.into_iter().map(row).collect()
 }
 
-/// Lines shown of one digest; the rest is counted.
-const DIGEST_LINES_MAX: i64 = 50;
+/// Lines shown of one digest, the gravest first; the rest is counted.
+const DIGEST_LINES_MAX: i64 = 20;
 
 pub(super) async fn inbox(
     pool: &SqlitePool,
@@ -159,10 +159,12 @@ pub(super) async fn inbox(
     for row in rows {
         let delivery_id: String = row.get(0);
         let lines = sqlx::query(
-            "SELECT c.number, n.deadline_no, n.rung, n.measure FROM notices n
-             JOIN cases c ON c.tenant_id = n.tenant_id AND c.case_id = n.case_id
+            "SELECT n.case_id, c.number, n.act_version, n.deadline_no, n.ladder, n.rung, n.measure, n.template,
+                n.unreached
+             FROM notices n JOIN cases c ON c.tenant_id = n.tenant_id AND c.case_id = n.case_id
              WHERE n.tenant_id = $1 AND n.recipient = $2 AND n.delivery_id = $3
-             ORDER BY c.number, n.act_version LIMIT $4",
+             ORDER BY CASE n.measure WHEN 'propose' THEN 0 WHEN 'draft' THEN 1 WHEN 'mark' THEN 2 ELSE 3 END,
+                c.number, n.act_version, n.deadline_no LIMIT $4",
         )
         .bind(tenant.as_str())
         .bind(person.as_str())
@@ -170,16 +172,29 @@ pub(super) async fn inbox(
         .bind(DIGEST_LINES_MAX)
         .fetch_all(pool)
         .await?;
-        let lines = lines.into_iter().map(|line| DigestLine {
-            number: line.get(0),
-            deadline_no: u32::try_from(line.get::<i64, _>(1)).unwrap_or(0),
-            rung: line.get(2),
-            measure: line.get(3),
-        });
+        let lines = lines.iter().map(digest_line).collect::<Result<_, StoreError>>()?;
         let notices = u32::try_from(row.get::<i64, _>(2)).unwrap_or(u32::MAX);
-        digests.push(DigestRow { day: row.get(1), notices, lines: lines.collect(), delivery_id });
+        digests.push(DigestRow { day: row.get(1), notices, lines, delivery_id });
     }
     Ok(digests)
+}
+
+fn digest_line(row: &SqliteRow) -> Result<DigestLine, StoreError> {
+    let number: String = row.get(1);
+    let unreached: String = row.get(8);
+    Ok(DigestLine {
+        case_id: case_id(row.get(0))?,
+        act_version: u32::try_from(row.get::<i64, _>(2))
+            .map_err(|e| bad("notices", "act_version", &number, e))?,
+        deadline_no: u32::try_from(row.get::<i64, _>(3))
+            .map_err(|e| bad("notices", "deadline_no", &number, e))?,
+        ladder: row.get(4),
+        rung: row.get(5),
+        measure: row.get(6),
+        template: row.get(7),
+        unreached: serde_json::from_str(&unreached).map_err(|e| bad("notices", "unreached", &number, e))?,
+        number,
+    })
 }
 
 pub(super) async fn standing(

@@ -190,10 +190,10 @@ async fn write_rows(
         connection,
         tenant,
         &notices,
-        "INSERT INTO notices (tenant_id, notice_id, case_id, act_version, recipient, measure, template, ladder,
-            rung, deadline_no, created_at)
+        "INSERT INTO notices (tenant_id, notice_id, case_id, act_version, recipient, measure, template,
+            unreached, ladder, rung, deadline_no, created_at)
          SELECT $1, value->>'notice_id', value->>'case_id', value->>'act_version', value->>'recipient',
-            value->>'measure', value->>'template', value->>'ladder', value->>'rung', value->>'deadline_no',
+            value->>'measure', value->>'template', value->>'unreached', value->>'ladder', value->>'rung', value->>'deadline_no',
             value->>'created_at' FROM json_each($2)",
     )
     .await?;

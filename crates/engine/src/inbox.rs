@@ -1,0 +1,272 @@
+//! The in-app inbox: what a person was told, day by day, in words.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use calendar::Calendar;
+use chrono::NaiveDate;
+use machine::file::{AssignmentMove, Column, FieldType};
+use machine::state::{ChargedTo, Deadline, Subject};
+use machine::time::Due;
+use machine::value::{CaseId, PersonId, UnitId};
+use machine::{Definition, Directory, State};
+use serde::Serialize;
+use serde_json::json;
+use store::{DigestLine, Read};
+
+use crate::notice::{self, Values};
+use crate::text::{Language, text};
+use crate::{Engine, EngineError};
+
+/// Acts named as what there is to do.
+const TODO_MAX: usize = 3;
+
+/// A digest, rendered.
+#[derive(Clone, Debug, Serialize)]
+pub struct Digest {
+    /// The day.
+    pub day: String,
+    /// Notices in it, shown or not.
+    pub notices: u32,
+    /// Notices not shown.
+    pub more: u32,
+    /// What it says.
+    pub text: String,
+    /// The notices shown.
+    pub lines: Vec<DigestLine>,
+}
+
+impl Engine {
+    /// The digests of a person, newest first, in words.
+    pub async fn inbox(
+        &self,
+        person: &PersonId,
+        language: Language,
+        limit: u32,
+    ) -> Result<Vec<Digest>, EngineError> {
+        let rows = self.store().inbox(self.tenant(), person, limit).await?;
+        let directory = self.catalog().directory().await?;
+        let mut wanted: Vec<CaseId> =
+            rows.iter().flat_map(|row| row.lines.iter().map(|line| line.case_id)).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let wanted: Vec<Read> = wanted.into_iter().map(|case| Read { case, key: None }).collect();
+        let (_, known) = self.store().read(self.tenant(), &wanted).await?;
+        let heads = known.into_iter().filter_map(|known| known.head);
+        let heads: HashMap<CaseId, State> = heads.map(|head| (head.state.case, head.state)).collect();
+        let mut digests = Vec::new();
+        for row in rows {
+            let day = calendar::parse_date(&row.day).map_err(|e| EngineError::Stored(e.to_string()))?;
+            let mut lines = Vec::new();
+            for line in &row.lines {
+                let Some(state) = heads.get(&line.case_id) else { continue };
+                let definition = self.catalog().definition(&state.definition).await?;
+                let calendar = self.catalog().calendar(&definition.file().calendar).await?;
+                let view = View { language, day, state, definition, calendar, directory: &directory };
+                lines.push(view.line(line));
+            }
+            let shown = u32::try_from(row.lines.len()).unwrap_or(u32::MAX);
+            let more = row.notices.saturating_sub(shown);
+            let values = json!({ "day": row.day, "notices": row.notices, "more": more, "lines": lines });
+            let text = notice::render(language, "digest", &values);
+            digests.push(Digest { day: row.day, notices: row.notices, more, text, lines: row.lines });
+        }
+        Ok(digests)
+    }
+}
+
+/// A case, seen by somebody who is told about it on a day.
+struct View<'a> {
+    language: Language,
+    day: NaiveDate,
+    state: &'a State,
+    definition: Arc<Definition>,
+    calendar: Arc<Calendar>,
+    directory: &'a Directory,
+}
+
+impl View<'_> {
+    fn text(&self, key: &str, values: &impl Serialize) -> String {
+        text(self.language, key, values)
+    }
+
+    fn line(&self, line: &DigestLine) -> String {
+        let name = line.template.as_deref().unwrap_or(notice::PLAIN);
+        let title = notice::title(self.language, name).unwrap_or(name);
+        let values = json!({
+            "title": title, "number": self.state.number, "place": self.place(), "enterprise": self.enterprise(),
+        });
+        let mut said = self.text("notice.line", &values);
+        // Numbers of clocks are never used twice, so the clock of a rung is always there.
+        if let Some(deadline) = self.state.deadlines.iter().find(|deadline| deadline.no == line.deadline_no) {
+            let values = self.values(deadline, line);
+            said.push('\n');
+            said.push_str(&notice::render(self.language, name, &values));
+            if !line.unreached.is_empty() {
+                let roles = line.unreached.iter().map(|role| match role.as_str() {
+                    "owner" => self.role(&deadline.owner),
+                    role => self.role(role),
+                });
+                let roles = roles.collect::<Vec<_>>();
+                let values = json!({ "roles": roles.join(self.or()), "office": values.office });
+                said.push('\n');
+                said.push_str(&notice::render(self.language, "unreached", &values));
+            }
+        }
+        said.replace('\n', "\n   ")
+    }
+
+    fn values(&self, deadline: &Deadline, line: &DigestLine) -> Values {
+        // The date as it stood when the notice was written: the first one that was left later.
+        let due = deadline.history.iter().find(|moved| moved.version > line.act_version);
+        let due = due.map_or(deadline.due, |moved| moved.from);
+        let file = self.definition.file();
+        let rung =
+            file.ladders.get(&line.ladder).and_then(|rungs| rungs.iter().find(|r| r.rung == line.rung));
+        let owner = self.unit(&deadline.owner, deadline.subject);
+        // Whoever re-inspects: the regulator's clock, where its owner is bound to the case at hand.
+        let mut regulators = file.deadlines.values().filter(|spec| spec.charged_to == ChargedTo::Regulator);
+        let office = file.fallback.as_deref().map_or_else(String::new, |role| self.fallback(role));
+        let competent = regulators.find_map(|spec| self.bound(&spec.owner, Subject::Case));
+        let competent = competent.unwrap_or_else(|| office.clone());
+        let call = if owner == competent { office.clone() } else { competent.clone() };
+        let spec = self.definition.deadline(&deadline.name);
+        Values {
+            number: self.state.number.clone(),
+            clock: spec.map_or("", |spec| self.language.of(&spec.title)).to_owned(),
+            due: self.date(due),
+            when: self.when(due),
+            todo: self.todo(deadline),
+            call,
+            competent,
+            office,
+            signer: rung
+                .and_then(|rung| rung.signer.as_ref())
+                .map_or_else(String::new, |role| self.role(role)),
+            proposal: self.proposal(deadline.subject),
+            extensible: spec.is_some_and(|spec| spec.extension.is_some()),
+            owner,
+        }
+    }
+
+    fn date(&self, due: Due) -> String {
+        match due {
+            Due::Day(day) => day.to_string(),
+            Due::Moment(moment) => {
+                moment.utc().with_timezone(&self.calendar.zone()).format("%Y-%m-%d %H:%M").to_string()
+            }
+        }
+    }
+
+    /// Working days left or late on the day the digest went out.
+    fn when(&self, due: Due) -> String {
+        let due = match due {
+            Due::Day(day) => day,
+            Due::Moment(moment) => self.calendar.local_date(moment.utc()),
+        };
+        let days = self.calendar.count_working_days(self.day, due);
+        let key = match due.cmp(&self.day) {
+            std::cmp::Ordering::Less => "notice.late",
+            std::cmp::Ordering::Equal => "notice.today",
+            std::cmp::Ordering::Greater => "notice.left",
+        };
+        self.text(key, &json!({ "days": days.abs() }))
+    }
+
+    fn role(&self, role: &str) -> String {
+        let spec = self.definition.file().roles.get(role);
+        spec.map_or(role, |spec| self.language.of(&spec.title)).to_owned()
+    }
+
+    /// The unit that plays a role on this case; the role where it is bound to none.
+    fn unit(&self, role: &str, subject: Subject) -> String {
+        self.bound(role, subject).unwrap_or_else(|| self.role(role))
+    }
+
+    fn bound(&self, role: &str, subject: Subject) -> Option<String> {
+        let unit = match (role, subject) {
+            ("assignee", Subject::Assignment(no)) => {
+                self.state.assignments.iter().find(|sent| sent.no == no)?.unit.as_str()
+            }
+            ("signer", Subject::Proposal(no)) => {
+                let proposal = self.state.proposals.iter().find(|proposal| proposal.no == no)?;
+                return Some(self.unit(&proposal.signer, Subject::Case));
+            }
+            _ => self.state.text(self.definition.file().roles.get(role)?.unit.as_ref()?)?,
+        };
+        Some(self.unit_name(unit))
+    }
+
+    fn unit_name(&self, unit: &str) -> String {
+        self.directory.unit(&UnitId::from(unit)).map_or(unit, |unit| &unit.name).to_owned()
+    }
+
+    /// The unit that holds the fallback role: what somebody can look up and call.
+    fn fallback(&self, role: &str) -> String {
+        let post = self.directory.posts.iter().find(|post| post.roles.contains(role));
+        post.map_or_else(|| self.role(role), |post| self.unit_name(post.unit.as_str()))
+    }
+
+    /// The title of the proposal a clock belongs to.
+    fn proposal(&self, subject: Subject) -> String {
+        let Subject::Proposal(no) = subject else { return String::new() };
+        let proposal = self.state.proposals.iter().find(|proposal| proposal.no == no);
+        let what = proposal.map_or("", |proposal| &proposal.what);
+        notice::title(self.language, what).unwrap_or(what).to_owned()
+    }
+
+    fn or(&self) -> &'static str {
+        match self.language {
+            Language::Zh => "、",
+            Language::En => " or ",
+        }
+    }
+
+    /// The acts that answer a clock: those of its owner that meet it, or leave the state it watches.
+    fn todo(&self, deadline: &Deadline) -> String {
+        let file = self.definition.file();
+        let mut acts: Vec<_> = file.acts.values().filter(|act| !act.opens).collect();
+        acts.retain(|act| match deadline.subject {
+            Subject::Proposal(_) => false,
+            Subject::Assignment(_) => act.assignment == Some(AssignmentMove::Receive),
+            Subject::Case => {
+                let meets = act.then.iter().any(|step| step.meet.as_ref() == Some(&deadline.name));
+                let leaves = file.tracks.iter().any(|(track, spec)| {
+                    let watched =
+                        spec.states.iter().filter(|(_, s)| s.deadline.as_ref() == Some(&deadline.name));
+                    let from = act.from.get(track);
+                    let moves = act.then.iter().any(|step| step.move_to.contains_key(track));
+                    moves
+                        && watched
+                            .into_iter()
+                            .any(|(name, _)| from.is_some_and(|from| from.names().contains(name)))
+                });
+                act.by.contains(&deadline.owner) && (meets || leaves)
+            }
+        });
+        acts.sort_by_key(|act| !act.everyday);
+        let titles: Vec<&str> = acts.iter().take(TODO_MAX).map(|act| self.language.of(&act.title)).collect();
+        if titles.is_empty() { self.text("notice.handle", &json!({})) } else { titles.join(self.or()) }
+    }
+
+    /// What the case is about: the first text of the ledger its opening asks for.
+    fn place(&self) -> String {
+        let file = self.definition.file();
+        let asked = file.acts.values().filter(|act| act.opens).flat_map(|act| &act.requires);
+        let mut texts = asked.filter_map(|name| {
+            let field = self.definition.field(name).filter(|field| field.column == Some(Column::Text))?;
+            let value = self.state.text(name)?;
+            let choice = (field.kind == FieldType::Choice).then(|| field.choices.get(value)).flatten();
+            Some(choice.map_or(value, |choice| self.language.of(choice)).to_owned())
+        });
+        texts.next().unwrap_or_else(|| self.language.of(&file.title).to_owned())
+    }
+
+    /// The enterprise of the case, by name.
+    fn enterprise(&self) -> String {
+        let mut fields = self.definition.file().fields.iter();
+        let field = fields.find(|(_, field)| field.column == Some(Column::Enterprise));
+        let unit = field.and_then(|(name, _)| self.state.text(name));
+        unit.map_or_else(String::new, |unit| self.unit_name(unit))
+    }
+}

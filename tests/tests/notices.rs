@@ -1,0 +1,169 @@
+//! Notice texts: every one in both languages with sample values, and what people find in their inbox.
+
+use std::collections::BTreeSet;
+
+use engine::notice::{self, Values};
+use engine::text::Language;
+use machine::Definition;
+use serde_json::json;
+use tests::{bihuan, county, morning, open_hazard, project};
+
+const GENERAL: &str = "workflows/general-hazard.yaml";
+/// After 08:30, when digests go out.
+const HOUR: i64 = 3_600_000_000;
+
+fn samples(language: Language) -> Values {
+    let zh = language == Language::Zh;
+    let of = |chinese: &str, english: &str| if zh { chinese } else { english }.to_owned();
+    Values {
+        number: "YH-2026-000007".to_owned(),
+        clock: of("整改期限", "Rectification"),
+        due: "2026-04-03".to_owned(),
+        when: of("已逾期 3 个工作日", "3 working days late"),
+        owner: of("样例造纸厂", "Sample paper mill"),
+        todo: of("报完成", "Report complete"),
+        call: of("青原县工信局", "Qingyuan industry bureau"),
+        competent: of("青原县工信局", "Qingyuan industry bureau"),
+        office: of("青原县安委办", "Qingyuan safety committee office"),
+        signer: of("安委办", "Safety committee office"),
+        proposal: of("催办函待签发", "Urging letter to sign"),
+        extensible: true,
+    }
+}
+
+/// Every text with its title, rendered.
+fn all(language: Language) -> String {
+    let mut out = String::new();
+    for name in notice::names() {
+        let mut values = serde_json::to_value(samples(language)).expect("JSON");
+        if name == "digest" {
+            values = json!({ "day": "2026-04-09", "notices": 3, "more": 1, "lines": ["A\n   a", "B\n   b"] });
+        } else if name == "unreached" {
+            values = json!({ "roles": "X", "office": values["office"] });
+        }
+        let title = notice::title(language, name).expect("a title");
+        out.push_str(&format!("## {name}: {title}\n{}\n\n", notice::render(language, name, &values)));
+    }
+    out
+}
+
+#[test]
+fn every_text_in_chinese() {
+    insta::assert_snapshot!(all(Language::Zh));
+}
+
+#[test]
+fn every_text_in_english() {
+    insta::assert_snapshot!(all(Language::En));
+}
+
+#[test]
+fn every_file_is_a_text_and_no_text_lacks_a_title_or_a_body() {
+    let names: BTreeSet<String> = notice::names().map(str::to_owned).collect();
+    for language in ["zh", "en"] {
+        let folder = project().join("workflows/templates").join(language);
+        let files = std::fs::read_dir(folder).expect("the folder");
+        let files: BTreeSet<String> = files
+            .map(|file| {
+                file.expect("a file").path().file_stem().expect("a name").to_string_lossy().into_owned()
+            })
+            .collect();
+        assert_eq!(files, names, "{language}");
+    }
+    for language in [Language::Zh, Language::En] {
+        for name in notice::names() {
+            assert!(!notice::title(language, name).unwrap_or_default().trim().is_empty(), "{name}");
+            // A notice says what to do; which law it rests on stands in the order.
+            let bare = notice::render(language, name, &json!({}));
+            assert!(bare.starts_with(&format!("{name}: undefined")), "{name} takes no value: {bare}");
+        }
+    }
+    assert!(!all(Language::Zh).contains('《'), "no law citations");
+}
+
+fn shipped() -> Vec<(String, Definition)> {
+    let files = std::fs::read_dir(project().join("workflows")).expect("the folder");
+    let files = files.map(|file| file.expect("a file").path());
+    let files = files.filter(|path| path.extension().is_some_and(|end| end == "yaml"));
+    let compiled = files.map(|path| {
+        let text = std::fs::read_to_string(&path).expect("read");
+        let file = machine::file::parse(&path.display().to_string(), &text).expect("well formed");
+        let name = file.workflow.clone();
+        (name, Definition::compile(&file, &Default::default()).expect("no findings"))
+    });
+    compiled.collect()
+}
+
+#[test]
+fn every_rung_of_the_shipped_loops_that_tells_somebody_names_its_text() {
+    let shipped = shipped();
+    assert!(shipped.len() >= 2);
+    for (workflow, definition) in shipped {
+        assert_eq!(notice::findings(&definition), [], "{workflow}");
+        for (ladder, rungs) in &definition.file().ladders {
+            for rung in rungs.iter().filter(|rung| !rung.to.is_empty()) {
+                assert!(rung.template.is_some(), "{workflow} {ladder} {}", rung.rung);
+                let what = rung.what.as_deref();
+                let titled = what.is_none_or(|what| notice::title(Language::Zh, what).is_some());
+                assert!(titled, "{workflow} {ladder} {}: '{what:?}' has no title", rung.rung);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_rung_whose_text_does_not_exist_is_refused() {
+    let county = county("2026-09-01", GENERAL).await;
+    let text = std::fs::read_to_string(project().join(GENERAL)).expect("read");
+    let text = text.replacen("template: reminder", "template: remainder", 1);
+    let path = county.folder.path().join("bad.yaml");
+    std::fs::write(&path, text).expect("written");
+    let path = path.display().to_string();
+    for arguments in [["check", &path], ["publish", &path]] {
+        let refused = bihuan(&county.path, &arguments);
+        assert_eq!(refused.status.code(), Some(4), "{refused:?}");
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(
+            said.starts_with("WF0050 ladders.enterprise[0].template: there is no notice text 'remainder'"),
+            "{said}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_inbox_says_what_is_owed_by_when_and_whom_to_call() {
+    let county = county("2026-09-01", GENERAL).await;
+    for index in 0..23 {
+        open_hazard(&county.engine, &format!("inbox-{index}"), "2026-09-18").await;
+    }
+    // The mark falls on a Saturday; everybody is told on Sunday, which is a make-up working day.
+    worker::simulate(&county.engine, morning("2026-09-21").plus_micros(HOUR)).await.expect("worked");
+    let out = bihuan(&county.path, &["inbox", "safety-he"]);
+    assert!(out.status.success(), "{out:?}");
+    let english = String::from_utf8(out.stdout).expect("UTF-8");
+    let newest = english.split("\n\n20").next().expect("a digest");
+    assert!(newest.starts_with("2026-09-20 digest: 23 matters"), "{newest}");
+    assert!(newest.ends_with("And 3 more."), "the cap says what it hides: {newest}");
+    let first: Vec<&str> = newest.lines().skip(2).take(3).collect();
+    insta::assert_snapshot!("inbox_overdue_en", first.join("\n"));
+    let digests = county.engine.inbox(&"safety-he".into(), Language::Zh, 1).await.expect("read");
+    let first: Vec<&str> = digests.first().expect("a digest").text.lines().skip(2).take(3).collect();
+    insta::assert_snapshot!("inbox_overdue_zh", first.join("\n"));
+    let earlier = english.split("\n\n").find(|part| part.contains("Due soon")).expect("reminders before");
+    insta::assert_snapshot!("inbox_reminder_en", earlier);
+    let nobody = bihuan(&county.path, &["inbox", "nobody"]);
+    assert_eq!(nobody.status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn what_reaches_nobody_comes_to_the_office_with_a_word_about_it() {
+    let county = county("2026-09-01", GENERAL).await;
+    let mut directory = (*county.engine.catalog().directory().await.expect("read")).clone();
+    directory.posts.retain(|post| !post.roles.contains("responsible"));
+    let body = serde_json::to_string(&directory).expect("JSON");
+    county.engine.store().put_organisation(county.engine.tenant(), &body).await.expect("stored");
+    open_hazard(&county.engine, "nobody", "2026-09-18").await;
+    worker::simulate(&county.engine, morning("2026-09-11").plus_micros(HOUR)).await.expect("worked");
+    let digests = county.engine.inbox(&"clerk-lin".into(), Language::En, 1).await.expect("read");
+    insta::assert_snapshot!(digests.first().expect("a digest").text);
+}
