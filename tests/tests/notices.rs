@@ -141,7 +141,7 @@ async fn the_inbox_says_what_is_owed_by_when_and_whom_to_call() {
     let out = bihuan(&county.path, &["inbox", "safety-he"]);
     assert!(out.status.success(), "{out:?}");
     let english = String::from_utf8(out.stdout).expect("UTF-8");
-    let newest = english.split("\n\n20").next().expect("a digest");
+    let newest = english.split("\n\n2026-").next().expect("a digest");
     assert!(newest.starts_with("2026-09-20 digest: 23 matters"), "{newest}");
     assert!(newest.ends_with("And 3 more."), "the cap says what it hides: {newest}");
     let first: Vec<&str> = newest.lines().skip(2).take(3).collect();
