@@ -136,7 +136,7 @@ CREATE TABLE notices (
     deadline_no INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     delivery_id TEXT,
-    PRIMARY KEY (tenant_id, notice_id)
+    PRIMARY KEY (tenant_id, case_id, notice_id)
 ) STRICT;
 
 CREATE INDEX notices_undelivered ON notices (tenant_id, recipient, created_at) WHERE delivery_id IS NULL;

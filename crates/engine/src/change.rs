@@ -31,12 +31,9 @@ pub(crate) fn change(
             body,
             hash: hex(&previous),
         });
-        for effect in &act.effects {
-            if let Effect::RungRecorded { rung } = effect {
-                rungs.push(rung_row(act, rung));
-                notices.extend(notice_rows(act, rung));
-            }
-        }
+        let (rung_rows, notice_rows) = outbox(act);
+        rungs.extend(rung_rows);
+        notices.extend(notice_rows);
     }
     let projection = machine::project::project(definition, &decision.state);
     Ok(Change {
@@ -50,6 +47,18 @@ pub(crate) fn change(
         personal: decision.personal,
         key,
     })
+}
+
+/// The rungs an act recorded, and their notices.
+pub(crate) fn outbox(act: &Act) -> (Vec<RungRow>, Vec<NoticeRow>) {
+    let (mut rungs, mut notices) = (Vec::new(), Vec::new());
+    for effect in &act.effects {
+        if let Effect::RungRecorded { rung } = effect {
+            rungs.push(rung_row(act, rung));
+            notices.extend(notice_rows(act, rung));
+        }
+    }
+    (rungs, notices)
 }
 
 fn rung_row(act: &Act, rung: &RungRecord) -> RungRow {

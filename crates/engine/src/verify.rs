@@ -1,23 +1,29 @@
 //! `verify`: believes nothing, recomputes everything, names the act. `rebuild`: head = fold(acts).
 
-use machine::act::{ALGORITHM, canonical, chain, hex};
-use machine::value::TenantId;
-use machine::{Act, State, fold};
-use serde::Serialize;
-use serde_json::Value;
-use store::{RawCase, Store};
+use std::collections::BTreeMap;
 
+use machine::act::{ALGORITHM, Hash, canonical, chain, hex, personal_digest};
+use machine::project::project;
+use machine::value::{TenantId, Value as FieldValue};
+use machine::{Act, Definition, State, fold};
+use serde::Serialize;
+use serde_json::{Value, json};
+use store::{RawAct, RawCase, Store};
+
+use crate::change::{from_hex, outbox};
 use crate::{Catalog, EngineError};
 
 /// Cases read at a time.
-const PAGE: u32 = 500;
+const PAGE: u32 = 200;
+/// Missing acts named of one gap.
+const GAP_MAX: i64 = 10;
 
 /// Something that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fault {
     /// The case, as stored.
     pub case: String,
-    /// The act; 0 for the head.
+    /// The act; 0 for the head and what hangs on it.
     pub version: i64,
     /// What does not hold.
     pub fault: String,
@@ -34,125 +40,193 @@ pub struct Report {
     pub faults: Vec<Fault>,
 }
 
-/// Verifies every case of a tenant: chain, copies, gaps, head, and the fold of the acts against the head.
+/// Verifies every case of a tenant: chain, copies, gaps, and everything that follows from the acts
+/// against what is stored of it.
 pub async fn verify(store: &dyn Store, tenant: &TenantId, catalog: &Catalog) -> Result<Report, EngineError> {
     let mut report = Report::default();
-    let mut after = String::new();
+    let mut after = Vec::new();
     loop {
         let ids = store.case_ids(tenant, &after, PAGE).await?;
         let Some(last) = ids.last() else { return Ok(report) };
         after.clone_from(last);
-        for id in &ids {
-            let raw = store.raw(tenant, id).await?;
+        for raw in store.raw(tenant, &ids).await? {
             report.cases += 1;
             report.acts += raw.acts.len() as u64;
-            let mut faults = case_faults(tenant, id, &raw);
-            if faults.is_empty() {
-                faults = fold_faults(catalog, id, &raw).await?;
+            let mut found =
+                Found { case: String::from_utf8_lossy(&raw.case_id).into_owned(), faults: Vec::new() };
+            let acts = chain_faults(tenant, &raw, &mut found);
+            // What follows from damaged acts says nothing.
+            if found.faults.is_empty()
+                && let (Some(state), Some(head)) = (fold(&acts), &raw.head)
+            {
+                let definition = catalog.definition(&state.definition).await?;
+                head_faults(&definition, &state, head, &mut found);
+                row_faults(&definition, &state, &acts, &raw, &mut found);
+                personal_faults(&acts, &raw, &mut found);
             }
-            report.faults.extend(faults);
+            report.faults.extend(found.faults);
         }
     }
 }
 
-fn unhex(value: &Value) -> Option<Vec<u8>> {
-    let text = value.as_str()?;
-    let digits = |index| text.get(index..index + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
-    (0..text.len()).step_by(2).map(digits).collect()
+/// The faults of one case.
+struct Found {
+    case: String,
+    faults: Vec<Fault>,
 }
 
-/// Chain, copies and gaps of one case.
-fn case_faults(tenant: &TenantId, id: &str, raw: &RawCase) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    let mut add = |version: i64, fault: &str| {
-        faults.push(Fault { case: id.to_owned(), version, fault: fault.to_owned() });
-    };
-    let mut previous = [0; 32];
+impl Found {
+    fn add(&mut self, version: i64, fault: impl Into<String>) {
+        self.faults.push(Fault { case: self.case.clone(), version, fault: fault.into() });
+    }
+}
+
+/// Chain, copies and gaps of one case. Gives the acts that hold.
+///
+/// An act that does not hold is named alone: its successor may be linked to the hash it should have or to
+/// the one stored, and after a gap the first act is taken as it stands.
+fn chain_faults(tenant: &TenantId, raw: &RawCase, found: &mut Found) -> Vec<Act> {
+    let mut acts = Vec::with_capacity(raw.acts.len());
+    let mut links: Vec<Hash> = vec![[0; 32]];
     let mut expected = 1;
     for row in &raw.acts {
-        let version = row["version"].as_i64().unwrap_or(-1);
-        if version != expected {
-            add(expected, "missing");
-            // The chain cannot be followed across a gap: the acts behind it are judged by their own links.
+        if row.version < expected {
+            found.add(row.version, "number");
+            continue;
         }
-        expected = version + 1;
-        let body = unhex(&row["body"]).unwrap_or_default();
-        let hash = chain(&previous, &body);
-        if unhex(&row["hash"]).as_deref() != Some(hex(&hash).as_bytes()) {
-            add(version, "hash");
+        if row.version > expected {
+            (expected..row.version).take(GAP_MAX as usize).for_each(|missing| found.add(missing, "missing"));
+            links.clear();
         }
-        if let Some(copy) = copies(tenant, id, version, row, &body) {
-            add(version, copy);
+        expected = row.version + 1;
+        let stored = std::str::from_utf8(&row.hash).ok().and_then(from_hex);
+        let computed = links.iter().map(|link| chain(link, &row.body)).collect::<Vec<_>>();
+        let holds = links.is_empty() || computed.iter().any(|hash| hex(hash).as_bytes() == row.hash);
+        if !holds {
+            found.add(row.version, "hash");
+            links =
+                [computed.first(), computed.last(), stored.as_ref()].into_iter().flatten().copied().collect();
+            continue;
         }
-        // Goes on from the hash recomputed, so that one altered act is named and, unless its own hash was
-        // recomputed too, so is the next one's broken link.
-        previous = hash;
+        links = stored.into_iter().collect();
+        match copies(tenant, raw, row) {
+            Ok(act) => acts.push(act),
+            Err(column) => found.add(row.version, column),
+        }
     }
     let last = expected - 1;
-    match &raw.head {
-        None => add(0, "head missing"),
-        Some(head) => {
-            let version = head["version"].as_i64().unwrap_or(-1);
-            if version > last {
-                (last + 1..=version).take(10).for_each(|missing| add(missing, "missing"));
-            } else if version < last {
-                (version + 1..=last).take(10).for_each(|extra| add(extra, "beyond the head"));
-            } else if head["last_hash"].as_str() != Some(&hex(&previous)) {
-                add(last, "last_hash of the head");
+    match raw.head.as_ref().map(|head| (head["version"].as_i64().unwrap_or(-1), head)) {
+        None => found.add(0, "head missing"),
+        Some((version, _)) if version > last => {
+            (last + 1..=version).take(GAP_MAX as usize).for_each(|missing| found.add(missing, "missing"));
+        }
+        Some((version, _)) if version < last => {
+            (version + 1..=last).take(GAP_MAX as usize).for_each(|extra| found.add(extra, "beyond the head"));
+        }
+        Some((_, head)) => {
+            let stored = head["last_hash"].as_str().unwrap_or_default();
+            if !links.iter().any(|link| hex(link) == stored) {
+                found.add(last, "last_hash of the head");
             }
         }
     }
-    faults
+    acts
 }
 
-/// Compares the copied columns of an act with its body.
-fn copies(tenant: &TenantId, id: &str, version: i64, row: &Value, body: &[u8]) -> Option<&'static str> {
-    let Ok(act) = serde_json::from_slice::<Act>(body) else { return Some("body") };
-    if canonical(&act).ok().as_deref() != Some(body) {
-        return Some("body");
-    }
-    let text = |column: &str| unhex(&row[column]).unwrap_or_default();
-    let person = act.actor.person().map(|who| who.person.as_str());
-    let has_person = row["has_person"].as_i64() == Some(1);
-    if act.tenant != *tenant || act.case.to_string() != id {
-        Some("case_id")
-    } else if i64::from(act.version) != version {
-        Some("version")
-    } else if row["at"].as_i64() != Some(act.at.micros()) {
-        Some("at")
-    } else if text("name") != act.name.as_bytes() {
-        Some("name")
-    } else if has_person != person.is_some() || text("person_id") != person.unwrap_or_default().as_bytes() {
-        Some("person_id")
-    } else if text("algorithm") != ALGORITHM.as_bytes() {
-        Some("algorithm")
-    } else {
-        None
+/// Compares the copied columns of an act with its body. Gives the act, or the column that differs.
+fn copies(tenant: &TenantId, raw: &RawCase, row: &RawAct) -> Result<Act, &'static str> {
+    let act: Act = serde_json::from_slice(&row.body).map_err(|_| "body")?;
+    let person = act.actor.person().map(|who| who.person.as_str().as_bytes());
+    let differs = [
+        ("body", canonical(&act).ok().as_ref() != Some(&row.body)),
+        ("case_id", act.tenant != *tenant || act.case.to_string().as_bytes() != raw.case_id),
+        ("version", i64::from(act.version) != row.version),
+        ("at", act.at.micros() != row.at),
+        ("name", act.name.as_bytes() != row.name),
+        ("person_id", person != row.person_id.as_deref()),
+        ("algorithm", ALGORITHM.as_bytes() != row.algorithm),
+    ];
+    match differs.into_iter().find(|(_, differs)| *differs) {
+        Some((column, _)) => Err(column),
+        None => Ok(act),
     }
 }
 
 /// head = fold(acts), every projected column too (I7).
-async fn fold_faults(catalog: &Catalog, id: &str, raw: &RawCase) -> Result<Vec<Fault>, EngineError> {
-    let bodies = raw.acts.iter().filter_map(|row| unhex(&row["body"]));
-    let acts: Vec<Act> = bodies.filter_map(|body| serde_json::from_slice(&body).ok()).collect();
-    let (Some(state), Some(head)) = (fold(&acts), &raw.head) else { return Ok(Vec::new()) };
-    let definition = catalog.definition(&state.definition).await?;
-    let rebuilt = store::head_columns(&state, &machine::project::project(&definition, &state));
-    let mut faults = Vec::new();
-    let mut add = |fault: String| faults.push(Fault { case: id.to_owned(), version: 0, fault });
-    let stored: Option<State> = head["state"].as_str().and_then(|text| serde_json::from_str(text).ok());
-    if stored.as_ref() != Some(&state) {
-        add("head state".to_owned());
+fn head_faults(definition: &Definition, state: &State, head: &Value, found: &mut Found) {
+    let mut rebuilt = store::head_columns(state, &project(definition, state));
+    rebuilt["workflow"] = json!(definition.file().workflow);
+    rebuilt["state"] = json!(serde_json::to_string(state).unwrap_or_default());
+    for column in different(&rebuilt, head) {
+        found.add(0, format!("head {column}"));
     }
-    for (column, value) in rebuilt.as_object().into_iter().flatten() {
-        let stored = &head[column];
-        let same = match value {
-            Value::Bool(flag) => stored.as_i64() == Some(i64::from(*flag)),
-            other => stored == other,
+}
+
+/// Rungs, notices and open duties are what the acts make them.
+fn row_faults(definition: &Definition, state: &State, acts: &[Act], raw: &RawCase, found: &mut Found) {
+    let (mut rungs, mut notices) = (Vec::new(), Vec::new());
+    for act in acts {
+        let (rung_rows, notice_rows) = outbox(act);
+        rungs.extend(rung_rows.iter().map(|row| json!(row)));
+        notices.extend(notice_rows.iter().map(|row| json!(row)));
+    }
+    let owed = project(definition, state).obligations;
+    let owed: Vec<Value> = owed.iter().map(|owed| store::obligation_row(state.case, owed)).collect();
+    let tables = [
+        ("rungs", &["act_version", "deadline_no", "ladder", "rung", "repeat"][..], &rungs, &raw.rungs),
+        ("notices", &["act_version", "notice_id"][..], &notices, &raw.notices),
+        ("obligations", &["deadline_no"][..], &owed, &raw.obligations),
+    ];
+    for (table, key, expected, stored) in tables {
+        let by_key = |rows: &[Value]| -> BTreeMap<String, Value> {
+            let id = |row: &Value| key.iter().map(|column| format!("{} ", row[column])).collect();
+            rows.iter().map(|row| (id(row), row.clone())).collect()
         };
-        if !same {
-            add(format!("head {column}"));
+        let (expected, by_key) = (by_key(expected), by_key(stored));
+        for (id, row) in &expected {
+            let version = row["act_version"].as_i64().unwrap_or(0);
+            match by_key.get(id) {
+                None => found.add(version, format!("{table} {id}missing")),
+                Some(stored) => {
+                    for column in different(row, stored) {
+                        found.add(version, format!("{table} {id}{column}"));
+                    }
+                }
+            }
+        }
+        // A row that stands twice has the key of one that is expected.
+        let extra = by_key.iter().filter(|(id, _)| !expected.contains_key(*id));
+        for (id, row) in extra {
+            found.add(row["act_version"].as_i64().unwrap_or(0), format!("{table} {id}follows from no act"));
+        }
+        if stored.len() > by_key.len() {
+            found.add(0, format!("{table}: rows stand twice"));
         }
     }
-    Ok(faults)
+}
+
+/// A personal value, where it was not erased, is the one whose digest stands in its act.
+fn personal_faults(acts: &[Act], raw: &RawCase, found: &mut Found) {
+    for row in &raw.personal {
+        let version = row["version"].as_i64().unwrap_or(0);
+        let text = |column: &str| row[column].as_str().unwrap_or_default();
+        let act = acts.iter().find(|act| i64::from(act.version) == version);
+        let digest = act.and_then(|act| act.fields.get(text("field"))).and_then(FieldValue::as_text);
+        let computed =
+            from_hex(text("salt")).map(|salt| personal_digest(&salt, text("field"), text("value")));
+        if digest.is_none() || digest != computed.as_deref() {
+            found.add(version, format!("personal {}", text("field")));
+        }
+    }
+}
+
+/// The columns whose stored value is not the expected one.
+fn different<'a>(expected: &'a Value, stored: &'a Value) -> impl Iterator<Item = &'a str> {
+    expected.as_object().into_iter().flatten().filter_map(|(column, value)| {
+        let same = match value {
+            Value::Bool(flag) => stored[column].as_i64() == Some(i64::from(*flag)),
+            other => stored[column] == *other,
+        };
+        (!same).then_some(column.as_str())
+    })
 }

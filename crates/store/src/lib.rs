@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use machine::act::{Measure, RungResult};
 use machine::command::Personal;
 use machine::file::Column;
-use machine::project::Projection;
+use machine::project::{Obligation, Projection};
 use machine::time::Due;
 use machine::value::{CaseId, Name, PersonId, TenantId, UnitId};
 use machine::{Instant, State};
@@ -488,19 +488,51 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<DigestRow>, StoreError>;
     /// How enforcement stands.
     async fn standing(&self, tenant: &TenantId, now: Instant) -> Result<Standing, StoreError>;
-    /// Every case id that occurs in `cases` or `acts`, after one, in order, as stored.
-    async fn case_ids(&self, tenant: &TenantId, after: &str, limit: u32) -> Result<Vec<String>, StoreError>;
-    /// The head and acts of a case exactly as stored, for `verify`.
-    async fn raw(&self, tenant: &TenantId, case_id: &str) -> Result<RawCase, StoreError>;
+    /// Every case id that occurs in `cases` or `acts`, after one, in order, as stored: bytes, since a
+    /// damaged id need not be text.
+    async fn case_ids(&self, tenant: &TenantId, after: &[u8], limit: u32)
+    -> Result<Vec<Vec<u8>>, StoreError>;
+    /// Some cases exactly as stored, for `verify`, in the order asked for.
+    async fn raw(&self, tenant: &TenantId, case_ids: &[Vec<u8>]) -> Result<Vec<RawCase>, StoreError>;
 }
 
-/// A case as stored, for `verify`: nothing is believed.
+/// A case as stored, for `verify`: nothing is believed. Rows are JSON objects of their columns by name;
+/// what is no UTF-8 has replacement characters in it.
 #[derive(Clone, Debug, Default)]
 pub struct RawCase {
-    /// The head's columns by name, as JSON; absent when there is no head.
+    /// Its id.
+    pub case_id: Vec<u8>,
+    /// Its head, if there is one.
     pub head: Option<serde_json::Value>,
-    /// The acts' columns by name, in order of version.
-    pub acts: Vec<serde_json::Value>,
+    /// Its acts, in order of version.
+    pub acts: Vec<RawAct>,
+    /// Its open duties.
+    pub obligations: Vec<serde_json::Value>,
+    /// Its rungs.
+    pub rungs: Vec<serde_json::Value>,
+    /// Its notices.
+    pub notices: Vec<serde_json::Value>,
+    /// Its personal values.
+    pub personal: Vec<serde_json::Value>,
+}
+
+/// An act as stored: the bytes of its columns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RawAct {
+    /// Its number in the case.
+    pub version: i64,
+    /// When, in microseconds.
+    pub at: i64,
+    /// Its name.
+    pub name: Vec<u8>,
+    /// The acting person.
+    pub person_id: Option<Vec<u8>>,
+    /// Algorithm of the chain.
+    pub algorithm: Vec<u8>,
+    /// What was hashed.
+    pub body: Vec<u8>,
+    /// Hash, hex.
+    pub hash: Vec<u8>,
 }
 
 /// A due date as stored: a day, or an instant.
@@ -509,6 +541,26 @@ pub fn due_text(due: Due) -> String {
         Due::Day(day) => day.to_string(),
         Due::Moment(moment) => moment.to_string(),
     }
+}
+
+/// The row of an open duty: what a commit writes and `verify` compares.
+pub fn obligation_row(case: CaseId, owed: &Obligation) -> serde_json::Value {
+    let due_day = match owed.due {
+        Due::Day(day) => day.to_string(),
+        Due::Moment(moment) => moment.utc().date_naive().to_string(),
+    };
+    serde_json::json!({
+        "case_id": case,
+        "deadline_no": owed.deadline_no,
+        "name": owed.name,
+        "subject": serde_json::to_string(&owed.subject).unwrap_or_default(),
+        "owner_role": owed.owner,
+        "owner_unit": owed.owner_unit,
+        "due_day": due_day,
+        "due": due_text(owed.due),
+        "breached": owed.breached,
+        "paused": owed.paused,
+    })
 }
 
 /// The projected columns of a head, by name: what a commit writes and a rebuild compares.

@@ -18,6 +18,7 @@ use crate::{
 };
 
 mod query;
+mod raw;
 mod write;
 
 /// Oldest SQLite without the WAL-reset corruption bug.
@@ -369,21 +370,17 @@ impl Store for SqliteStore {
         query::standing(&self.read, tenant, now).await
     }
 
-    async fn case_ids(&self, tenant: &TenantId, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
-        Ok(sqlx::query_scalar(
-            "SELECT case_id FROM cases WHERE tenant_id = $1 AND case_id > $2
-             UNION SELECT case_id FROM acts WHERE tenant_id = $1 AND case_id > $2
-             ORDER BY case_id LIMIT $3",
-        )
-        .bind(tenant.as_str())
-        .bind(after)
-        .bind(i64::from(limit))
-        .fetch_all(&self.read)
-        .await?)
+    async fn case_ids(
+        &self,
+        tenant: &TenantId,
+        after: &[u8],
+        limit: u32,
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        raw::case_ids(&self.read, tenant, after, limit).await
     }
 
-    async fn raw(&self, tenant: &TenantId, case_id: &str) -> Result<RawCase, StoreError> {
-        query::raw(&self.read, tenant, case_id).await
+    async fn raw(&self, tenant: &TenantId, case_ids: &[Vec<u8>]) -> Result<Vec<RawCase>, StoreError> {
+        raw::cases(&self.read, tenant, case_ids).await
     }
 }
 

@@ -1,15 +1,12 @@
-//! Reading: lists and what `verify` looks at.
+//! Reading: lists.
 
 use machine::Instant;
 use machine::value::{CaseId, PersonId, TenantId, UnitId};
-use serde_json::Value;
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 use super::{bad, case_id, instant};
-use crate::{
-    ActRow, DigestLine, DigestRow, Filter, LedgerRow, OwedRow, RawCase, RungCount, Standing, StoreError,
-};
+use crate::{ActRow, DigestLine, DigestRow, Filter, LedgerRow, OwedRow, RungCount, Standing, StoreError};
 
 /// The most rows one list gives.
 const ROWS_MAX: u32 = 1_000;
@@ -245,41 +242,5 @@ pub(super) async fn standing(
         undelivered: count(4),
         provisional: count(5),
         lateness_max_ms: counts.get::<Option<i64>, _>(6).map(|micros| micros / 1_000),
-    })
-}
-
-pub(super) async fn raw(pool: &SqlitePool, tenant: &TenantId, case: &str) -> Result<RawCase, StoreError> {
-    let json = |text: &str| {
-        serde_json::from_str::<Value>(text).map_err(|error| bad("cases or acts", "row", case, error))
-    };
-    let head: Option<String> = sqlx::query_scalar(
-        "SELECT json_object('case_id', case_id, 'number', number, 'workflow', workflow,
-            'definition_hash', definition_hash, 'version', version, 'last_hash', last_hash,
-            'opened_at', opened_at, 'last_at', last_at, 'main_state', main_state, 'at_rest', at_rest,
-            'owner_unit', owner_unit, 'enterprise', enterprise, 'area', area, 'sector', sector,
-            'source', source, 'level', level, 'search', search, 'legal_due', legal_due,
-            'enterprise_breach', enterprise_breach, 'regulator_breach', regulator_breach,
-            'overdue_enterprise', overdue_enterprise, 'overdue_regulator', overdue_regulator,
-            'provisional', provisional, 'wake_at', wake_at, 'state', state)
-         FROM cases WHERE tenant_id = $1 AND case_id = $2",
-    )
-    .bind(tenant.as_str())
-    .bind(case)
-    .fetch_optional(pool)
-    .await?;
-    // Text goes out as hex: a flipped byte may leave it no UTF-8, and that too has to be seen.
-    let acts: Vec<String> = sqlx::query_scalar(
-        "SELECT json_object('case_id', case_id, 'version', version, 'at', at, 'name', hex(name),
-            'person_id', hex(person_id), 'has_person', person_id IS NOT NULL, 'algorithm', hex(algorithm),
-            'body', hex(body), 'hash', hex(hash))
-         FROM acts WHERE tenant_id = $1 AND case_id = $2 ORDER BY version",
-    )
-    .bind(tenant.as_str())
-    .bind(case)
-    .fetch_all(pool)
-    .await?;
-    Ok(RawCase {
-        head: head.as_deref().map(json).transpose()?,
-        acts: acts.iter().map(|act| json(act)).collect::<Result<_, _>>()?,
     })
 }

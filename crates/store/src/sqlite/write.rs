@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 
 use machine::Instant;
 use machine::act::hex;
-use machine::time::Due;
 use machine::value::TenantId;
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqlitePool;
 
-use crate::{Change, Outcome, RefusalRow, StoreError, due_text, head_columns};
+use crate::{Change, Outcome, RefusalRow, StoreError, head_columns, obligation_row};
 
 /// Commits changes. An error in a batch is answered by trying each change alone, so that one bad change
 /// cannot take the others with it.
@@ -248,25 +247,7 @@ fn with_case(change: &Change, mut row: Value) -> Value {
 }
 
 fn obligation_rows(change: &Change) -> Vec<Value> {
-    let rows = change.projection.obligations.iter().map(|owed| {
-        let day = match owed.due {
-            Due::Day(day) => day.to_string(),
-            Due::Moment(moment) => moment.utc().date_naive().to_string(),
-        };
-        json!({
-            "case_id": change.state.case,
-            "deadline_no": owed.deadline_no,
-            "name": owed.name,
-            "subject": serde_json::to_string(&owed.subject).unwrap_or_default(),
-            "owner_role": owed.owner,
-            "owner_unit": owed.owner_unit,
-            "due_day": day,
-            "due": due_text(owed.due),
-            "breached": owed.breached,
-            "paused": owed.paused,
-        })
-    });
-    rows.collect()
+    change.projection.obligations.iter().map(|owed| obligation_row(change.state.case, owed)).collect()
 }
 
 fn key_row(change: &Change) -> Option<Value> {

@@ -1,0 +1,109 @@
+//! Rows exactly as stored, for `verify`: whatever was done to them, they can be read.
+
+use std::collections::HashMap;
+
+use machine::act::hex;
+use machine::value::TenantId;
+use serde_json::{Map, Value, json};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{Column, Row, TypeInfo, ValueRef};
+
+use crate::{RawAct, RawCase, StoreError};
+
+pub(super) async fn case_ids(
+    pool: &SqlitePool,
+    tenant: &TenantId,
+    after: &[u8],
+    limit: u32,
+) -> Result<Vec<Vec<u8>>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT CAST(case_id AS BLOB) FROM
+            (SELECT case_id FROM cases WHERE tenant_id = $1 AND case_id > CAST($2 AS TEXT)
+             UNION SELECT case_id FROM acts WHERE tenant_id = $1 AND case_id > CAST($2 AS TEXT)
+             ORDER BY case_id LIMIT $3)",
+    )
+    .bind(tenant.as_str())
+    .bind(after)
+    .bind(i64::from(limit))
+    .fetch_all(pool)
+    .await?)
+}
+
+/// The cases of some ids: one statement per table.
+pub(super) async fn cases(
+    pool: &SqlitePool,
+    tenant: &TenantId,
+    ids: &[Vec<u8>],
+) -> Result<Vec<RawCase>, StoreError> {
+    let cases = ids.iter().map(|id| RawCase { case_id: id.clone(), ..RawCase::default() });
+    let mut cases: Vec<RawCase> = cases.collect();
+    let places: HashMap<&[u8], usize> = ids.iter().map(Vec::as_slice).zip(0..).collect();
+    // Ids travel as hex: JSON could not carry one that is no text.
+    let wanted = json!(ids.iter().map(|id| hex(id)).collect::<Vec<_>>()).to_string();
+    let rows =
+        |statement: &'static str| sqlx::query(statement).bind(tenant.as_str()).bind(&wanted).fetch_all(pool);
+    let mut put = |rows: Vec<SqliteRow>, take: fn(&mut RawCase, &SqliteRow)| {
+        for row in rows {
+            let place = places.get(row.get::<&[u8], _>("case_id"));
+            if let Some(case) = place.and_then(|place| cases.get_mut(*place)) {
+                take(case, &row);
+            }
+        }
+    };
+    put(rows(HEADS).await?, |case, row| case.head = Some(object(row)));
+    put(rows(ACTS).await?, |case, row| case.acts.push(act(row)));
+    put(rows(OBLIGATIONS).await?, |case, row| case.obligations.push(object(row)));
+    put(rows(RUNGS).await?, |case, row| case.rungs.push(object(row)));
+    put(rows(NOTICES).await?, |case, row| case.notices.push(object(row)));
+    put(rows(PERSONAL).await?, |case, row| case.personal.push(object(row)));
+    Ok(cases)
+}
+
+macro_rules! of_cases {
+    ($columns:literal, $table:literal, $order:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM ",
+            $table,
+            " WHERE tenant_id = $1 AND case_id IN (SELECT CAST(unhex(value) AS TEXT) FROM json_each($2)) ORDER BY ",
+            $order
+        )
+    };
+}
+
+const HEADS: &str = of_cases!("*", "cases", "case_id");
+const ACTS: &str =
+    of_cases!("case_id, version, at, name, person_id, algorithm, body, hash", "acts", "case_id, version");
+const OBLIGATIONS: &str = of_cases!("*", "obligations", "case_id, deadline_no");
+const RUNGS: &str = of_cases!("*", "rungs", "case_id, act_version, rowid");
+const NOTICES: &str = of_cases!("*", "notices", "case_id, act_version, recipient");
+const PERSONAL: &str = of_cases!("*", "personal", "case_id, version, field");
+
+fn act(row: &SqliteRow) -> RawAct {
+    RawAct {
+        version: row.get("version"),
+        at: row.get("at"),
+        name: row.get("name"),
+        person_id: row.get("person_id"),
+        algorithm: row.get("algorithm"),
+        body: row.get("body"),
+        hash: row.get("hash"),
+    }
+}
+
+/// A row as a JSON object of its columns.
+fn object(row: &SqliteRow) -> Value {
+    let columns = row.columns().iter().map(|column| {
+        let index = column.ordinal();
+        let value = match row.try_get_raw(index) {
+            Ok(value) if !value.is_null() && value.type_info().name() == "INTEGER" => {
+                json!(row.get::<i64, _>(index))
+            }
+            Ok(value) if !value.is_null() => json!(String::from_utf8_lossy(row.get(index))),
+            Ok(_) | Err(_) => Value::Null,
+        };
+        (column.name().to_owned(), value)
+    });
+    Value::Object(columns.collect::<Map<_, _>>())
+}
