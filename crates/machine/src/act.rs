@@ -380,21 +380,26 @@ pub struct NotCanonical(&'static str);
 
 /// Canonical JSON: keys sorted by their bytes, UTF-8, no white space, whole numbers only.
 pub fn canonical(value: &impl Serialize) -> Result<Vec<u8>, NotCanonical> {
+    fn scalar(value: &impl Serialize, out: &mut Vec<u8>) -> Result<(), NotCanonical> {
+        serde_json::to_writer(out, value).map_err(|_| NotCanonical("this value"))
+    }
     fn write(value: &serde_json::Value, out: &mut Vec<u8>) -> Result<(), NotCanonical> {
         match value {
             serde_json::Value::Object(map) => {
                 // Sorted here: whether serde_json's map keeps order depends on a feature any crate can set.
-                let sorted: BTreeMap<_, _> = map.iter().collect();
+                let mut sorted: Vec<_> = map.iter().collect();
+                sorted.sort_unstable_by_key(|(key, _)| *key);
                 out.push(b'{');
                 for (index, (key, value)) in sorted.into_iter().enumerate() {
                     if index > 0 {
                         out.push(b',');
                     }
-                    write(&serde_json::Value::String(key.clone()), out)?;
+                    scalar(key, out)?;
                     out.push(b':');
                     write(value, out)?;
                 }
                 out.push(b'}');
+                Ok(())
             }
             serde_json::Value::Array(values) => {
                 out.push(b'[');
@@ -405,14 +410,14 @@ pub fn canonical(value: &impl Serialize) -> Result<Vec<u8>, NotCanonical> {
                     write(value, out)?;
                 }
                 out.push(b']');
+                Ok(())
             }
-            serde_json::Value::Number(number) if number.is_f64() => return Err(NotCanonical("a fraction")),
+            serde_json::Value::Number(number) if number.is_f64() => Err(NotCanonical("a fraction")),
             serde_json::Value::Number(_)
             | serde_json::Value::Null
             | serde_json::Value::Bool(_)
-            | serde_json::Value::String(_) => out.extend_from_slice(value.to_string().as_bytes()),
+            | serde_json::Value::String(_) => scalar(value, out),
         }
-        Ok(())
     }
     let value = serde_json::to_value(value).map_err(|_| NotCanonical("this value"))?;
     let mut out = Vec::with_capacity(512);
