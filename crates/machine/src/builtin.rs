@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::act::{Act, Effect, End, Person};
 use crate::command::Refusal;
 use crate::decide::Draft;
+use crate::file::DeadlineSpec;
 use crate::requirement::is_blank;
 use crate::state::{State, Subject};
 use crate::value::{Name, PersonId, Value};
@@ -40,9 +41,9 @@ impl Draft<'_> {
     /// assignment hangs on, is no fact but a decision: it changes by an act of the file.
     fn may_amend(&self, field: &str, person: &PersonId) -> bool {
         let file = self.definition.file();
-        let is_date = file.deadlines.values().any(|deadline| {
-            deadline.term.on.as_deref() == Some(field) || deadline.term.from.as_deref() == Some(field)
-        });
+        let mut terms = file.deadlines.values().flat_map(DeadlineSpec::terms);
+        let is_date =
+            terms.any(|term| term.on.as_deref() == Some(field) || term.from.as_deref() == Some(field));
         let binds_role = file.roles.values().any(|role| role.unit.as_deref() == Some(field));
         let entered = self.state.entered.get(field).is_some_and(|people| people.contains(person));
         entered && !is_date && !binds_role

@@ -7,7 +7,7 @@ use crate::act::{Effect, End, Measure, MoveReason, Remaining, RungRecord, RungRe
 use crate::command::{ClockProblem, ExtensionProblem, Refusal};
 use crate::decide::Draft;
 use crate::definition::{Definition, Offset, PlacedRung, number};
-use crate::file::{Extend, TermSpec};
+use crate::file::{ConditionalTerm, Extend, TermSpec};
 use crate::state::{Deadline, RungPlan, State, Status, Subject, Term};
 use crate::time::{Due, Instant};
 use crate::value::Value;
@@ -175,12 +175,16 @@ impl Draft<'_> {
     ) -> Result<(), Refusal> {
         let Some(spec) = self.definition.deadline(name) else { return Ok(()) };
         let calendar = self.facts.calendar;
-        let term = term(&spec.term);
-        let anchor = match &spec.term.from {
-            Some(field) => date_field(&self.state, field)?,
-            None => anchor,
+        let (rule, term_when) = self.choose(&spec.term, &spec.term_if);
+        let term = term(rule);
+        let (anchor, from) = match &rule.from {
+            Some(field) => {
+                let day = date_field(&self.state, field)?;
+                (day, due_day(calendar, day)?.breach_at)
+            }
+            None => (anchor, since),
         };
-        let counted = count(calendar, &self.state, &term, anchor, since)?;
+        let counted = count(calendar, &self.state, &term, anchor, from)?;
         let ladder = spec.ladder.as_deref().map_or(&[][..], |ladder| self.definition.ladder(ladder));
         let (schedule, not_applicable) = plan(calendar, ladder, counted.due, anchor, since)?;
         let deadline = Deadline {
@@ -193,6 +197,7 @@ impl Draft<'_> {
             started_at: since,
             anchor,
             term,
+            term_when: term_when.map(str::to_owned),
             calendar: calendar.id().to_owned(),
             calendar_version: calendar.version().to_owned(),
             first_due: counted.due,
@@ -209,6 +214,18 @@ impl Draft<'_> {
         self.emit(Effect::DeadlineStarted { deadline: Box::new(deadline.clone()) });
         self.record_not_applicable(&deadline, 0, not_applicable);
         Ok(())
+    }
+
+    /// The first term whose guard holds, with that guard; otherwise the ordinary one.
+    pub(crate) fn choose<'s>(
+        &self,
+        ordinary: &'s TermSpec,
+        cases: &'s [ConditionalTerm],
+    ) -> (&'s TermSpec, Option<&'s str>) {
+        match cases.iter().find(|case| self.holds(&case.when)) {
+            Some(case) => (&case.term, Some(&case.when)),
+            None => (ordinary, None),
+        }
     }
 
     /// Records rungs that lie before the clock: skipped, but not in silence (I11).
@@ -236,12 +253,16 @@ impl Draft<'_> {
     }
 
     /// Ends the newest open clock of this name, if there is one. A clock met after its breach stays
-    /// breached.
+    /// breached, also when one act starts and meets it: what was due before that act came late.
     pub(crate) fn end(&mut self, name: &str, subject: Subject, end: End) {
         let open = self.state.deadline(name, subject).filter(|deadline| deadline.is_open());
-        if let Some(no) = open.map(|deadline| deadline.no) {
-            self.emit(Effect::DeadlineEnded { no, end });
+        let Some(deadline) = open else { return };
+        let no = deadline.no;
+        let late = deadline.is_running() && deadline.missed_at.is_none() && self.at >= deadline.breach_at;
+        if late && end == End::Met {
+            self.emit(Effect::DeadlineMissed { no });
         }
+        self.emit(Effect::DeadlineEnded { no, end });
     }
 
     /// Stops a clock and keeps what is left of it.
@@ -379,15 +400,13 @@ impl Draft<'_> {
 
     /// Counts an open clock again with the calendar at hand. Emits nothing when nothing changes.
     pub(crate) fn recalculate(&mut self, deadline: &Deadline) -> Result<(), Refusal> {
-        let by_rule = deadline.history.is_empty();
-        let counted = if by_rule {
+        // Elapsed hours know no calendar.
+        let Due::Day(day) = deadline.due else { return Ok(()) };
+        let counted = if deadline.history.is_empty() {
             count(self.facts.calendar, &self.state, &deadline.term, deadline.anchor, deadline.started_at)?
         } else {
             // A date moved by an extension or a pause stands as it was decided.
-            match deadline.due {
-                Due::Day(day) => due_day(self.facts.calendar, day)?,
-                Due::Moment(_) => return Ok(()),
-            }
+            due_day(self.facts.calendar, day)?
         };
         let same = counted.due == deadline.due && counted.provisional == deadline.provisional;
         if same && deadline.calendar_version == self.facts.calendar.version() {

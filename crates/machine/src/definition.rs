@@ -213,7 +213,12 @@ fn substitute(
         serde_json::Value::Object(map) => {
             for (key, value) in map.iter_mut() {
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                substitute(value, values, &path, findings);
+                match value {
+                    serde_json::Value::String(guard) if key == "when" || key == "if" => {
+                        *guard = in_guard(guard, values, &path, findings);
+                    }
+                    _ => substitute(value, values, &path, findings),
+                }
             }
         }
         serde_json::Value::Array(list) => {
@@ -230,6 +235,22 @@ fn substitute(
         }
         serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
     }
+}
+
+/// A guard with the numbers of its `$name` parameters.
+fn in_guard(guard: &str, values: &BTreeMap<Name, u32>, path: &str, findings: &mut Vec<Finding>) -> String {
+    let mut parts = guard.split('$');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(part.len());
+        let (name, rest) = part.split_at(end);
+        match values.get(name) {
+            Some(value) => out.push_str(&value.to_string()),
+            None => findings.push(finding("WF0004", path, &format!("there is no parameter '{name}'"))),
+        }
+        out.push_str(rest);
+    }
+    out
 }
 
 /// The variables of a file's guards: fields, tracks, and what is known of each clock.
@@ -275,7 +296,15 @@ fn guard_sources(file: &File) -> Vec<(String, String)> {
             }
         }
     }
+    for (name, field) in &file.fields {
+        for (index, case) in field.suggest_if.iter().enumerate() {
+            sources.push((format!("fields.{name}.suggest_if[{index}].when"), case.when.clone()));
+        }
+    }
     for (name, deadline) in &file.deadlines {
+        for (index, case) in deadline.term_if.iter().enumerate() {
+            sources.push((format!("deadlines.{name}.term_if[{index}].when"), case.when.clone()));
+        }
         let conditional = deadline.extension.iter().flat_map(|extension| &extension.lead_working_days_if);
         for (index, number) in conditional.enumerate() {
             sources.push((

@@ -164,6 +164,9 @@ pub struct Field {
     /// Working out a proposed date, shown by `next`; never set by itself.
     #[serde(default)]
     pub suggest: Option<TermSpec>,
+    /// Other proposals: the first whose guard holds goes before `suggest`.
+    #[serde(default)]
+    pub suggest_if: Vec<ConditionalTerm>,
 }
 
 /// Types of fields.
@@ -196,6 +199,8 @@ pub enum FieldDefault {
     DepartmentOfSector(Name),
     /// The unit of the person who acts.
     ActorUnit,
+    /// The person who acts.
+    Actor,
     /// The value of another field.
     Field(Name),
     /// No.
@@ -293,6 +298,9 @@ pub struct DeadlineSpec {
     pub owner: Name,
     /// How it is counted.
     pub term: TermSpec,
+    /// Other terms: the first whose guard holds goes before `term`.
+    #[serde(default)]
+    pub term_if: Vec<ConditionalTerm>,
     /// The ladder it climbs.
     #[serde(default)]
     pub ladder: Option<Name>,
@@ -302,6 +310,26 @@ pub struct DeadlineSpec {
     /// Rules for moving it.
     #[serde(default)]
     pub extension: Option<ExtensionSpec>,
+    /// Where the rule comes from.
+    #[serde(default)]
+    pub source: Option<String>,
+}
+
+impl DeadlineSpec {
+    /// Every term it may be counted by.
+    pub fn terms(&self) -> impl Iterator<Item = &TermSpec> {
+        std::iter::once(&self.term).chain(self.term_if.iter().map(|case| &case.term))
+    }
+}
+
+/// A term under a condition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConditionalTerm {
+    /// The guard.
+    pub when: String,
+    /// The term.
+    pub term: TermSpec,
     /// Where the rule comes from.
     #[serde(default)]
     pub source: Option<String>,
@@ -326,7 +354,8 @@ pub struct TermSpec {
     /// Elapsed hours from the act.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<Number>,
-    /// The field with the day it is counted from; without it, the day of the act.
+    /// The field with the day it is counted from; without it, the day of the act. Hours run from the end
+    /// of that day: a day says nothing of the hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Name>,
     /// Whether a last day off rolls to the next working day.

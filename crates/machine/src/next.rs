@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
+
 use crate::command::Facts;
+use crate::deadline::{count, date_field, day_of, term};
 use crate::decide::Draft;
 use crate::definition::Definition;
-use crate::state::State;
+use crate::state::{State, Term};
 use crate::value::Name;
 
 /// An act a person may do now, and what it needs.
@@ -27,8 +30,49 @@ pub struct Possible {
     pub signature: bool,
     /// Needs a reason.
     pub reason: bool,
+    /// Dates proposed for its fields.
+    pub proposed: Vec<Proposed>,
     /// Atoms of its guard that fail now, with the fields known so far.
     pub not_yet: Vec<String>,
+}
+
+/// A proposed date, and how it was counted. Whoever acts may choose another.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Proposed {
+    /// The field.
+    pub field: Name,
+    /// The day.
+    pub day: NaiveDate,
+    /// The day it is counted from (not counted itself).
+    pub anchor: NaiveDate,
+    /// The rule.
+    pub term: Term,
+    /// The guard of the file that chose this rule; none for the ordinary one.
+    pub term_when: Option<String>,
+    /// Counted beyond the published calendar.
+    pub provisional: bool,
+}
+
+impl Draft<'_> {
+    /// The date the file proposes for a field, if it does and all that is needed is known.
+    fn proposed(&self, name: &str) -> Option<Proposed> {
+        let field = self.definition.field(name)?;
+        let (rule, term_when) = self.choose(field.suggest.as_ref()?, &field.suggest_if);
+        let anchor = match &rule.from {
+            Some(from) => date_field(&self.state, from).ok()?,
+            None => self.today,
+        };
+        let term = term(rule);
+        let counted = count(self.facts.calendar, &self.state, &term, anchor, self.at).ok()?;
+        Some(Proposed {
+            field: name.to_owned(),
+            day: day_of(self.facts.calendar, counted.due),
+            anchor,
+            term,
+            term_when: term_when.map(str::to_owned),
+            provisional: counted.provisional,
+        })
+    }
 }
 
 /// What a person may do with a case now, with the fields each act needs.
@@ -49,6 +93,7 @@ pub fn next(definition: &Definition, state: Option<&State>, facts: &Facts<'_>) -
             officers: spec.officers.as_ref().map_or(0, |officers| officers.least),
             signature: spec.signature,
             reason: spec.reason,
+            proposed: spec.requires.iter().chain(&spec.accepts).filter_map(|f| draft.proposed(f)).collect(),
             not_yet: spec.when.as_ref().map(|guard| draft.failing(guard)).unwrap_or_default(),
         })
     });

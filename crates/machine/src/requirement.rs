@@ -68,6 +68,7 @@ impl Draft<'_> {
         }
         let value = match default {
             FieldDefault::False => Some(Value::Bool(false)),
+            FieldDefault::Actor => self.facts.actor.map(|actor| Value::Text(actor.person.0.clone())),
             FieldDefault::ActorUnit => self.facts.actor.map(|actor| Value::Text(actor.unit.0.clone())),
             FieldDefault::Field(from) => self.state.fields.get(&from).cloned(),
             FieldDefault::DepartmentOfSector(from) => {

@@ -111,6 +111,9 @@ pub struct Deadline {
     pub anchor: NaiveDate,
     /// The rule it was counted by.
     pub term: Term,
+    /// The guard of the file that chose this rule; none for the ordinary one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term_when: Option<String>,
     /// The calendar it was counted with.
     pub calendar: String,
     /// Version of that calendar.

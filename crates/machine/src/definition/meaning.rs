@@ -177,11 +177,15 @@ impl Check<'_> {
                     FieldDefault::DepartmentOfSector(from) | FieldDefault::Field(from) => {
                         self.field(&format!("{at}.default"), from, &[]);
                     }
-                    FieldDefault::ActorUnit | FieldDefault::False => {}
+                    FieldDefault::ActorUnit | FieldDefault::Actor | FieldDefault::False => {}
                 }
             }
-            if let Some(term) = &field.suggest {
+            let suggested = field.suggest.iter().chain(field.suggest_if.iter().map(|case| &case.term));
+            for term in suggested {
                 self.term(&format!("{at}.suggest"), term);
+            }
+            if field.kind != FieldType::Date && (field.suggest.is_some() || !field.suggest_if.is_empty()) {
+                self.add("WF0017", &at, "only a date is proposed".to_owned());
             }
         }
     }
@@ -217,7 +221,9 @@ impl Check<'_> {
             let at = format!("deadlines.{name}");
             self.label(&format!("{at}.title"), &deadline.title);
             self.role(&format!("{at}.owner"), &deadline.owner, &["assignee", "signer"]);
-            self.term(&format!("{at}.term"), &deadline.term);
+            for term in deadline.terms() {
+                self.term(&format!("{at}.term"), term);
+            }
             if let Some(ladder) = &deadline.ladder
                 && !file.ladders.contains_key(ladder)
             {
