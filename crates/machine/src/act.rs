@@ -237,6 +237,8 @@ pub enum Effect {
         unit: UnitId,
         /// Lead or assisting.
         duty: AssignmentDuty,
+        /// The clocks it may have.
+        clocks: AssignmentClocks,
     },
     /// An assignment moved on.
     AssignmentMoved {
@@ -310,6 +312,30 @@ pub enum AssignmentStatus {
     FedBack,
     /// 退单.
     Returned,
+    /// Given to another unit, or let go.
+    Released,
+}
+
+/// The clocks of an assignment, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AssignmentClocks {
+    /// From the dispatch to the receipt (签收).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Name>,
+    /// From the dispatch to the feedback (反馈).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<Name>,
+    /// From the return (退单) to the decision on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returned: Option<Name>,
+}
+
+impl AssignmentClocks {
+    /// Those it has.
+    pub fn names(&self) -> impl Iterator<Item = &Name> {
+        [&self.receipt, &self.feedback, &self.returned].into_iter().flatten()
+    }
 }
 
 /// A recorded rung.

@@ -414,6 +414,8 @@ pub enum FieldProblem {
     AfterToday,
     /// The date lies too far ahead.
     TooFar,
+    /// The unit has the work already.
+    Repeated,
 }
 
 /// What is wrong with a clock.

@@ -1,6 +1,6 @@
 //! `decide`: a command becomes acts, or a refusal that names what failed. Total and pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
@@ -23,6 +23,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) today: NaiveDate,
     pub(crate) effects: Vec<Effect>,
     pub(crate) given: BTreeMap<Name, Value>,
+    /// Fields the act takes and was not given: what an earlier act said of them does not count for it.
+    pub(crate) withheld: BTreeSet<Name>,
     pub(crate) personal: Vec<Personal>,
 }
 
@@ -31,8 +33,8 @@ impl<'a> Draft<'a> {
         // Time never runs backwards on a case, whatever the host clock does.
         let at = facts.now.max(state.last_at);
         let today = facts.calendar.local_date(at.utc());
-        let (effects, given, personal) = (Vec::new(), BTreeMap::new(), Vec::new());
-        Draft { definition, facts, state, at, today, effects, given, personal }
+        let (effects, given, withheld, personal) = (Vec::new(), BTreeMap::new(), BTreeSet::new(), Vec::new());
+        Draft { definition, facts, state, at, today, effects, given, withheld, personal }
     }
 
     pub(crate) fn emit(&mut self, effect: Effect) {
@@ -207,7 +209,7 @@ impl Draft<'_> {
             return Err(Refusal::Date { problem: format!("{day} lies in the future") });
         }
         if let Some(to) = spec.assignment {
-            self.move_assignment(to, actor, perform.entered_for.as_ref())?;
+            self.move_assignment(&spec, to, actor, perform.entered_for.as_ref())?;
         }
         if !exists {
             self.enter_states()?;

@@ -47,6 +47,9 @@ impl Draft<'_> {
         if let Some((clock, fact)) = variable.split_once('.') {
             return self.clock_fact(clock, fact);
         }
+        if self.withheld.contains(variable) {
+            return None;
+        }
         let field = self.definition.field(variable)?;
         match (field.kind, self.state.fields.get(variable)?) {
             (crate::file::FieldType::Date, Value::Text(text)) => {

@@ -51,7 +51,11 @@ pub struct File {
     /// The role told when a rung reaches nobody (I11).
     #[serde(default)]
     pub fallback: Option<Name>,
-    /// The field that holds the sector, from which a unit field can be filled at opening.
+    /// Evidence that every act entered for another person (代录) brings besides its own: kind and least
+    /// number.
+    #[serde(default)]
+    pub entered_for_evidence: BTreeMap<Name, u32>,
+    /// Numbers a jurisdiction may set.
     #[serde(default)]
     pub parameters: BTreeMap<Name, Parameter>,
     /// Roles.

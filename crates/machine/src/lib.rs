@@ -9,6 +9,7 @@
 //! the directory of people are arguments. What comes back is data with codes, never prose.
 
 pub mod act;
+mod assignment;
 mod builtin;
 pub mod command;
 mod deadline;

@@ -1,6 +1,6 @@
 //! Who may do what, who owes what: roles on a case.
 
-use crate::act::Person;
+use crate::act::{AssignmentStatus, Person};
 use crate::command::{Perform, Refusal};
 use crate::decide::Draft;
 use crate::definition::Definition;
@@ -55,9 +55,10 @@ impl Draft<'_> {
         let mut posts = posts;
         match role {
             "any" => posts.next().is_some(),
-            "assignee" => {
-                posts.any(|held| self.state.assignments.iter().any(|assignment| assignment.unit == held.unit))
-            }
+            "assignee" => posts.any(|post| {
+                let mut held = self.state.assignments.iter();
+                held.any(|a| a.unit == post.unit && a.status != AssignmentStatus::Released)
+            }),
             role => match scope(self.definition, &self.state, role, Subject::Case) {
                 None => false,
                 Some(unit) => posts.any(|held| {

@@ -45,6 +45,8 @@ impl Draft<'_> {
                 self.set_default(name)?;
             }
         }
+        let given = &self.given;
+        self.withheld = spec.accepts.iter().filter(|name| !given.contains_key(*name)).cloned().collect();
         let missing: Vec<Name> = spec
             .requires
             .iter()
@@ -261,7 +263,9 @@ impl Draft<'_> {
         if perform.evidence.len() > LIST_MAX {
             return Err(Refusal::EvidenceBad { digest: format!("> {LIST_MAX}") });
         }
-        for (kind, needed) in &spec.evidence {
+        let for_another = &self.definition.file().entered_for_evidence;
+        let for_another = for_another.iter().filter(|_| perform.entered_for.is_some());
+        for (kind, needed) in spec.evidence.iter().chain(for_another) {
             let given = perform.evidence.iter().filter(|piece| piece.kind == *kind).count();
             let given = u32::try_from(given).unwrap_or(u32::MAX);
             if given < *needed {

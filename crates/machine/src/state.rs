@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use crate::act::{Act, AssignmentDuty, AssignmentStatus, Effect, End, MoveReason, Remaining, RungRecord};
+use crate::act::{
+    Act, AssignmentClocks, AssignmentDuty, AssignmentStatus, Effect, End, MoveReason, Remaining, RungRecord,
+};
 use crate::time::{Due, Instant};
 use crate::value::{CaseId, Name, PersonId, UnitId, Value};
 
@@ -249,6 +251,8 @@ pub struct Assignment {
     pub unit: UnitId,
     /// Lead or assisting.
     pub duty: AssignmentDuty,
+    /// The clocks it may have.
+    pub clocks: AssignmentClocks,
     /// Where it stands.
     pub status: AssignmentStatus,
 }
@@ -445,12 +449,13 @@ pub(crate) fn apply_effect(mut state: State, effect: &Effect, at: Instant, versi
                 proposal.approved = Some(*approved);
             }
         }
-        Effect::AssignmentSent { no, unit, duty } => {
+        Effect::AssignmentSent { no, unit, duty, clocks } => {
             state.numbers.assignment = *no;
             state.assignments.push(Assignment {
                 no: *no,
                 unit: unit.clone(),
                 duty: *duty,
+                clocks: clocks.clone(),
                 status: AssignmentStatus::Sent,
             });
         }

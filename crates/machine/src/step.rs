@@ -1,12 +1,12 @@
-//! What an act changes: tracks, clocks, assignments.
+//! What an act changes: tracks and clocks.
 
-use crate::act::{AssignmentDuty, AssignmentStatus, Effect, End, Person};
+use crate::act::{Effect, End};
 use crate::command::Refusal;
 use crate::decide::Draft;
 use crate::definition::Change;
-use crate::file::{ActSpec, Assign, AssignmentMove};
+use crate::file::ActSpec;
 use crate::state::{Deadline, DeadlineKind, Subject};
-use crate::value::{Name, PersonId, UnitId, Value};
+use crate::value::Name;
 
 impl Draft<'_> {
     /// Starts the step clocks of the states a case opens in.
@@ -98,64 +98,5 @@ impl Draft<'_> {
             return Ok(());
         }
         self.enter(track)
-    }
-
-    pub(crate) fn assign(&mut self, assign: &Assign) -> Result<(), Refusal> {
-        let units: Vec<String> = match self.state.fields.get(&assign.to) {
-            Some(Value::Text(unit)) => vec![unit.clone()],
-            Some(Value::List(units)) => units.clone(),
-            Some(Value::Bool(_) | Value::Int(_)) | None => Vec::new(),
-        };
-        for unit in units {
-            let no = self.state.numbers.assignment + 1;
-            let duty: AssignmentDuty = assign.duty;
-            self.emit(Effect::AssignmentSent { no, unit: UnitId(unit), duty });
-            if let Some(clock) = &assign.deadline {
-                self.start(clock, Subject::Assignment(no), None, self.at, self.today)?;
-            }
-        }
-        Ok(())
-    }
-
-    pub(crate) fn move_assignment(
-        &mut self,
-        to: AssignmentMove,
-        actor: &Person,
-        entered_for: Option<&PersonId>,
-    ) -> Result<(), Refusal> {
-        let needed: &[AssignmentStatus] = match to {
-            AssignmentMove::Receive => &[AssignmentStatus::Sent],
-            AssignmentMove::FeedBack => &[AssignmentStatus::Received],
-            AssignmentMove::Return => &[AssignmentStatus::Sent, AssignmentStatus::Received],
-        };
-        let units: Vec<&UnitId> = match entered_for {
-            None => vec![&actor.unit],
-            Some(person) => {
-                let posts = self.facts.directory.posts.iter().filter(|post| post.person == *person);
-                posts.map(|post| &post.unit).collect()
-            }
-        };
-        let mine = self.state.assignments.iter().rev();
-        let mine = mine.filter(|assignment| units.contains(&&assignment.unit));
-        let found = mine.clone().find(|assignment| needed.contains(&assignment.status)).map(|found| found.no);
-        let no = found.ok_or_else(|| Refusal::NoAssignment { unit: actor.unit.clone() })?;
-        let to = match to {
-            AssignmentMove::Receive => AssignmentStatus::Received,
-            AssignmentMove::FeedBack => AssignmentStatus::FedBack,
-            AssignmentMove::Return => AssignmentStatus::Returned,
-        };
-        self.emit(Effect::AssignmentMoved { no, to });
-        let clocks: Vec<Name> = self
-            .state
-            .deadlines
-            .iter()
-            .filter(|deadline| deadline.subject == Subject::Assignment(no) && deadline.is_open())
-            .map(|deadline| deadline.name.clone())
-            .collect();
-        for clock in clocks {
-            let end = if to == AssignmentStatus::Returned { End::Cancelled } else { End::Met };
-            self.end(&clock, Subject::Assignment(no), end);
-        }
-        Ok(())
     }
 }

@@ -304,6 +304,9 @@ impl Check<'_> {
         for field in act.requires.iter().chain(&act.accepts) {
             self.field(&format!("{at}.requires"), field, &[]);
         }
+        if let Some(field) = &act.assignee {
+            self.field(&format!("{at}.assignee"), field, &[FieldType::Unit]);
+        }
         if let Some(officers) = &act.officers {
             self.role(&format!("{at}.officers"), &officers.role, &[]);
         }
@@ -338,7 +341,7 @@ impl Check<'_> {
             }
             if let Some(assign) = &step.assign {
                 self.field(&at, &assign.to, &[FieldType::Unit, FieldType::Units]);
-                if let Some(deadline) = &assign.deadline {
+                for deadline in assign.clocks.names() {
                     self.deadline(&at, deadline);
                 }
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::act::AssignmentDuty;
+use crate::act::{AssignmentClocks, AssignmentDuty};
 use crate::file::Label;
 use crate::value::Name;
 
@@ -58,6 +58,9 @@ pub struct ActSpec {
     /// It moves an assignment of the actor's unit.
     #[serde(default)]
     pub assignment: Option<AssignmentMove>,
+    /// The field naming the unit whose assignment it moves, where that is not the actor's.
+    #[serde(default)]
+    pub assignee: Option<Name>,
     /// What it changes, in order.
     #[serde(default)]
     pub then: Vec<Step>,
@@ -131,6 +134,10 @@ pub enum AssignmentMove {
     FeedBack,
     /// 退单.
     Return,
+    /// 不予退单: sent to the same unit once more, with a new receipt clock.
+    Resend,
+    /// 同意退单, for an assisting unit; the lead changes by being assigned anew.
+    Release,
 }
 
 /// One change of an act. Exactly one key besides `if`.
@@ -191,7 +198,7 @@ pub struct Assign {
     /// Lead or assisting.
     #[serde(rename = "as")]
     pub duty: AssignmentDuty,
-    /// The clock each unit gets for its receipt.
+    /// The clocks each unit gets.
     #[serde(default)]
-    pub deadline: Option<Name>,
+    pub clocks: AssignmentClocks,
 }

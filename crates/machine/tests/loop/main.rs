@@ -7,6 +7,8 @@ mod laws;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod terms;
+#[cfg(test)]
 mod walk;
 #[cfg(test)]
 mod world;

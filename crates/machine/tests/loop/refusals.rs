@@ -169,7 +169,9 @@ fn field_problems_are_told_apart() {
 fn nobody_inspects_or_closes_their_own_work() {
     // An officer who entered the report for the unit took part in it.
     let mut world = World::dispatched("2026-04-10");
-    world.at("2026-04-01 09:00").ok("zhao", complete("2026-04-01").entered_for("manager"));
+    world
+        .at("2026-04-01 09:00")
+        .ok("zhao", complete("2026-04-01").entered_for("manager").evidence("signed_paper"));
     let separation = |world: &World, who, perform| match world.refused(who, perform) {
         Refusal::Separation { person, act } => (person.to_string(), act),
         other => panic!("{other:?}"),
