@@ -149,6 +149,14 @@ pub(crate) async fn next(
             needs.push(format!("officer×{}", act.officers));
         }
         out.line(format!("{}  {title}  {}", act.act, needs.join(", ")).trim_end())?;
+        for proposed in &act.proposed {
+            let field = definition.field(&proposed.field);
+            let field = field.map_or(proposed.field.as_str(), |field| label(out, &field.title));
+            out.line(&format!(
+                "    {}",
+                out.text("next.proposed", &json!({ "field": field, "why": proposed }))
+            ))?;
+        }
     }
     Ok(())
 }
