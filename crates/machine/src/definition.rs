@@ -151,6 +151,11 @@ impl Definition {
         self.guards.get(source)
     }
 
+    /// Every guard.
+    pub(crate) fn guards(&self) -> impl Iterator<Item = &Guard> {
+        self.guards.values()
+    }
+
     pub(crate) fn ladder(&self, name: &str) -> &[PlacedRung] {
         self.ladders.get(name).map_or(&[], Vec::as_slice)
     }
@@ -301,6 +306,11 @@ fn guard_sources(file: &File) -> Vec<(String, String)> {
             sources.push((format!("fields.{name}.suggest_if[{index}].when"), case.when.clone()));
         }
     }
+    for (index, never) in file.never.iter().enumerate() {
+        if let Some(when) = &never.when {
+            sources.push((format!("never[{index}].when"), when.clone()));
+        }
+    }
     for (name, deadline) in &file.deadlines {
         for (index, case) in deadline.term_if.iter().enumerate() {
             sources.push((format!("deadlines.{name}.term_if[{index}].when"), case.when.clone()));
@@ -317,7 +327,7 @@ fn guard_sources(file: &File) -> Vec<(String, String)> {
 }
 
 /// Parses `-5wd`, `+1d`, `+4h`.
-fn offset(text: &str) -> Option<Offset> {
+pub(crate) fn offset(text: &str) -> Option<Offset> {
     let digits = text.find(|c: char| c.is_ascii_alphabetic())?;
     let (number, unit) = text.split_at(digits);
     if !number.starts_with(['+', '-']) {

@@ -74,6 +74,41 @@ pub struct File {
     pub ladders: BTreeMap<Name, Vec<Rung>>,
     /// Acts.
     pub acts: BTreeMap<Name, ActSpec>,
+    /// What may never happen; the checker proves it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub never: Vec<Never>,
+    /// What each ladder has to keep, whatever its rungs; the checker compares.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub promises: BTreeMap<Name, Promise>,
+}
+
+/// Something that may never happen: a state (`when`), or somebody (`who`) doing something (`does`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Never {
+    /// What it means.
+    pub title: Label,
+    /// A guard over tracks, clocks, choices and whether fields are known; no state may satisfy it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// Whoever took part in one of these acts…
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub who: Vec<Name>,
+    /// …takes no part in this one afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub does: Option<Name>,
+}
+
+/// Who is told when, and what is done by when at the latest, whatever the term.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Promise {
+    /// Role to places on the ladder, in order: told by the first, again by the second, and so on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub told: BTreeMap<Name, Vec<String>>,
+    /// What is marked, drafted or proposed, to its place.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub done: BTreeMap<Name, String>,
 }
 
 /// Whether the file promises an owner and a clock in every state.

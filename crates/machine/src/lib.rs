@@ -11,6 +11,7 @@
 pub mod act;
 mod assignment;
 mod builtin;
+pub mod check;
 pub mod command;
 mod deadline;
 pub mod decide;

@@ -83,13 +83,16 @@ impl Draft<'_> {
             self.emit(Effect::Moved { track: track.to_owned(), from, to: to.to_owned() });
         }
         let outcome = self.definition.file().tracks.get(track).and_then(|spec| spec.states.get(to));
-        // A case at its end owes nothing: no clock may call anybody about a closed case.
+        // A case at its end owes nothing: no clock may call anybody about a closed case. What a side track
+        // still waits for is owed all the same: a stopped plant, a withdrawal asked for.
         if track == "main" && outcome.is_some_and(|spec| spec.outcome.is_some()) {
+            let sides = self.definition.file().tracks.keys().filter(|side| *side != track);
+            let stays: Vec<Name> = sides.filter_map(|side| self.step_clock(side)).collect();
             for (name, subject) in self
                 .state
                 .deadlines
                 .iter()
-                .filter(|deadline| deadline.is_open())
+                .filter(|deadline| deadline.is_open() && !stays.contains(&deadline.name))
                 .map(|deadline| (deadline.name.clone(), deadline.subject))
                 .collect::<Vec<_>>()
             {

@@ -32,6 +32,8 @@ pub(super) fn check(file: &File, out: &mut Vec<Finding>) {
     check.deadlines();
     check.ladders();
     check.acts();
+    check.never();
+    check.promises();
 }
 
 impl Check<'_> {
@@ -268,6 +270,43 @@ impl Check<'_> {
                         "WF0027",
                         &at,
                         "a draft or proposal names what it is and who signs it".to_owned(),
+                    );
+                }
+            }
+        }
+    }
+
+    fn never(&mut self) {
+        let file = self.file;
+        for (index, never) in file.never.iter().enumerate() {
+            let at = format!("never[{index}]");
+            self.label(&format!("{at}.title"), &never.title);
+            let (state, person) = (never.when.is_some(), never.does.is_some());
+            if state == person || person == never.who.is_empty() {
+                self.add("WF0032", &at, "it names a guard (when), or acts and an act (who, does)".to_owned());
+            }
+            for act in never.who.iter().chain(&never.does).filter(|act| !file.acts.contains_key(*act)) {
+                self.add("WF0030", &at, format!("there is no act '{act}'"));
+            }
+        }
+    }
+
+    fn promises(&mut self) {
+        let file = self.file;
+        for (ladder, promise) in &file.promises {
+            let at = format!("promises.{ladder}");
+            if !file.ladders.contains_key(ladder) {
+                self.add("WF0022", &at, format!("there is no ladder '{ladder}'"));
+            }
+            for role in promise.told.keys() {
+                self.role(&format!("{at}.told"), role, &["owner"]);
+            }
+            for by in promise.told.values().flatten().chain(promise.done.values()) {
+                if super::offset(by).is_none() {
+                    self.add(
+                        "WF0021",
+                        &at,
+                        format!("'{by}' is no place on a ladder; write -5wd, +1d or +4h"),
                     );
                 }
             }

@@ -66,7 +66,7 @@ fn each_refusal_has_its_code() {
         ("no signature", &reported, "sun", unsigned(pass("2026-04-01")), "BH0018"),
         ("no reason", &opened, "zhao", act("not_uphold"), "BH0019"),
         ("entered for a stranger", &working, "town", complete("2026-03-04").entered_for("other"), "BH0020"),
-        ("resumed a running clock", &working, "zhao", resume(), "BH0021"),
+        ("resumed a running clock", &working, "zhao", resume(), "BH0008"),
         ("an extension to an earlier day", &working, "manager", ask("2026-04-09"), "BH0022"),
         (
             "received what was not sent",
@@ -194,13 +194,26 @@ fn nobody_inspects_or_closes_their_own_work() {
     world.ok("zhou", close);
 }
 
+/// The file as shipped, these acts free of their guards.
+fn without_guard(act: &str) -> std::sync::Arc<machine::Definition> {
+    let mut file = crate::world::file();
+    let names = [act, "resume_clock"];
+    for (_, act) in file.acts.iter_mut().filter(|(name, _)| names.contains(&name.as_str())) {
+        act.when = None;
+    }
+    std::sync::Arc::new(crate::world::compile(&file))
+}
+
 #[test]
 fn an_extension_has_its_limits() {
     let problem = |world: &World, perform| match world.refused("manager", perform) {
         Refusal::Extension { problem, .. } => problem,
         other => panic!("{other:?}"),
     };
+    // The file forbids the act where its step would be refused; here the step is asked itself.
+    let unguarded = without_guard("ask_extension");
     let mut world = World::dispatched("2026-04-10");
+    world.definition = unguarded;
     world.at("2026-03-10 09:00");
     assert_eq!(problem(&world, ask("2026-04-10")), ExtensionProblem::NotLater { due: date("2026-04-10") });
     let latest = date("2027-03-04");
@@ -221,6 +234,7 @@ fn an_extension_has_its_limits() {
 #[test]
 fn a_clock_is_stopped_once_and_run_once() {
     let mut world = World::dispatched("2026-04-10");
+    world.definition = without_guard("pause_clock");
     let problem = |world: &World, perform| match world.refused("zhao", perform) {
         Refusal::Clock { problem, .. } => problem,
         other => panic!("{other:?}"),

@@ -1,0 +1,228 @@
+//! Cutting an act down to what matters for some variables, and the ways the facts may be when it is done.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::check::model::{ActModel, Condition, Model, Op, StepModel};
+use crate::guard::{Fact, Guard};
+
+/// What an act does as far as some variables are concerned.
+pub(super) struct Slice {
+    pub(super) steps: Vec<usize>,
+    /// Variables outside the cone that it reads, with the values they may have.
+    pub(super) free: Vec<(usize, Vec<u8>)>,
+    pub(super) choices: Vec<Choice>,
+}
+
+/// One way the facts may be when an act is done.
+#[derive(Clone)]
+pub(super) struct Choice {
+    /// Facts that produce it.
+    pub(super) facts: BTreeMap<String, Option<Fact>>,
+    /// Truth of the atoms of `when`, then of each step's `if`.
+    pub(super) truth: Vec<Vec<bool>>,
+    /// Fields afterwards.
+    pub(super) fields: BTreeMap<usize, u8>,
+}
+
+impl Model<'_> {
+    /// Every variable whose value settles what happens to `cone`: clocks that start other clocks are
+    /// pulled in.
+    pub(super) fn close(&self, cone: &mut BTreeSet<usize>) {
+        loop {
+            let more: Vec<usize> = (0..self.clocks.len())
+                .filter(|clock| !cone.contains(&self.clock_var(*clock)))
+                .filter(|clock| {
+                    self.clocks[*clock].on_miss.iter().any(|next| cone.contains(&self.clock_var(*next)))
+                })
+                .map(|clock| self.clock_var(clock))
+                .collect();
+            if more.is_empty() {
+                return;
+            }
+            cone.extend(more);
+        }
+    }
+
+    /// Cuts an act down to what matters for `cone`. With `whole` nothing is cut.
+    pub(super) fn slice(&self, act: usize, cone: &BTreeSet<usize>, whole: bool) -> Option<Slice> {
+        let model = &self.acts[act];
+        // Backwards: a step matters if it changes the cone or something a later step asks about.
+        let mut wanted = cone.clone();
+        let mut steps = Vec::new();
+        for (index, step) in model.steps.iter().enumerate().rev() {
+            let matters = match &step.op {
+                Op::Move(moves) => moves.iter().any(|(track, to)| {
+                    let ends = *track == self.main && self.tracks[*track].states[usize::from(*to)].outcome;
+                    wanted.contains(track)
+                        || self.step_clocks(*track).any(|clock| wanted.contains(&self.clock_var(clock)))
+                        || (ends && wanted.iter().any(|var| self.as_clock(*var).is_some()))
+                }),
+                Op::Start(clock)
+                | Op::End(clock)
+                | Op::Reopen(clock)
+                | Op::Pause(clock)
+                | Op::Resume(clock)
+                | Op::AskExtension(clock)
+                | Op::Extend(clock) => wanted.contains(&self.clock_var(*clock)),
+                Op::Assign => false,
+            };
+            if matters || whole {
+                steps.push(index);
+                wanted.extend(self.reads_of(step, &wanted));
+            }
+        }
+        steps.reverse();
+        let mut reads: BTreeSet<usize> = model.from.iter().map(|(track, _)| *track).collect();
+        reads.extend(model.when.iter().flat_map(|when| when.reads.iter().copied()));
+        for index in &steps {
+            reads.extend(self.reads_of(&model.steps[*index], &wanted));
+        }
+        let conditions: Vec<Option<&Condition<'_>>> = std::iter::once(model.when.as_ref())
+            .chain(steps.iter().map(|index| model.steps[*index].only_if.as_ref()))
+            .collect();
+        let mut kept = cone.clone();
+        kept.extend(&reads);
+        let choices = self.choices(model, &conditions, &kept)?;
+        // Before the opening nothing is free: tracks begin where they begin, clocks are off, fields empty.
+        let free = reads
+            .iter()
+            .filter(|var| !model.spec.opens && !cone.contains(var) && !self.always_known(model, **var));
+        let free = free
+            .map(|var| {
+                let mut values = self.domain(*var);
+                if let Some((_, states)) = model.from.iter().find(|(track, _)| track == var) {
+                    values.retain(|value| states.contains(value));
+                }
+                (*var, values)
+            })
+            .collect();
+        Some(Slice { steps, free, choices })
+    }
+
+    /// A field whose presence and value the act settles by itself.
+    fn always_known(&self, act: &ActModel<'_>, var: usize) -> bool {
+        let first = self.tracks.len() + self.clocks.len();
+        var >= first
+            && self.fields.get(var - first).is_some_and(|field| act.spec.requires.contains(&field.name))
+    }
+
+    fn step_clocks(&self, track: usize) -> impl Iterator<Item = usize> {
+        self.tracks[track].states.iter().filter_map(|state| state.step_clock)
+    }
+
+    fn reads_of(&self, step: &StepModel<'_>, wanted: &BTreeSet<usize>) -> BTreeSet<usize> {
+        let mut reads: BTreeSet<usize> =
+            step.only_if.iter().flat_map(|guard| guard.reads.iter().copied()).collect();
+        let needs = |clock: usize| self.clocks[clock].needs.iter().map(|field| self.field_var(*field));
+        match &step.op {
+            Op::Move(moves) => {
+                for (track, to) in moves {
+                    let ends = *track == self.main && self.tracks[*track].states[usize::from(*to)].outcome;
+                    // The clock of the state that is left ends.
+                    if self.step_clocks(*track).any(|clock| wanted.contains(&self.clock_var(clock))) {
+                        reads.insert(*track);
+                    }
+                    // At the end a clock stays if it is the clock of a state another track stands in.
+                    if ends {
+                        let stays = (0..self.tracks.len()).filter(|other| {
+                            other != track
+                                && self.step_clocks(*other).any(|c| wanted.contains(&self.clock_var(c)))
+                        });
+                        reads.extend(stays);
+                    }
+                    let entered = self.tracks[*track].states[usize::from(*to)].step_clock;
+                    reads.extend(entered.into_iter().flat_map(needs));
+                }
+            }
+            Op::Start(clock) => {
+                reads.insert(self.clock_var(*clock));
+                reads.extend(needs(*clock));
+            }
+            Op::Reopen(clock)
+            | Op::Pause(clock)
+            | Op::Resume(clock)
+            | Op::AskExtension(clock)
+            | Op::Extend(clock) => {
+                reads.insert(self.clock_var(*clock));
+            }
+            Op::End(_) | Op::Assign => {}
+        }
+        reads
+    }
+
+    /// The ways the facts may be, as far as they make a difference.
+    fn choices(
+        &self,
+        act: &ActModel<'_>,
+        conditions: &[Option<&Condition<'_>>],
+        kept: &BTreeSet<usize>,
+    ) -> Option<Vec<Choice>> {
+        let guards: Vec<&Guard> = conditions.iter().flatten().map(|condition| condition.guard).collect();
+        let is_state = |name: &str| {
+            self.track(name).is_some()
+                || name.split_once('.').is_some_and(|(clock, fact)| {
+                    self.clock(clock).is_some() && !matches!(fact, "term_days" | "extensions")
+                })
+        };
+        let fixed = |name: &str| is_state(name).then_some(None);
+        let requires = |name: &str| act.spec.requires.iter().any(|field| field == name);
+        let optional = |name: &str| self.field(name).is_some() && !requires(name);
+        let all = crate::guard::assignments(&guards, &fixed, &optional).ok()?;
+        let mut seen = BTreeSet::new();
+        let mut choices = Vec::new();
+        for facts in all {
+            let value = |name: &str| facts.get(name).cloned().flatten();
+            let truth: Vec<Vec<bool>> = conditions
+                .iter()
+                .map(|condition| {
+                    let atoms = condition.iter().flat_map(|condition| condition.guard.atoms());
+                    atoms.map(|atom| atom.holds(&value)).collect()
+                })
+                .collect();
+            let fields: BTreeMap<usize, u8> = (0..self.fields.len())
+                .filter_map(|field| {
+                    let fact = facts.get(&self.fields[field].name)?;
+                    Some((field, self.field_value(field, fact.as_ref())))
+                })
+                .collect();
+            if seen.insert((truth.clone(), fields.clone())) {
+                choices.push(Choice { facts, truth, fields });
+            }
+        }
+        // Fields the act takes that no guard of it asks about.
+        for field in 0..self.fields.len() {
+            let name = &self.fields[field].name;
+            let taken = requires(name) || act.spec.accepts.contains(name);
+            if !taken || !kept.contains(&self.field_var(field)) {
+                continue;
+            }
+            if choices.first().is_some_and(|choice| choice.fields.contains_key(&field)) {
+                continue;
+            }
+            let values = self.domain(self.field_var(field));
+            let values: Vec<u8> = values.into_iter().filter(|value| *value > 0 || !requires(name)).collect();
+            choices = choices
+                .into_iter()
+                .flat_map(|choice| {
+                    values.iter().map(move |value| {
+                        let mut more = choice.clone();
+                        more.fields.insert(field, *value);
+                        more
+                    })
+                })
+                .map(|mut choice| {
+                    let value = choice.fields.get(&field).copied().unwrap_or(0);
+                    let fact =
+                        value.checked_sub(1).and_then(|at| self.fields[field].values.get(usize::from(at)));
+                    if value == 0 {
+                        choice.facts.insert(name.clone(), None);
+                    } else if let Some(fact) = fact {
+                        choice.facts.insert(name.clone(), Some(fact.clone()));
+                    }
+                    choice
+                })
+                .collect();
+        }
+        Some(choices)
+    }
+}

@@ -1,0 +1,4 @@
+//! The model checker: what it finds, that its traces are real, and that it misses no deletion.
+
+#[cfg(test)]
+mod shipped;
