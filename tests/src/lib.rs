@@ -113,7 +113,6 @@ pub fn request(case: machine::value::CaseId, command: Wish, actor: Person, key: 
         auth: Auth::Asserted,
         key: key.map(str::to_owned),
         expected_version: None,
-        number: None,
     }
 }
 

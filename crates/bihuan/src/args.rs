@@ -60,6 +60,9 @@ pub(crate) enum Command {
         /// Units, posts and the sector table (YAML)
         #[arg(long)]
         organisation: PathBuf,
+        /// A calendar of another place (YAML), besides those that come with the program
+        #[arg(long = "calendar", value_name = "FILE")]
+        calendars: Vec<PathBuf>,
         /// A store with simulated time, beginning on this day (08:00 local)
         #[arg(long, value_name = "DAY")]
         simulated: Option<String>,

@@ -23,8 +23,8 @@ pub(crate) async fn run(arguments: &Arguments, out: &mut Output) -> Result<(), C
     let common = &arguments.common;
     match &arguments.command {
         Command::Demo { folder } => crate::demo::run(folder.as_deref(), out).await,
-        Command::Init { organisation, simulated } => {
-            setup::init(common, organisation, simulated.as_deref(), out).await
+        Command::Init { organisation, calendars, simulated } => {
+            setup::init(common, organisation, calendars, simulated.as_deref(), out).await
         }
         Command::Check { files } => setup::check(files, out),
         Command::Calendar { from, working_days } => setup::calendar_days(from, *working_days, out),

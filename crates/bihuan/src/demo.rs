@@ -71,7 +71,7 @@ fn at(calendar: &calendar::Calendar, day: NaiveDate, hour: u32) -> Instant {
 
 /// One day: the worker until nine, then, on a working day, everybody at work.
 async fn live_through(engine: &Engine, day: NaiveDate, cases: &mut Vec<CaseId>) -> Result<(), CliError> {
-    let calendar = engine.catalog().calendar("cn").await?;
+    let calendar = engine.catalog().local_calendar().await?;
     worker::simulate(engine, at(&calendar, day, 9)).await?;
     if !calendar.kind(day).is_working() {
         return Ok(());
@@ -100,7 +100,7 @@ async fn act_once(
 ) -> Result<usize, CliError> {
     let wanted: Vec<Read> = cases.iter().map(|case| Read { case: *case, key: None }).collect();
     let (_, known) = engine.store().read(engine.tenant(), &wanted).await?;
-    let calendar = engine.catalog().calendar("cn").await?;
+    let calendar = engine.catalog().local_calendar().await?;
     let mut acting = tokio::task::JoinSet::new();
     for (index, known) in known.into_iter().enumerate() {
         let Some(state) = known.head.map(|head| head.state) else { continue };
@@ -113,7 +113,6 @@ async fn act_once(
             auth: Auth::Asserted,
             key: None,
             expected_version: None,
-            number: None,
         };
         let engine = engine.clone();
         acting.spawn(async move { engine.execute(request).await });

@@ -317,3 +317,23 @@ pub fn china() -> Calendar {
     });
     PARSED.clone()
 }
+
+/// Pairs the name of a calendar's file with its text.
+macro_rules! whole {
+    ($($name:literal)*) => {
+        [$((
+            concat!("workflows/calendars/", $name, ".yaml"),
+            include_str!(concat!("../../../workflows/calendars/", $name, ".yaml")),
+        )),*]
+    };
+}
+
+const ELSEWHERE: [(&str, &str); 3] = whole!("be" "it" "us-east");
+
+/// Every calendar that comes with the program: China's, and those of other places.
+pub fn shipped() -> Vec<Calendar> {
+    let elsewhere = ELSEWHERE.iter().map(|(name, text)| {
+        crate::parse_calendar(name, text).expect("the embedded calendars are read by the tests")
+    });
+    std::iter::once(china()).chain(elsewhere).collect()
+}

@@ -1,4 +1,4 @@
-//! Year files: strict YAML, every fault with its line.
+//! Calendar files and year files: strict YAML, every fault with its line.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
 use crate::calendar::{At, gap};
-use crate::{CalendarError, Off, Year, parse_date};
+use crate::{Calendar, CalendarError, Off, Year, parse_date, parse_zone};
 
 /// Reads the file of one year. `file_name` only serves the messages.
 ///
@@ -31,14 +31,48 @@ pub fn parse_year(file_name: &str, yaml: &str) -> Result<Year, CalendarError> {
     read(file_name, yaml).map(|file| file.year)
 }
 
+/// Reads the file of a whole calendar: its zone, its weekend, and its published years, each as in a year
+/// file. `file_name` only serves the messages.
+///
+/// ```yaml
+/// calendar: us-east
+/// version: "2026.1"
+/// zone: America/New_York
+/// weekend: [sat, sun]
+/// years:                           # optional
+///   - year: 2026
+///     off:
+///       - { day: 2026-01-01, name: New Year's Day }
+/// ```
+///
+/// # Errors
+///
+/// As [`parse_year`] and [`Calendar::new`], and an unknown zone.
+pub fn parse_calendar(file_name: &str, yaml: &str) -> Result<Calendar, CalendarError> {
+    let raw: RawCalendar = parse(file_name, yaml)?;
+    let zone =
+        parse_zone(&raw.zone.value).map_err(|fault| placed(file_name, Some(raw.zone.referenced), fault))?;
+    let years = raw.years.iter().map(|year| YearFile::new(file_name, year));
+    let years = together(&raw.weekend, years)?;
+    Calendar::new(raw.calendar, raw.version, zone, &raw.weekend, years)
+        .map_err(|fault| placed(file_name, None, fault))
+}
+
 /// Reads the years of one calendar, and checks them against its weekend and each other.
 pub(crate) fn years_from_files(
     weekend: &[Weekday],
     files: &[(&str, &str)],
 ) -> Result<Vec<Year>, CalendarError> {
+    together(weekend, files.iter().map(|(name, yaml)| read(name, yaml)))
+}
+
+fn together(
+    weekend: &[Weekday],
+    files: impl Iterator<Item = Result<YearFile, CalendarError>>,
+) -> Result<Vec<Year>, CalendarError> {
     let mut known: BTreeMap<i32, YearFile> = BTreeMap::new();
-    for (name, yaml) in files {
-        let file = read(name, yaml)?;
+    for file in files {
+        let file = file?;
         file.year.check_weekend(weekend).map_err(|(at, e)| file.place(at, e))?;
         let year = file.year.year;
         if known.contains_key(&year) {
@@ -55,6 +89,17 @@ pub(crate) fn years_from_files(
         });
     }
     Ok(known.into_values().map(|file| file.year).collect())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCalendar {
+    calendar: String,
+    version: String,
+    zone: Spanned<String>,
+    weekend: Vec<Weekday>,
+    #[serde(default)]
+    years: Vec<RawYear>,
 }
 
 #[derive(Deserialize)]
@@ -86,6 +131,35 @@ struct YearFile {
 }
 
 impl YearFile {
+    fn new(name: &str, raw: &RawYear) -> Result<YearFile, CalendarError> {
+        let date = |text: &Spanned<String>| -> Result<NaiveDate, CalendarError> {
+            parse_date(&text.value).map_err(|e| placed(name, Some(text.referenced), e))
+        };
+        let mut off = Vec::new();
+        for entry in &raw.off {
+            let RawOff { day, from, to, name: holiday } = &entry.value;
+            let (from, to) = match (day, from, to) {
+                (Some(day), None, None) => (date(day)?, date(day)?),
+                (None, Some(from), Some(to)) => (date(from)?, date(to)?),
+                _ => {
+                    let problem = "give either day, or both from and to".to_owned();
+                    return Err(placed(name, Some(entry.referenced), CalendarError::Unreadable { problem }));
+                }
+            };
+            off.push(Off { from, to, name: holiday.clone() });
+        }
+        let make_up = raw.make_up.iter().map(date).collect::<Result<Vec<_>, _>>()?;
+        let file = YearFile {
+            name: name.to_owned(),
+            year: Year { year: raw.year.value, notice: raw.notice.clone(), off, make_up },
+            at_year: raw.year.referenced,
+            at_off: raw.off.iter().map(|entry| entry.referenced).collect(),
+            at_make_up: raw.make_up.iter().map(|day| day.referenced).collect(),
+        };
+        file.year.check().map_err(|(at, e)| file.place(at, e))?;
+        Ok(file)
+    }
+
     fn place(&self, at: At, fault: CalendarError) -> CalendarError {
         let at = match at {
             At::Year => Some(&self.at_year),
@@ -103,35 +177,13 @@ fn placed(file: &str, at: Option<Location>, fault: CalendarError) -> CalendarErr
 }
 
 fn read(name: &str, yaml: &str) -> Result<YearFile, CalendarError> {
+    YearFile::new(name, &parse(name, yaml)?)
+}
+
+fn parse<T: serde::de::DeserializeOwned>(name: &str, yaml: &str) -> Result<T, CalendarError> {
     let options = serde_saphyr::options! { with_snippet: false };
-    let raw: RawYear = serde_saphyr::from_str_with_options(yaml, options)
-        .map_err(|e| placed(name, e.location(), CalendarError::Unreadable { problem: problem(&e) }))?;
-    let date = |text: &Spanned<String>| -> Result<NaiveDate, CalendarError> {
-        parse_date(&text.value).map_err(|e| placed(name, Some(text.referenced), e))
-    };
-    let mut off = Vec::new();
-    for entry in &raw.off {
-        let RawOff { day, from, to, name: holiday } = &entry.value;
-        let (from, to) = match (day, from, to) {
-            (Some(day), None, None) => (date(day)?, date(day)?),
-            (None, Some(from), Some(to)) => (date(from)?, date(to)?),
-            _ => {
-                let problem = "give either day, or both from and to".to_owned();
-                return Err(placed(name, Some(entry.referenced), CalendarError::Unreadable { problem }));
-            }
-        };
-        off.push(Off { from, to, name: holiday.clone() });
-    }
-    let make_up = raw.make_up.iter().map(date).collect::<Result<Vec<_>, _>>()?;
-    let file = YearFile {
-        name: name.to_owned(),
-        year: Year { year: raw.year.value, notice: raw.notice, off, make_up },
-        at_year: raw.year.referenced,
-        at_off: raw.off.iter().map(|entry| entry.referenced).collect(),
-        at_make_up: raw.make_up.iter().map(|day| day.referenced).collect(),
-    };
-    file.year.check().map_err(|(at, e)| file.place(at, e))?;
-    Ok(file)
+    serde_saphyr::from_str_with_options(yaml, options)
+        .map_err(|e| placed(name, e.location(), CalendarError::Unreadable { problem: problem(&e) }))
 }
 
 /// The reader's message without the place, which ours has in front.

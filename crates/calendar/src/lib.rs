@@ -28,10 +28,10 @@ mod file;
 mod text;
 mod zone;
 
-pub use calendar::{Calendar, DayKind, Off, Year, china};
+pub use calendar::{Calendar, DayKind, Off, Year, china, shipped};
 pub use count::{Counted, Roll};
 pub use error::CalendarError;
 pub use explain::Day;
-pub use file::parse_year;
+pub use file::{parse_calendar, parse_year};
 pub use text::{EARLIEST, LATEST, parse_date};
 pub use zone::parse_zone;

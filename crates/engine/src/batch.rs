@@ -1,11 +1,12 @@
 //! The commit task: one read, many decisions, one transaction.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
+use calendar::Calendar;
 use machine::act::{canonical, digest_hex};
 use machine::value::TenantId;
-use machine::{Command, Facts, Instant, Refusal};
+use machine::{Command, Directory, Facts, Instant, Refusal};
 use store::{Change, Known, Outcome, Read, RefusalRow, Store, StoreError};
 use tokio::sync::mpsc;
 
@@ -70,7 +71,6 @@ enum Verdict {
     Replayed(Receipt),
     Nothing(Receipt),
     Write(Box<Change>),
-    Failed(EngineError),
 }
 
 async fn process(
@@ -89,14 +89,16 @@ async fn process(
         }
     };
     let (mut refusals, mut changes, mut writing) = (Vec::new(), Vec::new(), Vec::new());
-    for (waiting, known) in batch.into_iter().zip(known) {
-        match decide_one(store, tenant, catalog, &waiting.request, &known, now).await {
-            Verdict::Replayed(receipt) | Verdict::Nothing(receipt) => answer(waiting, Ok(receipt)),
-            Verdict::Write(change) => {
+    let mut round = Round::new(store, tenant, catalog, now);
+    let numbers = round.numbers(&batch, &known).await;
+    for ((waiting, known), number) in batch.into_iter().zip(known).zip(numbers) {
+        match round.decide(&waiting.request, &known, number).await {
+            Ok(Verdict::Replayed(receipt) | Verdict::Nothing(receipt)) => answer(waiting, Ok(receipt)),
+            Ok(Verdict::Write(change)) => {
                 changes.push(*change);
                 writing.push(waiting);
             }
-            Verdict::Failed(error) => {
+            Err(error) => {
                 if let EngineError::Refused(refusal) = &error {
                     refusals.push(refusal_row(&waiting.request, refusal, now));
                 }
@@ -189,65 +191,119 @@ fn refusal_row(request: &Request, refusal: &Refusal, now: Instant) -> RefusalRow
     }
 }
 
-async fn decide_one(
-    store: &dyn Store,
-    tenant: &TenantId,
-    catalog: &Catalog,
-    request: &Request,
-    known: &Known,
+/// What all decisions of a batch share: the instant, and what is read once for all of them.
+struct Round<'a> {
+    store: &'a dyn Store,
+    tenant: &'a TenantId,
+    catalog: &'a Catalog,
     now: Instant,
-) -> Verdict {
-    match try_decide(store, tenant, catalog, request, known, now).await {
-        Ok(verdict) => verdict,
-        Err(error) => Verdict::Failed(error),
-    }
+    directory: Option<Arc<Directory>>,
+    calendars: HashMap<String, Arc<Calendar>>,
 }
 
-async fn try_decide(
-    store: &dyn Store,
-    tenant: &TenantId,
-    catalog: &Catalog,
-    request: &Request,
-    known: &Known,
-    now: Instant,
-) -> Result<Verdict, EngineError> {
-    let fingerprint = fingerprint(request);
-    if let Some(used) = &known.used {
-        if used.fingerprint != fingerprint {
-            return Err(EngineError::KeyReused);
+impl<'a> Round<'a> {
+    fn new(store: &'a dyn Store, tenant: &'a TenantId, catalog: &'a Catalog, now: Instant) -> Self {
+        Round { store, tenant, catalog, now, directory: None, calendars: HashMap::new() }
+    }
+
+    async fn directory(&mut self) -> Result<Arc<Directory>, EngineError> {
+        if self.directory.is_none() {
+            self.directory = Some(self.catalog.directory().await?);
         }
-        let receipt = Receipt { case: used.case, version: used.version, acts: 0, replayed: true };
-        return Ok(Verdict::Replayed(receipt));
+        Ok(self.directory.clone().unwrap_or_default())
     }
-    let head = known.head.as_ref();
-    let hash = head.map(|head| &head.state.definition).or(request.definition.as_ref());
-    let hash = hash.ok_or(Refusal::NoSuchCase)?;
-    let definition = catalog.definition(hash).await?;
-    let calendar = catalog.calendar(&definition.file().calendar).await?;
-    let directory = catalog.directory().await?;
-    let salt = salt(&request.command)?;
-    let facts = Facts {
-        tenant,
-        case: request.case,
-        now,
-        actor: request.actor.as_ref(),
-        auth: request.auth,
-        key: request.key.as_deref(),
-        calendar: &calendar,
-        directory: &directory,
-        expected_version: request.expected_version,
-        number: request.number.as_deref(),
-        salt: &salt,
-    };
-    let command = with_before(store, tenant, request).await?;
-    let decision = machine::decide(&definition, head.map(|head| &head.state), &command, &facts)?;
-    let version = head.map_or(0, |head| head.state.version);
-    if decision.acts.is_empty() {
-        return Ok(Verdict::Nothing(Receipt { case: request.case, version, acts: 0, replayed: false }));
+
+    async fn calendar(&mut self, id: &str) -> Result<Arc<Calendar>, EngineError> {
+        if let Some(calendar) = self.calendars.get(id) {
+            return Ok(calendar.clone());
+        }
+        let calendar = self.catalog.calendar(id).await?;
+        self.calendars.insert(id.to_owned(), calendar.clone());
+        Ok(calendar)
     }
-    let previous = head.map_or("", |head| head.last_hash.as_str());
-    let key = request.key.clone().map(|key| (key, fingerprint));
-    Ok(Verdict::Write(Box::new(change(&definition, decision, version, previous, key)?)))
+
+    /// A case number for every opening: handed out once for all openings with the same letters and year.
+    async fn numbers(
+        &mut self,
+        batch: &[Waiting],
+        known: &[Known],
+    ) -> Vec<Result<Option<String>, EngineError>> {
+        let mut openings: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        let mut numbers: Vec<Result<Option<String>, EngineError>> = Vec::with_capacity(batch.len());
+        for (index, (waiting, known)) in batch.iter().zip(known).enumerate() {
+            numbers.push(Ok(None));
+            let opens = known.head.is_none() && known.used.is_none();
+            let Some(hash) = waiting.request.definition.as_ref().filter(|_| opens) else { continue };
+            match self.prefix(hash).await {
+                Ok(prefix) => openings.entry(prefix).or_default().push(index),
+                Err(error) => numbers[index] = Err(error),
+            }
+        }
+        for (prefix, indices) in openings {
+            let count = u32::try_from(indices.len()).unwrap_or(u32::MAX);
+            let first = self.store.numbers(self.tenant, &prefix, count).await;
+            for (no, index) in (0u64..).zip(indices) {
+                numbers[index] = match &first {
+                    Ok(first) => Ok(Some(format!("{prefix}-{:06}", first + no))),
+                    Err(error) => Err(EngineError::Store(StoreError::Unfit(chain_text(error)))),
+                };
+            }
+        }
+        numbers
+    }
+
+    /// `YH-2026`: the letters of the workflow and the local year.
+    async fn prefix(&mut self, hash: &str) -> Result<String, EngineError> {
+        let definition = self.catalog.definition(hash).await?;
+        let calendar = self.calendar(&definition.file().calendar).await?;
+        let year = calendar.local_date(self.now.utc()).format("%Y");
+        Ok(format!("{}-{year}", definition.file().numbering))
+    }
+
+    async fn decide(
+        &mut self,
+        request: &Request,
+        known: &Known,
+        number: Result<Option<String>, EngineError>,
+    ) -> Result<Verdict, EngineError> {
+        let fingerprint = fingerprint(request);
+        if let Some(used) = &known.used {
+            if used.fingerprint != fingerprint {
+                return Err(EngineError::KeyReused);
+            }
+            let receipt = Receipt { case: used.case, version: used.version, acts: 0, replayed: true };
+            return Ok(Verdict::Replayed(receipt));
+        }
+        let head = known.head.as_ref();
+        let hash = head.map(|head| &head.state.definition).or(request.definition.as_ref());
+        let hash = hash.ok_or(Refusal::NoSuchCase)?;
+        let definition = self.catalog.definition(hash).await?;
+        let (number, directory) = (number?, self.directory().await?);
+        let calendar = self.calendar(&definition.file().calendar).await?;
+        let salt = salt(&request.command)?;
+        let facts = Facts {
+            tenant: self.tenant,
+            case: request.case,
+            now: self.now,
+            actor: request.actor.as_ref(),
+            auth: request.auth,
+            key: request.key.as_deref(),
+            calendar: &calendar,
+            directory: &directory,
+            expected_version: request.expected_version,
+            number: number.as_deref(),
+            salt: &salt,
+        };
+        let command = with_before(self.store, self.tenant, request).await?;
+        let decision = machine::decide(&definition, head.map(|head| &head.state), &command, &facts)?;
+        let version = head.map_or(0, |head| head.state.version);
+        if decision.acts.is_empty() {
+            return Ok(Verdict::Nothing(Receipt { case: request.case, version, acts: 0, replayed: false }));
+        }
+        let previous = head.map_or("", |head| head.last_hash.as_str());
+        let key = request.key.clone().map(|key| (key, fingerprint));
+        Ok(Verdict::Write(Box::new(change(&definition, decision, version, previous, key)?)))
+    }
 }
 
 /// A taking back needs the state before the last act, folded from the acts.

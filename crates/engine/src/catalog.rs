@@ -18,7 +18,7 @@ pub struct Catalog {
     tenant: TenantId,
     definitions: Mutex<HashMap<String, Arc<Definition>>>,
     directory: Mutex<Option<(u64, Arc<Directory>)>>,
-    calendars: Mutex<HashMap<String, (String, Arc<Calendar>)>>,
+    calendars: Mutex<HashMap<String, Arc<Calendar>>>,
 }
 
 impl Catalog {
@@ -60,20 +60,22 @@ impl Catalog {
         Ok(directory.as_ref().map(|(_, directory)| directory.clone()).unwrap_or_default())
     }
 
+    /// The calendar of the place the tenant is in.
+    pub async fn local_calendar(&self) -> Result<Arc<Calendar>, EngineError> {
+        self.calendar(self.directory().await?.calendar()).await
+    }
+
     /// The newest version of a calendar.
     pub async fn calendar(&self, id: &str) -> Result<Arc<Calendar>, EngineError> {
-        let missing = || EngineError::Stored(format!("no calendar '{id}' is stored"));
-        let body = self.store.calendar(&self.tenant, id).await?.ok_or_else(missing)?;
         let mut calendars = self.calendars.lock().await;
-        if let Some((known, calendar)) = calendars.get(id)
-            && *known == body
-        {
-            return Ok(calendar.clone());
+        let known = calendars.get(id).map(|calendar| calendar.version());
+        let stored = self.store.calendar(&self.tenant, id, known).await?;
+        let (_, body) = stored.ok_or_else(|| EngineError::NoCalendar(id.to_owned()))?;
+        if let Some(body) = body {
+            let calendar: Calendar = serde_json::from_str(&body)
+                .map_err(|error| EngineError::Stored(format!("calendar '{id}': {error}")))?;
+            calendars.insert(id.to_owned(), Arc::new(calendar));
         }
-        let calendar: Calendar = serde_json::from_str(&body)
-            .map_err(|error| EngineError::Stored(format!("calendar '{id}': {error}")))?;
-        let calendar = Arc::new(calendar);
-        calendars.insert(id.to_owned(), (body, calendar.clone()));
-        Ok(calendar)
+        calendars.get(id).cloned().ok_or_else(|| EngineError::NoCalendar(id.to_owned()))
     }
 }

@@ -56,6 +56,9 @@ pub enum EngineError {
     /// A stored value cannot be read.
     #[error("BH0036: {0}")]
     Stored(String),
+    /// The calendar is not loaded.
+    #[error("BH0039: no calendar '{0}' is loaded here; load one with `bihuan init --calendar FILE`")]
+    NoCalendar(String),
     /// Others kept getting in first.
     #[error("BH0037: too many others act on this case; try again")]
     Contended,
@@ -87,8 +90,6 @@ pub struct Request {
     pub key: Option<String>,
     /// The version the caller saw, if it insists on it.
     pub expected_version: Option<u32>,
-    /// The number, for an opening.
-    pub number: Option<String>,
 }
 
 /// What a caller gets after the commit.
@@ -166,32 +167,22 @@ impl Engine {
         auth: Auth,
         key: String,
     ) -> Result<Receipt, EngineError> {
-        let row = self.newest(workflow).await?;
-        let definition = self.catalog.definition(&row.hash).await?;
-        let case = case_id(&self.tenant, &key);
-        let now = self.store.clock().await?;
-        let calendar = self.catalog.calendar(&definition.file().calendar).await?;
-        let year = calendar.local_date(now.utc()).format("%Y").to_string();
-        let prefix = format!("{}-{year}", definition.file().numbering);
-        let no = self.store.numbers(&self.tenant, &prefix, 1).await?;
         self.execute(Request {
-            case,
-            definition: Some(row.hash),
+            case: case_id(&self.tenant, &key),
+            definition: Some(self.newest(workflow).await?),
             command: Command::Perform(perform),
             actor: Some(actor),
             auth,
             key: Some(key),
             expected_version: None,
-            number: Some(format!("{prefix}-{no:06}")),
         })
         .await
     }
 
-    /// The newest published edition of a workflow.
-    pub async fn newest(&self, workflow: &str) -> Result<DefinitionRow, EngineError> {
-        let rows = self.store.definitions(&self.tenant).await?;
-        let row = rows.into_iter().find(|row| row.workflow == workflow);
-        row.ok_or_else(|| EngineError::NoWorkflow(workflow.to_owned()))
+    /// Digest of the newest published edition of a workflow.
+    pub async fn newest(&self, workflow: &str) -> Result<String, EngineError> {
+        let hash = self.store.newest(&self.tenant, workflow).await?;
+        hash.ok_or_else(|| EngineError::NoWorkflow(workflow.to_owned()))
     }
 
     /// Stores a compiled definition. Open cases keep theirs.
@@ -200,6 +191,7 @@ impl Engine {
         if !findings.is_empty() {
             return Err(EngineError::Findings(findings));
         }
+        self.catalog.calendar(&definition.file().calendar).await?;
         let row = DefinitionRow {
             hash: definition.digest().to_owned(),
             workflow: definition.file().workflow.clone(),
@@ -225,7 +217,6 @@ impl Engine {
                 auth: Auth::Asserted,
                 key: None,
                 expected_version: None,
-                number: None,
             };
             let waiting = Waiting { request, attempts: 0, reply };
             self.queue.send(waiting).await.map_err(|_| EngineError::Stopped)?;

@@ -42,8 +42,9 @@ impl Draft<'_> {
     fn may_amend(&self, field: &str, person: &PersonId) -> bool {
         let file = self.definition.file();
         let mut terms = file.deadlines.values().flat_map(DeadlineSpec::terms);
-        let is_date =
-            terms.any(|term| term.on.as_deref() == Some(field) || term.from.as_deref() == Some(field));
+        let is_date = terms.any(|term| {
+            [&term.on, &term.at, &term.from].into_iter().any(|named| named.as_deref() == Some(field))
+        });
         let binds_role = file.roles.values().any(|role| role.unit.as_deref() == Some(field));
         let entered = self.state.entered.get(field).is_some_and(|people| people.contains(person));
         entered && !is_date && !binds_role

@@ -118,6 +118,9 @@ pub struct Directory {
     /// Which department answers for which sector.
     #[serde(default)]
     pub departments: BTreeMap<String, UnitId>,
+    /// The calendar of the place; `cn` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<String>,
 }
 
 /// A unit.
@@ -165,6 +168,11 @@ pub struct Post {
 }
 
 impl Directory {
+    /// The calendar of the place: its zone and working days say when notices are delivered.
+    pub fn calendar(&self) -> &str {
+        self.calendar.as_deref().unwrap_or("cn")
+    }
+
     /// Everybody who holds `role`, in `unit` where one is given. In order, each once.
     pub fn holders(&self, role: &str, unit: Option<&UnitId>) -> Vec<PersonId> {
         let people: BTreeSet<_> = self

@@ -33,6 +33,7 @@ pub(crate) fn term(spec: &TermSpec) -> Term {
             Term::Before { field: field.clone(), working_days: number(days) }
         }
         TermSpec { on: Some(field), .. } => Term::On(field.clone()),
+        TermSpec { at: Some(field), .. } => Term::At(field.clone()),
         TermSpec { working_days: Some(days), .. } => Term::WorkingDays(number(days)),
         TermSpec { months: Some(months), .. } => Term::Months(number(months)),
         TermSpec { hours: Some(hours), .. } => Term::Hours(number(hours)),
@@ -50,6 +51,18 @@ pub(crate) fn date_field(state: &State, field: &str) -> Result<NaiveDate, Refusa
     Ok(calendar::parse_date(text)?)
 }
 
+/// The moment in a field of the case.
+fn moment_field(state: &State, field: &str) -> Result<Instant, Refusal> {
+    let text = state.fields.get(field).and_then(Value::as_text);
+    let text = text.ok_or_else(|| Refusal::MissingFields { fields: vec![field.to_owned()] })?;
+    text.parse().map_err(|_| Refusal::Date { problem: format!("'{text}' is no moment") })
+}
+
+/// A due moment: the moment itself is still in time, one microsecond later is not.
+fn due_moment(due: Instant) -> Counted {
+    Counted { due: Due::Moment(due), breach_at: due.plus_micros(1), provisional: false }
+}
+
 /// Counts a due date: `anchor` itself is not counted; hours run from `from`.
 pub(crate) fn count(
     calendar: &Calendar,
@@ -60,6 +73,7 @@ pub(crate) fn count(
 ) -> Result<Counted, Refusal> {
     let counted = match term {
         Term::On(field) => return due_day(calendar, date_field(state, field)?),
+        Term::At(field) => return Ok(due_moment(moment_field(state, field)?)),
         Term::WorkingDays(days) => calendar.add_working_days(anchor, *days)?,
         Term::CalendarDays { days, roll } => calendar.add_calendar_days(anchor, *days, rolling(*roll))?,
         Term::Months(months) => calendar.add_months(anchor, *months, Roll::NextWorkingDay)?,
@@ -67,9 +81,7 @@ pub(crate) fn count(
             calendar.sub_working_days(date_field(state, field)?, *working_days)?
         }
         Term::Hours(hours) => {
-            let due = from.plus_micros(i64::from(*hours) * 3_600_000_000);
-            // The instant itself is still in time; one microsecond later is not.
-            return Ok(Counted { due: Due::Moment(due), breach_at: due.plus_micros(1), provisional: false });
+            return Ok(due_moment(from.plus_micros(i64::from(*hours) * 3_600_000_000)));
         }
     };
     Ok(Counted { provisional: counted.provisional, ..due_day(calendar, counted.date)? })
@@ -305,10 +317,7 @@ impl Draft<'_> {
             Remaining::CalendarDays(days) => {
                 due_day(calendar, calendar.add_calendar_days(self.today, days, Roll::None)?.date)?
             }
-            Remaining::Micros(micros) => {
-                let due = self.at.plus_micros(micros);
-                Counted { due: Due::Moment(due), breach_at: due.plus_micros(1), provisional: false }
-            }
+            Remaining::Micros(micros) => due_moment(self.at.plus_micros(micros)),
         };
         self.move_to(&deadline, MoveReason::Resumed, counted, self.at)
     }

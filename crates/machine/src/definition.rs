@@ -264,7 +264,8 @@ fn variables(file: &File) -> BTreeMap<String, VarType> {
     for (name, field) in file.fields.iter().filter(|(_, field)| !field.personal) {
         let kind = match field.kind {
             FieldType::Bool => VarType::Bool,
-            FieldType::Int => VarType::Int,
+            // A guard compares moments as microseconds.
+            FieldType::Int | FieldType::Moment => VarType::Int,
             FieldType::Date => VarType::Date,
             FieldType::Choice => VarType::Enum(field.choices.keys().cloned().collect()),
             FieldType::Text | FieldType::Unit | FieldType::Person => VarType::Text,

@@ -4,6 +4,7 @@ use crate::act::AssignmentStatus;
 use crate::decide::Draft;
 use crate::guard::{Fact, Verdict};
 use crate::state::{Deadline, Subject};
+use crate::time::Instant;
 use crate::value::Value;
 
 impl Draft<'_> {
@@ -54,6 +55,9 @@ impl Draft<'_> {
         match (field.kind, self.state.fields.get(variable)?) {
             (crate::file::FieldType::Date, Value::Text(text)) => {
                 calendar::parse_date(text).ok().map(Fact::Date)
+            }
+            (crate::file::FieldType::Moment, Value::Text(text)) => {
+                text.parse().ok().map(|moment: Instant| Fact::Int(moment.micros()))
             }
             (_, Value::Bool(value)) => Some(Fact::Bool(*value)),
             (_, Value::Int(value)) => Some(Fact::Int(*value)),

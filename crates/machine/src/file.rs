@@ -220,6 +220,8 @@ pub enum FieldType {
     Bool,
     /// A day, `2026-06-28`.
     Date,
+    /// An instant with its offset, `2026-06-28T17:00:00+08:00`.
+    Moment,
     /// One of the choices.
     Choice,
     /// A unit.
@@ -374,13 +376,16 @@ pub struct ConditionalTerm {
     pub source: Option<String>,
 }
 
-/// How a clock is counted. Exactly one of the first five keys.
+/// How a clock is counted. Exactly one of the first six keys, besides counting back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TermSpec {
     /// The date in this field. With `working_days`: counted back from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<Name>,
+    /// The moment in this field. The moment itself is still in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Name>,
     /// Working days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub working_days: Option<Number>,

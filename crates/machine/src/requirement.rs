@@ -9,6 +9,7 @@ use crate::command::{FieldProblem, Perform, Personal, Refusal};
 use crate::decide::Draft;
 use crate::definition::number;
 use crate::file::{ActSpec, Field, FieldDefault, FieldType};
+use crate::time::Instant;
 use crate::value::{Name, PersonId, UnitId, Value};
 
 /// Longest text unless the field says otherwise, in characters.
@@ -142,6 +143,10 @@ impl Draft<'_> {
             (FieldType::Date, Value::Text(text)) => match calendar::parse_date(text) {
                 Ok(day) => self.check_day(name, field, day),
                 Err(error) => bad(FieldProblem::Type, error.to_string()),
+            },
+            (FieldType::Moment, Value::Text(text)) => match text.parse::<Instant>() {
+                Ok(moment) => self.check_day(name, field, self.facts.calendar.local_date(moment.utc())),
+                Err(_) => bad(FieldProblem::Type, "2026-06-28T17:00:00+08:00".to_owned()),
             },
             (FieldType::Choice, Value::Text(text)) => {
                 if field.choices.contains_key(text) {

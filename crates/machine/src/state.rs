@@ -176,6 +176,8 @@ pub enum ChargedTo {
 pub enum Term {
     /// The date in this field.
     On(Name),
+    /// The moment in this field.
+    At(Name),
     /// Working days after the anchor.
     WorkingDays(u32),
     /// Calendar days after the anchor; rolled to the next working day or not.

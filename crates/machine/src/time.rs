@@ -41,6 +41,15 @@ impl std::fmt::Display for Instant {
     }
 }
 
+/// Reads RFC 3339: day, time and offset.
+impl std::str::FromStr for Instant {
+    type Err = chrono::ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        DateTime::parse_from_rfc3339(text).map(|moment| Instant::new(moment.to_utc()))
+    }
+}
+
 impl Serialize for Instant {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -50,7 +59,7 @@ impl Serialize for Instant {
 impl<'de> Deserialize<'de> for Instant {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse::<DateTime<Utc>>().map(Instant::new).map_err(serde::de::Error::custom)
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -60,6 +69,6 @@ impl<'de> Deserialize<'de> for Instant {
 pub enum Due {
     /// A civil day in the calendar's zone. The day itself is not overdue.
     Day(NaiveDate),
-    /// An instant, for terms in hours. The instant itself is not overdue.
+    /// An instant, for terms in hours and moments given. The instant itself is not overdue.
     Moment(Instant),
 }

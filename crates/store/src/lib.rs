@@ -435,8 +435,13 @@ pub trait Store: Send + Sync {
     ) -> Result<Option<(u64, String)>, StoreError>;
     /// Creates a tenant or replaces its organisation.
     async fn put_organisation(&self, tenant: &TenantId, body: &str) -> Result<(), StoreError>;
-    /// A calendar as JSON: the version loaded last.
-    async fn calendar(&self, tenant: &TenantId, id: &str) -> Result<Option<String>, StoreError>;
+    /// The version of a calendar loaded last, with its JSON unless that version is the one known already.
+    async fn calendar(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        known: Option<&str>,
+    ) -> Result<Option<(String, Option<String>)>, StoreError>;
     /// Keeps a version of a calendar.
     async fn put_calendar(
         &self,
@@ -447,6 +452,8 @@ pub trait Store: Send + Sync {
     ) -> Result<(), StoreError>;
     /// Definitions, newest first.
     async fn definitions(&self, tenant: &TenantId) -> Result<Vec<DefinitionRow>, StoreError>;
+    /// Digest of the newest definition of a workflow.
+    async fn newest(&self, tenant: &TenantId, workflow: &str) -> Result<Option<String>, StoreError>;
     /// Keeps a definition. Keeping the same one twice changes nothing.
     async fn put_definition(&self, tenant: &TenantId, row: &DefinitionRow) -> Result<(), StoreError>;
     /// Hands out `count` case numbers after the prefix: the first of them. Gaps may remain.

@@ -206,15 +206,23 @@ impl Store for SqliteStore {
         Ok(())
     }
 
-    async fn calendar(&self, tenant: &TenantId, id: &str) -> Result<Option<String>, StoreError> {
-        Ok(sqlx::query_scalar(
-            "SELECT body FROM calendars WHERE tenant_id = $1 AND calendar_id = $2
+    async fn calendar(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        known: Option<&str>,
+    ) -> Result<Option<(String, Option<String>)>, StoreError> {
+        let row = sqlx::query(
+            "SELECT version, CASE WHEN version IS $3 THEN NULL ELSE body END
+             FROM calendars WHERE tenant_id = $1 AND calendar_id = $2
              ORDER BY loaded_at DESC, version DESC LIMIT 1",
         )
         .bind(tenant.as_str())
         .bind(id)
+        .bind(known)
         .fetch_optional(&self.read)
-        .await?)
+        .await?;
+        Ok(row.map(|row| (row.get(0), row.get(1))))
     }
 
     async fn put_calendar(
@@ -255,6 +263,17 @@ impl Store for SqliteStore {
             published_at: row.get(4),
         });
         Ok(rows.collect())
+    }
+
+    async fn newest(&self, tenant: &TenantId, workflow: &str) -> Result<Option<String>, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT hash FROM definitions WHERE tenant_id = $1 AND workflow = $2
+             ORDER BY published_at DESC, rowid DESC LIMIT 1",
+        )
+        .bind(tenant.as_str())
+        .bind(workflow)
+        .fetch_optional(&self.read)
+        .await?)
     }
 
     async fn put_definition(&self, tenant: &TenantId, row: &DefinitionRow) -> Result<(), StoreError> {

@@ -31,10 +31,10 @@ pub async fn round(engine: &Engine, limit: u32) -> Result<Round, EngineError> {
     Ok(Round { moved, digests })
 }
 
-/// Delivers on working days from 08:30, local time.
+/// Delivers on working days from 08:30, in the calendar of the place.
 async fn deliver(engine: &Engine) -> Result<u64, EngineError> {
     let now = engine.store().clock().await?;
-    let calendar = engine.catalog().calendar("cn").await?;
+    let calendar = engine.catalog().local_calendar().await?;
     let today = calendar.local_date(now.utc());
     let opens = chrono::NaiveTime::from_hms_opt(8, 30, 0).unwrap_or_default();
     if !calendar.kind(today).is_working() || now < Instant::new(calendar.instant(today, opens)) {
@@ -102,7 +102,7 @@ pub async fn simulate(engine: &Engine, until: Instant) -> Result<Round, EngineEr
 
 /// The next wake-up, or the next morning's delivery, whichever is first.
 async fn next_stop(engine: &Engine, now: Instant, wake: Instant) -> Result<Instant, EngineError> {
-    let calendar = engine.catalog().calendar("cn").await?;
+    let calendar = engine.catalog().local_calendar().await?;
     let opens = chrono::NaiveTime::from_hms_opt(8, 30, 0).unwrap_or_default();
     let today = calendar.local_date(now.utc());
     let day = if now < Instant::new(calendar.instant(today, opens)) { Some(today) } else { today.succ_opt() };

@@ -17,7 +17,7 @@ pub(super) async fn work(
 ) -> Result<(), CliError> {
     if let Some(day) = until {
         let day = calendar::parse_date(day).map_err(usage)?;
-        let calendar = engine.catalog().calendar("cn").await?;
+        let calendar = engine.catalog().local_calendar().await?;
         let end = NaiveTime::from_hms_opt(23, 59, 59).unwrap_or_default();
         let done = worker::simulate(engine, Instant::new(calendar.instant(day, end))).await?;
         return Ok(out.line(&format!("{} {}", done.moved, done.digests))?);

@@ -41,7 +41,7 @@ pub(crate) async fn print(
         return Ok(out.value(&rows)?);
     }
     let now = engine.store().clock().await?;
-    let today = engine.catalog().calendar("cn").await?.local_date(now.utc());
+    let today = engine.catalog().local_calendar().await?.local_date(now.utc());
     let header: Vec<String> = ["number", "state", "enterprise", "unit", "due", "lamp"]
         .iter()
         .map(|name| out.text(&format!("ledger.{name}"), &json!({})))
@@ -109,7 +109,7 @@ pub(crate) async fn owes(engine: &Engine, unit: Option<&str>, out: &mut Output) 
 pub(crate) async fn standing(engine: &Engine, out: &mut Output) -> Result<(), CliError> {
     let now = engine.store().clock().await?;
     let standing = engine.store().standing(engine.tenant(), now).await?;
-    let today = engine.catalog().calendar("cn").await?.local_date(now.utc());
+    let today = engine.catalog().local_calendar().await?.local_date(now.utc());
     out.line(&out.text("standing.cases", &json!({ "cases": standing.cases, "today": today })))?;
     let definition = match engine.store().definitions(engine.tenant()).await?.first() {
         Some(row) => engine.catalog().definition(&row.hash).await?,

@@ -20,28 +20,45 @@ use crate::{CliError, input};
 pub(super) async fn init(
     common: &Common,
     organisation: &Path,
+    calendars: &[PathBuf],
     simulated: Option<&str>,
     out: &mut Output,
 ) -> Result<(), CliError> {
     let text = input::read_text(organisation)?;
     let directory: Directory =
         machine::file::read(&organisation.display().to_string(), &text).map_err(usage)?;
-    let china = calendar::china();
+    let calendars = calendars_with(calendars)?;
+    let local = calendars.iter().find(|calendar| calendar.id() == directory.calendar());
+    let local = local.ok_or_else(|| engine::EngineError::NoCalendar(directory.calendar().to_owned()))?;
     let (clock, now) = match simulated {
         None => (Clock::Real, host_time()),
         Some(day) => {
             let day = calendar::parse_date(day).map_err(usage)?;
             let eight = NaiveTime::from_hms_opt(8, 0, 0).unwrap_or_default();
-            (Clock::Simulated, Instant::new(china.instant(day, eight)))
+            (Clock::Simulated, Instant::new(local.instant(day, eight)))
         }
     };
     let tenant = TenantId(common.tenant.clone().unwrap_or_else(|| "default".to_owned()));
     let store = SqliteStore::create(&common.store, clock, now).await?;
     let body = serde_json::to_string(&directory).map_err(usage)?;
     store.put_organisation(&tenant, &body).await?;
-    let body = serde_json::to_string(&china).map_err(usage)?;
-    store.put_calendar(&tenant, china.id(), china.version(), &body).await?;
+    for calendar in &calendars {
+        let body = serde_json::to_string(calendar).map_err(usage)?;
+        store.put_calendar(&tenant, calendar.id(), calendar.version(), &body).await?;
+    }
     Ok(out.say("done.initialised", &json!({ "store": common.store, "tenant": tenant }))?)
+}
+
+/// The calendars that come with the program, and those from files in place of or beside them.
+fn calendars_with(files: &[PathBuf]) -> Result<Vec<calendar::Calendar>, CliError> {
+    let mut calendars = calendar::shipped();
+    for path in files {
+        let text = input::read_text(path)?;
+        let calendar = calendar::parse_calendar(&path.display().to_string(), &text).map_err(usage)?;
+        calendars.retain(|other| other.id() != calendar.id());
+        calendars.push(calendar);
+    }
+    Ok(calendars)
 }
 
 fn compile(path: &Path, set: &BTreeMap<String, u32>) -> Result<Definition, CliError> {

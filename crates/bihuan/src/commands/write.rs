@@ -24,8 +24,7 @@ pub(super) async fn open(
     by: Option<&str>,
     out: &mut Output,
 ) -> Result<(), CliError> {
-    let row = engine.newest(workflow).await?;
-    let definition = engine.catalog().definition(&row.hash).await?;
+    let definition = engine.catalog().definition(&engine.newest(workflow).await?).await?;
     let acts = definition.file().acts.iter().filter(|(_, spec)| spec.opens).map(|(name, _)| name.as_str());
     let acts: Vec<&str> = acts.collect();
     let name = match (by, acts.as_slice()) {
@@ -78,7 +77,6 @@ pub(super) async fn perform(
         auth: Auth::Asserted,
         key: arguments.who.key.clone(),
         expected_version: expect,
-        number: None,
     };
     let receipt = engine.execute(request).await?;
     said(&receipt, &state.number, out)
@@ -101,7 +99,6 @@ pub(super) async fn execute(
         auth: Auth::Asserted,
         key: who.key.clone(),
         expected_version: None,
-        number: None,
     };
     let receipt = engine.execute(request).await?;
     said(&receipt, &state.number, out)

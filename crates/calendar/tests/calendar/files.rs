@@ -1,6 +1,6 @@
 //! Year files and the checks on a calendar.
 
-use calendar::{Calendar, CalendarError, Off, Year, china, parse_year};
+use calendar::{Calendar, CalendarError, Off, Roll, Year, china, parse_calendar, parse_year, shipped};
 use chrono::Weekday;
 use chrono_tz::Tz;
 
@@ -207,4 +207,51 @@ fn a_stored_calendar_reads_back_the_same_and_is_checked_again() {
         let tampered = text.replace(from, to);
         assert!(serde_saphyr::from_str::<Calendar>(&tampered).is_err(), "{from} to {to}");
     }
+}
+
+#[test]
+fn a_whole_calendar_is_read_from_one_file() {
+    let shipped = shipped();
+    let ids: Vec<&str> = shipped.iter().map(Calendar::id).collect();
+    assert_eq!(ids, ["cn", "be", "it", "us-east"]);
+    let us = &shipped[3];
+    assert_eq!(us.zone(), Tz::America__New_York);
+    // Over Thanksgiving: 25 November is a Wednesday, the 26th is off.
+    assert_eq!(us.add_working_days(d("2026-11-25"), 1).unwrap().date, d("2026-11-27"));
+    // Before its first year, weekends alone decide, and the count says so; plain days need no calendar.
+    let early = us.add_working_days(d("2004-11-24"), 1).unwrap();
+    assert_eq!((early.date, early.provisional), (d("2004-11-25"), true));
+    let plain = us.add_calendar_days(d("2004-11-24"), 60, Roll::None).unwrap();
+    assert_eq!((plain.date, plain.provisional), (d("2005-01-23"), false));
+}
+
+#[test]
+fn bad_calendar_files_are_refused_with_their_line() {
+    let head = "calendar: x\nversion: '1'\nzone: Europe/Rome\n";
+    let cases = [
+        ("unknown zone", "calendar: x\nversion: '1'\nzone: Rome\nweekend: [sun]\n".to_owned()),
+        ("no weekend", head.to_owned()),
+        ("no such weekday", format!("{head}weekend: [noday]\n")),
+        ("seven days", format!("{head}weekend: [mon, tue, wed, thu, fri, sat, sun]\n")),
+        ("year without days", format!("{head}weekend: [sun]\nyears:\n  - year: 2026\n    off: []\n")),
+        (
+            "day of another year",
+            format!(
+                "{head}weekend: [sun]\nyears:\n  - year: 2026\n    off:\n      - {{ day: 2025-01-01, name: a }}\n"
+            ),
+        ),
+    ];
+    let mut messages = String::new();
+    for (case, yaml) in cases {
+        let error = parse_calendar("x.yaml", &yaml).expect_err(case);
+        messages += &format!("{case}: {} {error}\n", error.code());
+    }
+    insta::assert_snapshot!(messages, @r#"
+    unknown zone: CA0004 x.yaml:3:7: "Rome" is not an IANA time zone; write Europe/Rome
+    no weekend: CA0001 x.yaml:3:1: missing field `weekend`
+    no such weekday: CA0001 x.yaml:4:11: short or long weekday names expected
+    seven days: CA0014 x.yaml:1:1: a week needs at least one working day
+    year without days: CA0007 x.yaml:6:11: the year 2026 lists no days off; leave it out until its days are published
+    day of another year: CA0008 x.yaml:8:9: 2025-01-01 is not in the year 2026
+    "#);
 }

@@ -196,11 +196,12 @@ impl Check<'_> {
         let rules = [&term.working_days, &term.calendar_days, &term.months, &term.hours];
         let rules = rules.into_iter().flatten().count();
         let counted_back = term.on.is_some() && term.working_days.is_some();
-        if !(counted_back && rules == 1) && rules + usize::from(term.on.is_some()) != 1 {
+        let given = usize::from(term.on.is_some()) + usize::from(term.at.is_some());
+        if !(counted_back && rules == 1 && given == 1) && rules + given != 1 {
             self.add(
                 "WF0019",
                 path,
-                "a term has exactly one of: on, working_days, calendar_days, months, hours; or on with \
+                "a term has exactly one of: on, at, working_days, calendar_days, months, hours; or on with \
                  working_days to count back"
                     .to_owned(),
             );
@@ -214,6 +215,9 @@ impl Check<'_> {
         }
         for field in [&term.on, &term.from].into_iter().flatten() {
             self.field(path, field, &[FieldType::Date]);
+        }
+        if let Some(field) = &term.at {
+            self.field(path, field, &[FieldType::Moment]);
         }
     }
 

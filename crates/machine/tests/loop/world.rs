@@ -91,6 +91,7 @@ fn directory() -> Directory {
             })
             .collect(),
         departments: BTreeMap::from([("industry".to_owned(), "dep-industry".into())]),
+        calendar: None,
     }
 }
 

@@ -1,0 +1,100 @@
+//! A place with another calendar: its zone, its weekend and its holidays hold everywhere.
+
+use std::path::Path;
+use std::process::Output;
+
+use tests::{bihuan, project, raw};
+
+/// A calendar of an invented place: Friday and Saturday are the weekend, one holiday in March.
+const CALENDAR: &str = "
+calendar: nowhere
+version: '1'
+zone: Asia/Dubai
+weekend: [fri, sat]
+years:
+  - year: 2026
+    off:
+      - { day: 2026-03-10, name: Founding Day }
+";
+
+/// The sample county, moved there.
+fn organisation(folder: &Path, calendar: &str) -> String {
+    let text = std::fs::read_to_string(project().join("workflows/sample/organisation.yaml")).expect("read");
+    let path = folder.join(format!("{calendar}.yaml"));
+    std::fs::write(&path, format!("calendar: {calendar}\n{text}")).expect("written");
+    path.display().to_string()
+}
+
+fn good(output: Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[test]
+fn a_calendar_nobody_loaded_is_refused_and_no_store_is_made() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("bihuan.db");
+    let organisation = organisation(folder.path(), "nowhere");
+    let refused = bihuan(&store, &["init", "--organisation", &organisation]);
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("BH0039"), "{refused:?}");
+    assert!(!store.exists());
+}
+
+#[tokio::test]
+async fn notices_come_at_half_past_eight_on_working_days_of_the_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("bihuan.db");
+    let organisation = organisation(folder.path(), "nowhere");
+    let calendar = folder.path().join("nowhere-calendar.yaml");
+    std::fs::write(&calendar, CALENDAR).expect("written");
+    let calendar = calendar.display().to_string();
+    good(bihuan(
+        &store,
+        &["init", "--organisation", &organisation, "--calendar", &calendar, "--simulated", "2026-03-01"],
+    ));
+    let text = std::fs::read_to_string(project().join("workflows/general-hazard.yaml")).expect("read");
+    let workflow = folder.path().join("general-hazard.yaml");
+    std::fs::write(&workflow, text.replace("calendar: cn", "calendar: nowhere")).expect("written");
+    good(bihuan(&store, &["publish", &workflow.display().to_string()]));
+    let fields = [
+        "place=Warehouse 1",
+        "description=Blocked exit",
+        "sector=industry",
+        "source=self_check",
+        "responsible=e-paper",
+        "due_on=2026-03-11",
+    ];
+    let mut arguments = vec!["open", "general-hazard", "--as", "clerk-lin"];
+    for field in &fields {
+        arguments.extend(["--field", field]);
+    }
+    good(bihuan(&store, &arguments));
+    good(bihuan(&store, &["work", "--until", "2026-03-16"]));
+
+    // Due on Wednesday the 11th. One working day before it is Monday the 9th, for the 10th is off; the
+    // mark of Thursday the 12th is told that day; the weekend is Friday and Saturday.
+    let pool = raw(&store).await;
+    let rungs: Vec<(String, String)> = sqlx::query_as(
+        "SELECT rung, datetime(due_at / 1000000 + 4 * 3600, 'unixepoch') FROM rungs
+         WHERE ladder = 'enterprise' AND result = 'fired' ORDER BY due_at",
+    )
+    .fetch_all(&pool)
+    .await
+    .expect("read");
+    let rungs: Vec<String> = rungs.into_iter().map(|(rung, at)| format!("{rung} {at}")).collect();
+    assert_eq!(
+        rungs,
+        ["soon 2026-03-03 08:30:00", "tomorrow 2026-03-09 08:30:00", "overdue 2026-03-12 08:30:00"]
+    );
+    let days: Vec<(String, String)> = sqlx::query_as(
+        "SELECT DISTINCT day, datetime(delivered_at / 1000000 + 4 * 3600, 'unixepoch') FROM deliveries ORDER BY day",
+    )
+    .fetch_all(&pool)
+    .await
+    .expect("read");
+    assert!(days.len() >= 3, "{days:?}");
+    for (day, at) in days {
+        assert_eq!(at, format!("{day} 08:30:00"));
+    }
+}
