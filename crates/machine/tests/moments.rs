@@ -80,15 +80,16 @@ fn decide(
         "units": [{ "id": "office", "name": "An invented office", "kind": "department" }],
         "posts": [{ "id": "desk", "person": "ann", "unit": "office", "roles": ["clerk"] }],
     }))
-    .unwrap();
+    .expect("well formed");
     let calendars = calendar::shipped();
-    let calendar = calendars.iter().find(|calendar| calendar.id() == directory.calendar()).unwrap();
+    let calendar =
+        calendars.iter().find(|calendar| calendar.id() == directory.calendar()).expect("well formed");
     let actor = Person { person: "ann".into(), post: "desk".into(), unit: "office".into() };
     let tenant = "somewhere".into();
     let facts = Facts {
         tenant: &tenant,
         case: uuid::Uuid::from_u128(7),
-        now: now.parse().unwrap(),
+        now: now.parse().expect("an instant"),
         actor: (*command != Command::Tick).then_some(&actor),
         auth: Auth::Asserted,
         key: None,
@@ -112,10 +113,10 @@ const TARGET: (&str, &str) = ("target", "2016-11-06T01:30:01-05:00");
 
 #[test]
 fn the_moment_itself_is_in_time_and_the_next_microsecond_is_not() {
-    let definition = definition(FILE).unwrap();
+    let definition = definition(FILE).expect("well formed");
     let opened = decide(&definition, None, OPENED.1, &act("open", &[OPENED, TARGET])).unwrap().state;
-    let due: Instant = TARGET.1.parse().unwrap();
-    let clock = opened.deadline("clock", Subject::Case).unwrap();
+    let due: Instant = TARGET.1.parse().expect("well formed");
+    let clock = opened.deadline("clock", Subject::Case).expect("well formed");
     assert_eq!((clock.due, clock.breach_at), (Due::Moment(due), due.plus_micros(1)));
     assert_eq!(clock.schedule.len(), 2, "the rung an hour before lies a second after the opening");
     for (now, missed) in [(due, false), (due.plus_micros(1), true)] {
@@ -167,5 +168,5 @@ fn what_is_no_moment_is_refused() {
 }
 
 fn codes(text: &str) -> Vec<String> {
-    definition(text).unwrap_err().into_iter().map(|finding| finding.code).collect()
+    definition(text).expect_err("it compiled").into_iter().map(|finding| finding.code).collect()
 }
