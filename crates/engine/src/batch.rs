@@ -84,14 +84,11 @@ async fn process(
     let (now, known) = match store.read(tenant, &wanted).await {
         Ok(read) => read,
         Err(error) => {
-            for waiting in batch {
-                answer(waiting, Err(failed(&error)));
-            }
+            fail_all(batch, &error);
             return Vec::new();
         }
     };
-    let (mut refusals, mut refused) = (Vec::new(), Vec::new());
-    let (mut changes, mut writing) = (Vec::new(), Vec::new());
+    let (mut refusals, mut changes, mut writing) = (Vec::new(), Vec::new(), Vec::new());
     let mut round = Round::new(store, tenant, catalog, now);
     let numbers = round.numbers(&batch, &known).await;
     for ((waiting, known), number) in batch.into_iter().zip(known).zip(numbers) {
@@ -101,38 +98,36 @@ async fn process(
                 changes.push(*change);
                 writing.push(waiting);
             }
-            Err(EngineError::Refused(refusal)) => {
-                refusals.push(refusal_row(&waiting.request, &refusal, now));
-                refused.push((waiting, refusal));
+            Err(error) => {
+                if let EngineError::Refused(refusal) = &error {
+                    refusals.push(refusal_row(&waiting.request, refusal, now));
+                }
+                answer(waiting, Err(error));
             }
-            Err(error) => answer(waiting, Err(error)),
         }
     }
-    // A refusal is answered when it is on record, and one that cannot be recorded takes no commit with it.
-    if !refused.is_empty() {
-        let recorded = store.refuse(tenant, &refusals).await;
-        for (waiting, refusal) in refused {
-            let error = recorded.as_ref().err().map_or(EngineError::Refused(refusal), failed);
-            answer(waiting, Err(error));
-        }
-    }
+    // A refusal that cannot be recorded must not take the others' commit with it; the store that cannot
+    // take a row fails the commit below as well, and that error reaches the callers.
+    let recorded = if refusals.is_empty() { Ok(()) } else { store.refuse(tenant, &refusals).await };
     if changes.is_empty() {
+        drop(recorded);
         return Vec::new();
     }
-    let outcomes = store.commit(tenant, &changes).await;
-    settle(writing, &changes, outcomes)
+    match store.commit(tenant, &changes).await {
+        Ok(outcomes) => settle(writing, &changes, &outcomes),
+        Err(error) => {
+            fail_all(writing, &error);
+            Vec::new()
+        }
+    }
 }
 
 /// Answers the winners; gives back those to be decided anew.
-fn settle(
-    writing: Vec<Waiting>,
-    changes: &[Change],
-    outcomes: Vec<Result<Outcome, StoreError>>,
-) -> Vec<Waiting> {
+fn settle(writing: Vec<Waiting>, changes: &[Change], outcomes: &[Outcome]) -> Vec<Waiting> {
     let mut again = Vec::new();
     for ((mut waiting, change), outcome) in writing.into_iter().zip(changes).zip(outcomes) {
         match outcome {
-            Ok(Outcome::Committed) => {
+            Outcome::Committed => {
                 let receipt = Receipt {
                     case: change.state.case,
                     version: change.state.version,
@@ -141,7 +136,7 @@ fn settle(
                 };
                 answer(waiting, Ok(receipt));
             }
-            Ok(Outcome::Conflict) => {
+            Outcome::Conflict => {
                 waiting.attempts += 1;
                 if waiting.attempts >= ATTEMPTS_MAX {
                     answer(waiting, Err(EngineError::Contended));
@@ -149,7 +144,6 @@ fn settle(
                     again.push(waiting);
                 }
             }
-            Err(error) => answer(waiting, Err(error.into())),
         }
     }
     again
@@ -160,9 +154,10 @@ fn answer(waiting: Waiting, result: Result<Receipt, EngineError>) {
     drop(waiting.reply.send(result));
 }
 
-/// An error that many callers are told: each gets its text.
-fn failed(error: &StoreError) -> EngineError {
-    EngineError::Store(StoreError::Unfit(chain_text(error)))
+fn fail_all(batch: Vec<Waiting>, error: &StoreError) {
+    for waiting in batch {
+        answer(waiting, Err(EngineError::Store(StoreError::Unfit(chain_text(error)))));
+    }
 }
 
 /// An error with its causes, printed once.

@@ -122,7 +122,7 @@ impl Draft<'_> {
 impl AssignmentMove {
     /// Whether it can be made from where the assignment stands. The lead is never just let go: it is
     /// handed to another unit.
-    fn fits(self, assignment: &Assignment) -> bool {
+    pub(crate) fn fits(self, assignment: &Assignment) -> bool {
         use AssignmentStatus::{Received, Returned, Sent};
         match self {
             AssignmentMove::Receive => assignment.status == Sent,

@@ -11,7 +11,7 @@ use crate::definition::Definition;
 use crate::file::CountsAs;
 
 /// States looked at before each state or act not seen yet is asked after by itself.
-const LOOK_AROUND: usize = 20_000;
+const LOOK_AROUND: usize = 5_000;
 
 pub(super) struct Checker<'a> {
     pub(super) model: Model<'a>,
@@ -91,8 +91,15 @@ impl<'a> Checker<'a> {
         bad: &dyn Fn(&View<'_>) -> bool,
         budget: &Budget<'_>,
     ) -> Answer {
-        let question =
-            Question { cone, followed: None, cast_of: BTreeSet::new(), whole, mark: &no_mark, bad };
+        let question = Question {
+            cone,
+            followed: None,
+            cast_of: BTreeSet::new(),
+            skip: BTreeSet::new(),
+            whole,
+            mark: &no_mark,
+            bad,
+        };
         ask(&self.model, question, budget)
     }
 
@@ -110,8 +117,7 @@ impl<'a> Checker<'a> {
         let model = &self.model;
         let everything: BTreeSet<usize> = (0..model.acts.len())
             .filter_map(|act| model.slice(act, &BTreeSet::new(), true))
-            .flat_map(|slice| slice.free)
-            .map(|(var, _)| var)
+            .flat_map(|slice| slice.free.iter().map(|(var, _)| *var).collect::<Vec<_>>())
             .collect();
         let seen = look_around(model, &everything, LOOK_AROUND.min(budget.states));
         let (reached, done, whole) = match seen {
@@ -187,6 +193,7 @@ impl<'a> Checker<'a> {
             cone: BTreeSet::from([model.main]),
             followed: None,
             cast_of: BTreeSet::new(),
+            skip: BTreeSet::new(),
             whole: None,
             mark: &mark,
             bad: &bad,

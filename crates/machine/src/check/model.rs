@@ -5,8 +5,10 @@
 //! them; only whether a field is known is kept (and, of fields a `never` compares, the value). Corrections
 //! (更正) of such values are not followed.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+use crate::check::slice::SliceCache;
 use crate::definition::{Change, Definition};
 use crate::file::{ActSpec, DeadlineSpec, TermSpec};
 use crate::guard::{Atom, Fact, Guard, VarType};
@@ -139,6 +141,8 @@ pub(super) struct Model<'a> {
     pub(super) acts: Vec<ActModel<'a>>,
     pub(super) never: Vec<(usize, Condition<'a>)>,
     pub(super) main: usize,
+    /// Slices made so far: many questions cut most acts the same way.
+    pub(super) slices: RefCell<SliceCache>,
 }
 
 impl<'a> Model<'a> {
@@ -183,6 +187,7 @@ impl<'a> Model<'a> {
             acts: Vec::new(),
             never: Vec::new(),
             main,
+            slices: RefCell::default(),
         };
         model.clocks = clocks(definition, &model.fields);
         for (name, spec) in &file.acts {

@@ -73,6 +73,8 @@ pub(super) struct Question<'q> {
     pub(super) followed: Option<Followed>,
     /// Acts whose people matter to the question though nobody keeps away from them.
     pub(super) cast_of: BTreeSet<usize>,
+    /// Acts left out.
+    pub(super) skip: BTreeSet<usize>,
     /// An act looked at whole.
     pub(super) whole: Option<usize>,
     /// The question's own bit after a step.
@@ -107,6 +109,7 @@ pub(super) fn ask(model: &Model<'_>, mut question: Question<'_>, budget: &Budget
             return Answer::TooLarge { states: 0 };
         };
         graph.cast_of.clone_from(&question.cast_of);
+        graph.skip.clone_from(&question.skip);
         let found = match graph.explore(&question, budget) {
             Explored::All => return Answer::Never { states: graph.states.len() },
             Explored::TooLarge => return Answer::TooLarge { states: graph.states.len() },
@@ -144,11 +147,12 @@ pub(super) const ROOT: u32 = u32::MAX;
 pub(super) struct Graph<'m, 'a> {
     model: &'m Model<'a>,
     cone: Vec<usize>,
-    pub(super) slices: Vec<Slice>,
+    pub(super) slices: Vec<Rc<Slice>>,
     followed: Option<Followed>,
     /// For each act, the bits of acts its actor and its officers have to keep away from.
     apart: Vec<(u8, u8)>,
     cast_of: BTreeSet<usize>,
+    skip: BTreeSet<usize>,
     pub(super) states: Vec<Rc<[u8]>>,
     pub(super) from: Vec<Step>,
     seen: HashSet<Rc<[u8]>>,
@@ -177,6 +181,7 @@ impl<'m, 'a> Graph<'m, 'a> {
             followed: followed.cloned(),
             apart: apart.collect(),
             cast_of: BTreeSet::new(),
+            skip: BTreeSet::new(),
             states: Vec::new(),
             from: Vec::new(),
             seen: HashSet::new(),
@@ -257,7 +262,7 @@ impl<'m, 'a> Graph<'m, 'a> {
         let mut full = before.clone();
         let mut events = Vec::new();
         for (act, slice) in self.slices.iter().enumerate() {
-            if self.model.acts[act].spec.opens != self.model.is_unborn(before) {
+            if self.model.acts[act].spec.opens != self.model.is_unborn(before) || self.skip.contains(&act) {
                 continue;
             }
             let mut combination = vec![0; slice.free.len()];

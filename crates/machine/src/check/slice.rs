@@ -1,9 +1,13 @@
 //! Cutting an act down to what matters for some variables, and the ways the facts may be when it is done.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
 use crate::check::model::{ActModel, Condition, Model, Op, StepModel};
 use crate::guard::{Fact, Guard};
+
+/// By act, whether whole, and the part of the cone it has to do with.
+pub(super) type SliceCache = HashMap<(usize, bool, BTreeSet<usize>), Option<Rc<Slice>>>;
 
 /// What an act does as far as some variables are concerned.
 pub(super) struct Slice {
@@ -43,8 +47,58 @@ impl Model<'_> {
         }
     }
 
-    /// Cuts an act down to what matters for `cone`. With `whole` nothing is cut.
-    pub(super) fn slice(&self, act: usize, cone: &BTreeSet<usize>, whole: bool) -> Option<Slice> {
+    /// Cuts an act down to what matters for `cone`. With `whole` nothing is cut. `None`: its guards tell
+    /// apart more facts than can be enumerated.
+    pub(super) fn slice(&self, act: usize, cone: &BTreeSet<usize>, whole: bool) -> Option<Rc<Slice>> {
+        let touched = cone.iter().copied().filter(|var| self.touches(act, *var)).collect();
+        let key = (act, whole, touched);
+        if let Some(known) = self.slices.borrow().get(&key) {
+            return known.clone();
+        }
+        let slice = self.cut(act, &key.2, whole).map(Rc::new);
+        self.slices.borrow_mut().insert(key, slice.clone());
+        slice
+    }
+
+    /// Whether an act can have anything to do with a variable.
+    fn touches(&self, act: usize, var: usize) -> bool {
+        let model = &self.acts[act];
+        let conditions = model.when.iter().chain(model.steps.iter().filter_map(|step| step.only_if.as_ref()));
+        let reads = model.from.iter().any(|(track, _)| *track == var)
+            || conditions.into_iter().any(|condition| condition.reads.contains(&var));
+        let first = self.tracks.len() + self.clocks.len();
+        let taken = var.checked_sub(first).and_then(|field| self.fields.get(field)).is_some_and(|field| {
+            model.spec.requires.contains(&field.name) || model.spec.accepts.contains(&field.name)
+        });
+        let all = || BTreeSet::from([var]);
+        reads
+            || taken
+            || model.spec.opens
+            || model.steps.iter().any(|step| match &step.op {
+                // An end cuts clocks off, whatever they are.
+                Op::Move(moves) => moves.iter().any(|(track, to)| {
+                    let spec = &self.tracks[*track];
+                    let ends = *track == self.main && spec.states[usize::from(*to)].outcome;
+                    ends || *track == var
+                        || self.step_clocks(*track).any(|clock| {
+                            self.clock_var(clock) == var
+                                || self.clocks[clock].needs.iter().any(|f| self.field_var(*f) == var)
+                        })
+                }),
+                Op::Start(clock)
+                | Op::End(clock)
+                | Op::Reopen(clock)
+                | Op::Pause(clock)
+                | Op::Resume(clock)
+                | Op::AskExtension(clock)
+                | Op::Extend(clock) => {
+                    self.clock_var(*clock) == var || self.reads_of(step, &all()).contains(&var)
+                }
+                Op::Assign => false,
+            })
+    }
+
+    fn cut(&self, act: usize, cone: &BTreeSet<usize>, whole: bool) -> Option<Slice> {
         let model = &self.acts[act];
         // Backwards: a step matters if it changes the cone or something a later step asks about.
         let mut wanted = cone.clone();

@@ -7,6 +7,7 @@ use crate::check::{Bad, Problem};
 use crate::file::{ActSpec, Assign, AssignmentMove, CountsAs, File, Obligations, StateSpec};
 use crate::guard::{Atom, VarType};
 use crate::state::{ChargedTo, DeadlineKind};
+use crate::value::Name;
 
 impl Checker<'_> {
     pub(super) fn structure(&self, tally: &mut Tally, budget: &Budget<'_>) {
@@ -14,6 +15,9 @@ impl Checker<'_> {
         if file.obligations == Obligations::Required {
             self.states(file, tally, budget);
             clocks(file, tally);
+            if file.fallback.is_none() && !file.ladders.is_empty() {
+                tally.problem(Problem::new("CK12", "fallback").with("missing", "fallback"));
+            }
         }
         super::ladders::check(self.model.definition, tally);
         acts(file, tally);
@@ -104,6 +108,9 @@ fn clocks(file: &File, tally: &mut Tally) {
         if clock.ladder.is_none() {
             tally.problem(Problem::new("CK08", &path).with("missing", "ladder"));
         }
+        if !starts(file, name) {
+            tally.problem(Problem::new("CK26", &path));
+        }
         // I9: the regulator's clock runs from the due date at the latest.
         if clock.kind == DeadlineKind::Legal && clock.charged_to == ChargedTo::Enterprise {
             let mut next = clock.on_miss.iter().filter_map(|next| file.deadlines.get(next));
@@ -119,6 +126,22 @@ fn clocks(file: &File, tally: &mut Tally) {
             }
         }
     }
+}
+
+/// Whether anything starts a clock: an act, a state, a dispatch, another clock missed, or a rung.
+fn starts(file: &File, clock: &Name) -> bool {
+    let is = |name: &Option<Name>| name.as_ref() == Some(clock);
+    let mut steps = file.acts.values().flat_map(|act| &act.then);
+    let mut states = file.tracks.values().flat_map(|track| track.states.values());
+    steps.any(|step| {
+        is(&step.start)
+            || step.assign.as_ref().is_some_and(|assign| {
+                let clocks = &assign.clocks;
+                is(&clocks.receipt) || is(&clocks.feedback) || is(&clocks.returned)
+            })
+    }) || states.any(|state| is(&state.deadline))
+        || file.deadlines.values().any(|other| other.on_miss.contains(clock))
+        || file.ladders.values().flatten().any(|rung| is(&rung.deadline))
 }
 
 fn acts(file: &File, tally: &mut Tally) {

@@ -1,4 +1,6 @@
 //! The model checker: what it finds, that its traces are real, and that it misses no deletion.
 
 #[cfg(test)]
+mod deletions;
+#[cfg(test)]
 mod shipped;

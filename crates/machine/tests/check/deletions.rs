@@ -1,0 +1,229 @@
+//! Every single deletion from the major-hazard loop is refused, or stands on the list of harmless ones.
+//!
+//! Deleted one at a time: the guard of each act and step, each entry of each separation rule, the clock of
+//! each state, each clock, each clock started on a miss or by a rung, each rung and what makes it repeat,
+//! each recipient and signer, each owner. Every finding about behaviour comes with a trace, and each trace
+//! is run through `decide` and has to reach the bad state.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use machine::Definition;
+use machine::check::{self, Bad, Problem, Verdict};
+use serde_json::Value;
+
+use crate::shipped::file;
+
+/// What a deletion came to.
+enum Result {
+    /// It is no workflow file any more, or a name points nowhere.
+    Malformed,
+    /// The checker has findings.
+    Found(Vec<Problem>, Box<Definition>),
+    /// Nothing was noticed.
+    Survived,
+}
+
+/// A place in the file, as keys and positions.
+type Place = Vec<Step>;
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    Key(String),
+    At(usize),
+}
+
+fn text(place: &Place) -> String {
+    let mut text = String::new();
+    for step in place {
+        match step {
+            Step::Key(key) if text.is_empty() => text.push_str(key),
+            Step::Key(key) => text.push_str(&format!(".{key}")),
+            Step::At(at) => text.push_str(&format!("[{at}]")),
+        }
+    }
+    text
+}
+
+/// Every place at or below `value` whose path, positions left out, `wanted` accepts.
+fn places(value: &Value, here: &Place, wanted: &dyn Fn(&[&str]) -> bool, out: &mut Vec<Place>) {
+    let keys: Vec<&str> = here
+        .iter()
+        .map(|step| match step {
+            Step::Key(key) => key.as_str(),
+            Step::At(_) => "#",
+        })
+        .collect();
+    let empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    if !empty && wanted(&keys) {
+        out.push(here.clone());
+    }
+    let mut below = |step: Step, value: &Value| {
+        let mut place = here.clone();
+        place.push(step);
+        places(value, &place, wanted, out);
+    };
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, value)| below(Step::Key(key.clone()), value)),
+        Value::Array(list) => list.iter().enumerate().for_each(|(at, value)| below(Step::At(at), value)),
+        _ => {}
+    }
+}
+
+/// What the issue asks to be deleted.
+fn is_deleted(path: &[&str]) -> bool {
+    matches!(
+        path,
+        // transition guards
+        ["acts", _, "when"]
+            | ["acts", _, "then", "#", "if"]
+            // separation rules
+            | ["acts", _, "apart", "actor" | "officers", "#"]
+            // deadlines
+            | ["tracks", _, "states", _, "deadline"]
+            | ["deadlines", _]
+            | ["deadlines", _, "on_miss", "#"]
+            | ["deadlines", _, "ladder"]
+            | ["ladders", _, "#", "deadline"]
+            | ["acts", _, "then", "#", "start"]
+            | ["acts", _, "then", "#", "assign", "clocks", _]
+            // rungs
+            | ["ladders", _]
+            | ["ladders", _, "#"]
+            | ["ladders", _, "#", "every_working_days"]
+            // recipients
+            | ["ladders", _, "#", "to", "#"]
+            | ["ladders", _, "#", "signer"]
+            | ["fallback"]
+            // owners
+            | ["tracks", _, "states", _, "owner"]
+            | ["deadlines", _, "owner"]
+    )
+}
+
+fn delete(tree: &mut Value, place: &[Step]) {
+    let (last, way) = place.split_last().unwrap();
+    let mut at = tree;
+    for step in way {
+        at = match step {
+            Step::Key(key) => at.get_mut(key).unwrap(),
+            Step::At(place) => at.get_mut(place).unwrap(),
+        };
+    }
+    match last {
+        Step::Key(key) => drop(at.as_object_mut().unwrap().remove(key).unwrap()),
+        Step::At(place) => drop(at.as_array_mut().unwrap().remove(*place)),
+    }
+}
+
+/// A step whose only change was deleted is no step.
+fn without_empty_steps(tree: &mut Value) {
+    for act in tree["acts"].as_object_mut().unwrap().values_mut() {
+        if let Some(steps) = act["then"].as_array_mut() {
+            steps.retain(|step| step.as_object().unwrap().keys().any(|key| key != "if"));
+        }
+    }
+}
+
+fn without(tree: &Value, place: &Place) -> Result {
+    let mut tree = tree.clone();
+    delete(&mut tree, place);
+    without_empty_steps(&mut tree);
+    let Ok(file) = serde_json::from_value::<machine::file::File>(tree) else { return Result::Malformed };
+    let Ok(definition) = Definition::compile(&file, &BTreeMap::new()) else { return Result::Malformed };
+    for property in check::properties(&definition) {
+        let outcome = check::check(&definition, &property, check::STATES_MAX, &|| true);
+        match outcome.verdict {
+            Verdict::Holds => {}
+            Verdict::Fails => return Result::Found(outcome.problems, Box::new(definition)),
+            Verdict::TooLarge => panic!("{}: {property:?} is too large", text(place)),
+        }
+    }
+    Result::Survived
+}
+
+/// The committed list: place to the reason why nothing is lost there.
+fn harmless() -> BTreeMap<String, String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/check/harmless.yaml");
+    machine::file::read("harmless.yaml", &std::fs::read_to_string(path).unwrap())
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn every_deletion_is_refused_or_harmless() {
+    let tree = serde_json::to_value(file("major-hazard.yaml")).unwrap();
+    let mut all = Vec::new();
+    places(&tree, &Vec::new(), &is_deleted, &mut all);
+    let harmless = harmless();
+    // Two halves at once: the machine has two cores at least.
+    let (first, second) = all.split_at(all.len() / 2);
+    let run = |places: &[Place]| -> Vec<(String, Option<Vec<String>>)> {
+        places.iter().map(|place| (text(place), judge(&tree, place))).collect()
+    };
+    let results = std::thread::scope(|scope| {
+        let other = scope.spawn(|| run(first));
+        let mut results = run(second);
+        results.extend(other.join().unwrap());
+        results
+    });
+    let survivors: BTreeSet<&String> =
+        results.iter().filter(|(_, found)| found.is_none()).map(|(place, _)| place).collect();
+    let listed: BTreeSet<&String> = harmless.keys().collect();
+    let mut wrong: Vec<String> =
+        results.iter().flat_map(|(_, found)| found.iter().flatten()).cloned().collect();
+    wrong.extend(survivors.difference(&listed).map(|place| format!("{place}: nobody notices")));
+    wrong.extend(listed.difference(&survivors).map(|place| format!("{place}: listed, but noticed")));
+    println!("{} deletions, {} harmless", results.len(), survivors.len());
+    assert!(results.len() > 200, "only {} deletions", results.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(harmless.values().all(|reason| reason.ends_with('.')), "each reason is a sentence");
+}
+
+/// `None`: it survived. Otherwise what is wrong with its traces.
+fn judge(tree: &Value, place: &Place) -> Option<Vec<String>> {
+    match without(tree, place) {
+        Result::Malformed => Some(Vec::new()),
+        Result::Survived => None,
+        Result::Found(problems, definition) => Some(
+            problems
+                .iter()
+                .filter_map(|problem| {
+                    let needs_trace = !matches!(problem.code, "CK01" | "CK03" | "CK04");
+                    let structural = STRUCTURAL.contains(&problem.code);
+                    if problem.trace.is_empty() {
+                        let bad = needs_trace && !structural;
+                        return bad.then(|| format!("{}: {} has no trace", text(place), problem.code));
+                    }
+                    let replayed = check::replay(&definition, &calendar::china(), problem);
+                    let trace: Vec<String> = problem.trace.iter().map(ToString::to_string).collect();
+                    replayed.err().map(|error| {
+                        let at = text(place);
+                        format!("{at}: {}: {error}\n    {}", problem.code, trace.join("\n    "))
+                    })
+                })
+                .collect(),
+        ),
+    }
+}
+
+/// Findings the file alone shows; they need no trace.
+const STRUCTURAL: [&str; 11] =
+    ["CK07", "CK08", "CK10", "CK12", "CK13", "CK14", "CK20", "CK21", "CK24", "CK25", "CK26"];
+
+/// A replay that looks for something else than the trace leads to fails: the test above can fail.
+#[test]
+fn a_replay_knows_what_it_looks_for() {
+    let mut file = file("major-hazard.yaml");
+    file.acts.get_mut("close_out").unwrap().when = None;
+    let definition = crate::shipped::compile(&file);
+    let problems = check::check_all(&definition);
+    let problem = problems.iter().find(|problem| problem.code == "CK15").unwrap();
+    assert!(check::replay(&definition, &calendar::china(), problem).is_ok());
+    let elsewhere = Bad::At { track: "main".to_owned(), state: "rectifying".to_owned() };
+    let wrong = Problem { bad: Some(elsewhere), ..problem.clone() };
+    assert!(check::replay(&definition, &calendar::china(), &wrong).is_err());
+    let shorter = Problem { trace: problem.trace[..problem.trace.len() - 1].to_vec(), ..problem.clone() };
+    assert!(check::replay(&definition, &calendar::china(), &shorter).is_err());
+    // Under the file as shipped the last step is refused.
+    let whole = crate::shipped::compile(&crate::shipped::file("major-hazard.yaml"));
+    assert!(check::replay(&whole, &calendar::china(), problem).is_err());
+}
