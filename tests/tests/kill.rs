@@ -1,105 +1,231 @@
-//! I3 under kill -9: two workers and acts from a third process; every rung once, in order.
+//! I3 under kill -9: two workers, and acts from a third process; every rung once, in order.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use machine::Instant;
+use machine::command::Perform;
 use sqlx::SqlitePool;
-use tests::{bihuan, binary, county, morning, open_hazard, raw};
+use tests::{County, bihuan, binary, clerk, county, morning, raw, texts};
 
-const CASES: usize = 2_000;
-const KILLS: usize = 100;
-/// Rungs each case has by the day the clock is set to: two reminders, the overdue mark, and the first of
-/// the repeating rung.
-const RUNGS_PER_CASE: i64 = 4;
+const CASES: i64 = 2_000;
+/// The mornings on which a rung of every case falls due: each stage is two thousand rungs.
+const STAGES: [(&str, &str); 4] =
+    [("first", "2026-09-03"), ("second", "2026-09-09"), ("third", "2026-09-11"), ("fourth", "2026-09-17")];
+/// Kills that have to count in each stage.
+const KILLS: usize = 25;
+/// Acts that have to find their case not yet swept, so that they record the rung themselves.
+const RUNGS_BY_ACTS: usize = 10;
 
-fn worker(path: &std::path::Path) -> Child {
+fn start(path: &Path, arguments: &[&str]) -> Child {
     let mut command = Command::new(binary());
-    command.args(["work", "--batch", "4"]).env("BIHUAN_STORE", path);
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the worker starts")
+    command.args(arguments).args(["--lang", "en"]).env("BIHUAN_STORE", path).env_remove("BIHUAN_TENANT");
+    command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts")
+}
+
+fn worker(path: &Path) -> Child {
+    start(path, &["work", "--batch", "4"])
+}
+
+/// The act of the third process: sent again with its key when it was killed, and new once it came through.
+#[derive(Default)]
+struct Third {
+    number: Option<String>,
+    done: i64,
+    killed: usize,
+    rungs_by_acts: usize,
+}
+
+impl Third {
+    /// Starts the act, on the case next in line or on the last one.
+    async fn start(&mut self, county: &County, pool: &SqlitePool, now: Instant) -> Child {
+        if self.number.is_none() {
+            let order = if self.done % 2 == 0 { "ASC" } else { "DESC" };
+            let line = format!("SELECT number FROM cases WHERE wake_at <= $1 ORDER BY rowid {order} LIMIT 1");
+            let line = sqlx::query_scalar(sqlx::AssertSqlSafe(line)).bind(now.micros());
+            let number = line.fetch_optional(pool).await.expect("read");
+            self.number = Some(number.unwrap_or_else(|| format!("CS-2026-{CASES:06}")));
+        }
+        let key = format!("act-{}", self.done);
+        let photo = county.folder.path().join(&key);
+        std::fs::write(&photo, &key).expect("written");
+        let evidence = format!("photo={}", photo.display());
+        let number = self.number.clone().expect("chosen");
+        let who = "safety-he/paper-safety";
+        let act = ["act", &number, "report_progress", "--as", who, "--key", &key];
+        start(&county.path, &[&act[..], &["--field", "progress=50%", "--evidence", &evidence]].concat())
+    }
+
+    /// Ends the act with the workers. One that came through is followed by another.
+    async fn end(&mut self, mut act: Child, pool: &SqlitePool, now: Instant) {
+        act.kill().expect("killed or gone");
+        let ended = act.wait_with_output().expect("gone");
+        match ended.status.code() {
+            Some(0) => {
+                let number = self.number.take().expect("chosen");
+                // The workers go through the cases in order: what is past due behind this one shows that
+                // they had not come to it.
+                let line: (i64, i64) = sqlx::query_as(
+                    "SELECT wake_at > $2, (SELECT count(*) FROM cases c WHERE wake_at <= $2 AND c.rowid < cases.rowid)
+                     FROM cases WHERE number = $1",
+                )
+                .bind(&number)
+                .bind(now.micros())
+                .fetch_one(pool)
+                .await
+                .expect("read");
+                self.rungs_by_acts += usize::from(line.0 == 1 && line.1 > 50);
+                self.done += 1;
+            }
+            None => self.killed += 1,
+            Some(code) => panic!("{code}: {}", String::from_utf8_lossy(&ended.stderr)),
+        }
+    }
+}
+
+async fn count(pool: &SqlitePool, sql: &'static str) -> i64 {
+    sqlx::query_scalar(sql).fetch_one(pool).await.expect("counted")
 }
 
 async fn rungs(pool: &SqlitePool) -> i64 {
-    sqlx::query_scalar("SELECT count(*) FROM rungs").fetch_one(pool).await.expect("counted")
+    count(pool, "SELECT count(*) FROM rungs").await
+}
+
+/// What has to hold at any moment, whoever was killed in the middle of what.
+async fn nothing_is_half_done(pool: &SqlitePool, recipients: &BTreeMap<&str, i64>, stage: i64, now: Instant) {
+    let twice =
+        "SELECT count(*) FROM (SELECT 1 FROM rungs GROUP BY case_id, rung, repeat HAVING count(*) > 1)";
+    assert_eq!(count(pool, twice).await, 0, "rungs recorded twice");
+    let astray: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM cases LEFT JOIN (SELECT case_id, count(*) AS n FROM rungs GROUP BY case_id) r
+            ON r.case_id = cases.case_id
+         WHERE coalesce(n, 0) <> $1 - (wake_at <= $2)",
+    )
+    .bind(stage)
+    .bind(now.micros())
+    .fetch_one(pool)
+    .await
+    .expect("counted");
+    assert_eq!(astray, 0, "cases whose wake-up does not agree with their rungs");
+    let told: Vec<(String, i64, i64)> = sqlx::query_as(
+        "SELECT r.rung, r.n, coalesce(t.n, 0) FROM (SELECT rung, count(*) AS n FROM rungs GROUP BY rung) r
+         LEFT JOIN (SELECT rung, count(*) AS n FROM notices GROUP BY rung) t ON t.rung = r.rung",
+    )
+    .fetch_all(pool)
+    .await
+    .expect("counted");
+    for (rung, recorded, notices) in told {
+        assert_eq!(notices, recorded * recipients[rung.as_str()], "notices of the rung {rung}");
+    }
+    let torn = "SELECT count(*) FROM cases WHERE version <> (SELECT count(*) FROM acts
+         WHERE acts.tenant_id = cases.tenant_id AND acts.case_id = cases.case_id)";
+    assert_eq!(count(pool, torn).await, 0, "heads that do not agree with their acts");
+}
+
+async fn opened() -> County {
+    let county = county("2026-09-01", "tests/workflows/ladder.yaml").await;
+    let mut opening = tokio::task::JoinSet::new();
+    for index in 0..CASES {
+        let engine = county.engine.clone();
+        opening.spawn(async move {
+            let fields = texts(&[("responsible", "e-paper"), ("due_on", "2026-09-10")]);
+            let perform = Perform { act: "register".to_owned(), fields, ..Perform::default() };
+            engine
+                .open("ladder", perform, clerk(), machine::act::Auth::Asserted, format!("kill-{index}"))
+                .await
+        });
+    }
+    while let Some(opened) = opening.join_next().await {
+        opened.expect("ran").expect("opened");
+    }
+    county
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_rung_is_recorded_once_and_in_order_whatever_is_killed() {
-    let county = county("2026-09-01", "workflows/general-hazard.yaml").await;
-    let mut opening = tokio::task::JoinSet::new();
-    for index in 0..CASES {
-        let engine = county.engine.clone();
-        opening.spawn(async move { open_hazard(&engine, &format!("kill-{index}"), "2026-09-10").await });
-    }
-    while let Some(opened) = opening.join_next().await {
-        opened.expect("opened");
-    }
+    let county = opened().await;
     let pool = raw(&county.path).await;
-    let before = rungs(&pool).await;
-    // All of it falls due at once: the workers have everything to do.
-    county.engine.store().set_clock(morning("2026-09-18")).await.expect("set");
-    let expected = i64::try_from(CASES).expect("few") * RUNGS_PER_CASE;
-    let mut random = 7_u64;
-    let (mut kills, mut turns) = (0, 0);
-    while kills < KILLS {
-        let start = rungs(&pool).await;
-        let mut workers = [worker(&county.path), worker(&county.path)];
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let wanted = start + 4 + i64::try_from(random >> 59).expect("small");
-        if turns % 10 == 0 {
-            let number = format!("YB-2026-{:06}", 1 + (random >> 33) % CASES as u64);
-            let said = bihuan(&county.path, &["comment", &number, "seen", "--as", "clerk-lin/office-clerk"]);
-            assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-        }
-        for _ in 0..2_000 {
-            if rungs(&pool).await >= wanted {
-                break;
+    let directory = county.engine.catalog().directory().await.expect("read");
+    let held = |role: &str, unit| i64::try_from(directory.holders(role, unit).len()).expect("few");
+    let (owner, office) = (held("responsible", Some(&"e-paper".into())), held("office", None));
+    assert!(owner > 0 && office > 0);
+    let recipients =
+        [("first", owner), ("second", owner + office), ("third", owner + office), ("fourth", office)].into();
+    let (mut random, mut turns, mut third) = (7_u64, 0, Third::default());
+    for (stage, (_, day)) in (1..).zip(STAGES) {
+        let now = morning(day).plus_micros(3_600_000_000);
+        county.engine.store().set_clock(now).await.expect("set");
+        let mut kills = 0;
+        while kills < KILLS {
+            let before = rungs(&pool).await;
+            assert!(before < CASES * stage, "the rungs ran out after {kills} kills of {KILLS}");
+            let mut workers = [worker(&county.path), worker(&county.path)];
+            let act = third.start(&county, &pool, now).await;
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let wanted = before + 1 + i64::try_from(random >> 59).expect("small");
+            for _ in 0..10_000 {
+                if rungs(&pool).await >= wanted {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            // Anywhere in what they do next, not just behind a commit.
+            tokio::time::sleep(Duration::from_micros((random >> 40) % 8_192)).await;
+            for worker in &mut workers {
+                worker.kill().expect("killed");
+            }
+            third.end(act, &pool, now).await;
+            for worker in &mut workers {
+                worker.wait().expect("gone");
+            }
+            nothing_is_half_done(&pool, &recipients, stage, now).await;
+            let after = rungs(&pool).await;
+            kills += usize::from(before < after && after < CASES * stage);
+            turns += 1;
+            let total = usize::try_from(stage - 1).expect("few") * KILLS + kills;
+            println!("kill {total}/{}: {after} of {} rungs", 4 * KILLS, 4 * CASES);
+            assert!(turns < 8 * KILLS, "the kills do not fall between rungs");
         }
-        for worker in &mut workers {
-            worker.kill().expect("killed");
-            worker.wait().expect("gone");
+        // What is left of the stage, by a worker that may live, and by the act that was killed.
+        let mut last = worker(&county.path);
+        let act = third.start(&county, &pool, now).await;
+        assert_eq!(act.wait_with_output().expect("ended").status.code(), Some(0));
+        third.number = None;
+        third.done += 1;
+        let due = || county.engine.store().due(county.engine.tenant(), now, 1);
+        while !due().await.expect("read").is_empty() {
+            assert!(last.try_wait().expect("asked").is_none(), "the worker ended by itself");
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let now = rungs(&pool).await;
-        let counts = now > start && now - before < expected;
-        kills += usize::from(counts);
-        turns += 1;
-        println!("kill {kills}/{KILLS}: {} of {expected} rungs", now - before);
-        assert!(turns < 4 * KILLS, "the kills do not fall between rungs: {kills} of {turns} counted");
+        last.kill().expect("killed");
+        last.wait().expect("gone");
+        nothing_is_half_done(&pool, &recipients, stage, now).await;
+        assert_eq!(rungs(&pool).await, CASES * stage, "every rung, once");
     }
-    let mut last = worker(&county.path);
-    for _ in 0..60_000 {
-        if county
-            .engine
-            .store()
-            .due(county.engine.tenant(), morning("2026-09-18"), 1)
-            .await
-            .expect("read")
-            .is_empty()
-        {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    last.kill().expect("killed");
-    last.wait().expect("gone");
-    assert_eq!(rungs(&pool).await - before, expected, "every rung, once");
-    let disorder: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM rungs a JOIN rungs b USING (tenant_id, case_id)
-         WHERE a.act_version < b.act_version AND a.due_at > b.due_at AND b.result <> 'not_applicable'",
-    )
-    .fetch_one(&pool)
-    .await
-    .expect("counted");
-    assert_eq!(disorder, 0, "rungs in order");
-    let unannounced: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM rungs r WHERE result = 'fired' AND NOT EXISTS (SELECT 1 FROM notices n
-         WHERE n.case_id = r.case_id AND n.act_version = r.act_version)",
-    )
-    .fetch_one(&pool)
-    .await
-    .expect("counted");
-    assert_eq!(unannounced, 0, "every rung that fired has its notices");
+    in_order(&pool).await;
+    let acts = count(&pool, "SELECT count(*) FROM acts WHERE name = 'report_progress'").await;
+    assert_eq!(acts, third.done, "every act of the third process once, killed or not");
+    println!("{acts} acts: {} killed and sent again, {} recorded a rung", third.killed, third.rungs_by_acts);
+    assert!(third.killed > 0 && third.rungs_by_acts >= RUNGS_BY_ACTS);
     let verified = bihuan(&county.path, &["verify"]);
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+}
+
+/// The rungs of every case in the order of its acts, and the digests they went out in.
+async fn in_order(pool: &SqlitePool) {
+    let orders: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT line, count(*) FROM (SELECT case_id, group_concat(rung || ' ' || result, ', ') AS line
+            FROM (SELECT case_id, rung, result FROM rungs ORDER BY case_id, act_version) GROUP BY case_id)
+         GROUP BY line",
+    )
+    .fetch_all(pool)
+    .await
+    .expect("read");
+    let order = "first fired, second fired, third fired, fourth fired".to_owned();
+    assert_eq!(orders, [(order, CASES)], "the rungs of every case, in order");
+    let miscounted = "SELECT count(*) FROM deliveries WHERE notices <> (SELECT count(*) FROM notices
+         WHERE notices.delivery_id = deliveries.delivery_id)";
+    assert_eq!(count(pool, miscounted).await, 0, "digests that do not hold what they say");
 }

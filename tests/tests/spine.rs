@@ -6,7 +6,7 @@ use engine::EngineError;
 use machine::act::{Evidence, Signature, digest_hex};
 use machine::command::Perform;
 use machine::{Command as Wish, Refusal};
-use tests::{bihuan, clerk, county, morning, open_hazard, person, raw, request};
+use tests::{bihuan, clerk, county, open_hazard, person, raw, request};
 
 const FILE: &str = "workflows/general-hazard.yaml";
 
@@ -96,50 +96,6 @@ async fn the_same_command_sent_twice_happens_once() {
     assert_eq!(versions.len(), 1, "one effect, one answer");
     let other = engine.execute(request(first.case, comment("twice"), clerk(), Some("comment-1"))).await;
     assert!(matches!(other, Err(EngineError::KeyReused)), "{other:?}");
-}
-
-#[tokio::test]
-async fn a_week_of_downtime_loses_no_rung_and_sends_one_digest() {
-    let county = county("2026-09-01", FILE).await;
-    let engine = &county.engine;
-    for index in 0..30 {
-        open_hazard(engine, &format!("down-{index}"), "2026-09-18").await;
-    }
-    // Nobody works from before the first reminder until after the second week of being overdue.
-    engine.store().set_clock(morning("2026-09-29")).await.expect("set");
-    worker::simulate(engine, morning("2026-09-29").plus_micros(3_600_000_000)).await.expect("worked");
-    let pool = raw(&county.path).await;
-    let rows: Vec<(String, String, String, i64)> = sqlx::query_as(
-        "SELECT ladder, rung, result, count(*) FROM rungs GROUP BY ladder, rung, result ORDER BY min(act_version)",
-    )
-    .fetch_all(&pool)
-    .await
-    .expect("read");
-    let rows: Vec<String> =
-        rows.iter().map(|(ladder, rung, result, n)| format!("{ladder} {rung} {result} {n}")).collect();
-    assert_eq!(
-        rows,
-        [
-            "enterprise soon overtaken 30",
-            "enterprise tomorrow overtaken 30",
-            "enterprise overdue fired 30",
-            "enterprise again fired 30",
-            "duty_holder tomorrow overtaken 30",
-            "duty_holder overdue fired 30",
-        ]
-    );
-    let digests: Vec<(String, i64)> = sqlx::query_as(
-        "SELECT recipient, count(*) FROM deliveries GROUP BY recipient, day ORDER BY recipient",
-    )
-    .fetch_all(&pool)
-    .await
-    .expect("read");
-    assert!(digests.len() >= 5 && digests.iter().all(|(_, count)| *count == 1), "{digests:?}");
-    let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM notices WHERE delivery_id IS NULL")
-        .fetch_one(&pool)
-        .await
-        .expect("counted");
-    assert_eq!(waiting, 0);
 }
 
 #[tokio::test]

@@ -84,11 +84,14 @@ async fn process(
     let (now, known) = match store.read(tenant, &wanted).await {
         Ok(read) => read,
         Err(error) => {
-            fail_all(batch, &error);
+            for waiting in batch {
+                answer(waiting, Err(failed(&error)));
+            }
             return Vec::new();
         }
     };
-    let (mut refusals, mut changes, mut writing) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut refusals, mut refused) = (Vec::new(), Vec::new());
+    let (mut changes, mut writing) = (Vec::new(), Vec::new());
     let mut round = Round::new(store, tenant, catalog, now);
     let numbers = round.numbers(&batch, &known).await;
     for ((waiting, known), number) in batch.into_iter().zip(known).zip(numbers) {
@@ -98,36 +101,38 @@ async fn process(
                 changes.push(*change);
                 writing.push(waiting);
             }
-            Err(error) => {
-                if let EngineError::Refused(refusal) = &error {
-                    refusals.push(refusal_row(&waiting.request, refusal, now));
-                }
-                answer(waiting, Err(error));
+            Err(EngineError::Refused(refusal)) => {
+                refusals.push(refusal_row(&waiting.request, &refusal, now));
+                refused.push((waiting, refusal));
             }
+            Err(error) => answer(waiting, Err(error)),
         }
     }
-    // A refusal that cannot be recorded must not take the others' commit with it; the store that cannot
-    // take a row fails the commit below as well, and that error reaches the callers.
-    let recorded = if refusals.is_empty() { Ok(()) } else { store.refuse(tenant, &refusals).await };
+    // A refusal is answered when it is on record, and one that cannot be recorded takes no commit with it.
+    if !refused.is_empty() {
+        let recorded = store.refuse(tenant, &refusals).await;
+        for (waiting, refusal) in refused {
+            let error = recorded.as_ref().err().map_or(EngineError::Refused(refusal), failed);
+            answer(waiting, Err(error));
+        }
+    }
     if changes.is_empty() {
-        drop(recorded);
         return Vec::new();
     }
-    match store.commit(tenant, &changes).await {
-        Ok(outcomes) => settle(writing, &changes, &outcomes),
-        Err(error) => {
-            fail_all(writing, &error);
-            Vec::new()
-        }
-    }
+    let outcomes = store.commit(tenant, &changes).await;
+    settle(writing, &changes, outcomes)
 }
 
 /// Answers the winners; gives back those to be decided anew.
-fn settle(writing: Vec<Waiting>, changes: &[Change], outcomes: &[Outcome]) -> Vec<Waiting> {
+fn settle(
+    writing: Vec<Waiting>,
+    changes: &[Change],
+    outcomes: Vec<Result<Outcome, StoreError>>,
+) -> Vec<Waiting> {
     let mut again = Vec::new();
     for ((mut waiting, change), outcome) in writing.into_iter().zip(changes).zip(outcomes) {
         match outcome {
-            Outcome::Committed => {
+            Ok(Outcome::Committed) => {
                 let receipt = Receipt {
                     case: change.state.case,
                     version: change.state.version,
@@ -136,7 +141,7 @@ fn settle(writing: Vec<Waiting>, changes: &[Change], outcomes: &[Outcome]) -> Ve
                 };
                 answer(waiting, Ok(receipt));
             }
-            Outcome::Conflict => {
+            Ok(Outcome::Conflict) => {
                 waiting.attempts += 1;
                 if waiting.attempts >= ATTEMPTS_MAX {
                     answer(waiting, Err(EngineError::Contended));
@@ -144,6 +149,7 @@ fn settle(writing: Vec<Waiting>, changes: &[Change], outcomes: &[Outcome]) -> Ve
                     again.push(waiting);
                 }
             }
+            Err(error) => answer(waiting, Err(error.into())),
         }
     }
     again
@@ -154,10 +160,9 @@ fn answer(waiting: Waiting, result: Result<Receipt, EngineError>) {
     drop(waiting.reply.send(result));
 }
 
-fn fail_all(batch: Vec<Waiting>, error: &StoreError) {
-    for waiting in batch {
-        answer(waiting, Err(EngineError::Store(StoreError::Unfit(chain_text(error)))));
-    }
+/// An error that many callers are told: each gets its text.
+fn failed(error: &StoreError) -> EngineError {
+    EngineError::Store(StoreError::Unfit(chain_text(error)))
 }
 
 /// An error with its causes, printed once.

@@ -461,8 +461,9 @@ pub trait Store: Send + Sync {
 
     /// One read for many callers: time, heads and idempotency rows.
     async fn read(&self, tenant: &TenantId, wanted: &[Read]) -> Result<(Instant, Vec<Known>), StoreError>;
-    /// One transaction for many changes, each under its own version check.
-    async fn commit(&self, tenant: &TenantId, changes: &[Change]) -> Result<Vec<Outcome>, StoreError>;
+    /// One transaction for many changes, each under its own version check. A change the database refuses
+    /// fails alone.
+    async fn commit(&self, tenant: &TenantId, changes: &[Change]) -> Vec<Result<Outcome, StoreError>>;
     /// Records refused commands.
     async fn refuse(&self, tenant: &TenantId, rows: &[RefusalRow]) -> Result<(), StoreError>;
 

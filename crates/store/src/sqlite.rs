@@ -317,7 +317,7 @@ impl Store for SqliteStore {
         Ok((self.clock().await?, known.collect()))
     }
 
-    async fn commit(&self, tenant: &TenantId, changes: &[Change]) -> Result<Vec<Outcome>, StoreError> {
+    async fn commit(&self, tenant: &TenantId, changes: &[Change]) -> Vec<Result<Outcome, StoreError>> {
         write::commit(&self.write, tenant, changes).await
     }
 

@@ -17,21 +17,20 @@ pub(super) async fn commit(
     pool: &SqlitePool,
     tenant: &TenantId,
     changes: &[Change],
-) -> Result<Vec<Outcome>, StoreError> {
-    match commit_batch(pool, tenant, changes).await {
-        Ok(outcomes) => Ok(outcomes),
-        Err(error) if changes.len() == 1 => {
-            // A key or rung that stands already: somebody else was first.
-            if is_unique_violation(&error) { Ok(vec![Outcome::Conflict]) } else { Err(error) }
-        }
-        Err(_) => {
-            let mut outcomes = Vec::with_capacity(changes.len());
-            for change in changes {
-                outcomes.push(Box::pin(commit(pool, tenant, std::slice::from_ref(change))).await?[0]);
-            }
-            Ok(outcomes)
-        }
+) -> Vec<Result<Outcome, StoreError>> {
+    if let Ok(outcomes) = commit_batch(pool, tenant, changes).await {
+        return outcomes.into_iter().map(Ok).collect();
     }
+    let mut outcomes = Vec::with_capacity(changes.len());
+    for change in changes {
+        outcomes.push(match commit_batch(pool, tenant, std::slice::from_ref(change)).await {
+            Ok(alone) => Ok(alone.first().copied().unwrap_or(Outcome::Conflict)),
+            // A key or rung that stands already: somebody else was first.
+            Err(error) if is_unique_violation(&error) => Ok(Outcome::Conflict),
+            Err(error) => Err(error),
+        });
+    }
+    outcomes
 }
 
 fn is_unique_violation(error: &StoreError) -> bool {
@@ -146,6 +145,18 @@ async fn write_rows(
             value->>'algorithm', value->>'body', value->>'hash' FROM json_each($2)",
     )
     .await?;
+    write_obligations(connection, tenant, won).await?;
+    write_rungs(connection, tenant, won).await?;
+    write_notices(connection, tenant, won).await?;
+    write_keys(connection, tenant, won).await?;
+    write_personal(connection, tenant, won).await
+}
+
+async fn write_obligations(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    won: &[&Change],
+) -> Result<(), StoreError> {
     let cases: Vec<String> = won.iter().map(|change| change.state.case.to_string()).collect();
     sqlx::query(
         "DELETE FROM obligations WHERE tenant_id = $1 AND case_id IN (SELECT value FROM json_each($2))",
@@ -165,7 +176,14 @@ async fn write_rows(
             value->>'owner_role', value->>'owner_unit', value->>'due_day', value->>'due', value->>'breached',
             value->>'paused' FROM json_each($2)",
     )
-    .await?;
+    .await
+}
+
+async fn write_rungs(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    won: &[&Change],
+) -> Result<(), StoreError> {
     let rungs: Vec<Value> = won
         .iter()
         .flat_map(|change| change.rungs.iter().map(|rung| with_case(change, json!(rung))))
@@ -180,7 +198,14 @@ async fn write_rows(
             value->>'rung', value->>'repeat', value->>'act_version', value->>'result', value->>'measure',
             value->>'due_at', value->>'recorded_at' FROM json_each($2)",
     )
-    .await?;
+    .await
+}
+
+async fn write_notices(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    won: &[&Change],
+) -> Result<(), StoreError> {
     let notices: Vec<Value> = won
         .iter()
         .flat_map(|change| change.notices.iter().map(|notice| with_case(change, json!(notice))))
@@ -192,10 +217,17 @@ async fn write_rows(
         "INSERT INTO notices (tenant_id, notice_id, case_id, act_version, recipient, measure, template,
             unreached, ladder, rung, deadline_no, created_at)
          SELECT $1, value->>'notice_id', value->>'case_id', value->>'act_version', value->>'recipient',
-            value->>'measure', value->>'template', value->>'unreached', value->>'ladder', value->>'rung', value->>'deadline_no',
-            value->>'created_at' FROM json_each($2)",
+            value->>'measure', value->>'template', value->>'unreached', value->>'ladder', value->>'rung',
+            value->>'deadline_no', value->>'created_at' FROM json_each($2)",
     )
-    .await?;
+    .await
+}
+
+async fn write_keys(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    won: &[&Change],
+) -> Result<(), StoreError> {
     let keys: Vec<Value> = won.iter().filter_map(|change| key_row(change)).collect();
     insert(
         connection,
@@ -205,7 +237,14 @@ async fn write_rows(
          SELECT $1, value->>'key', value->>'fingerprint', value->>'case_id', value->>'version'
          FROM json_each($2)",
     )
-    .await?;
+    .await
+}
+
+async fn write_personal(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    won: &[&Change],
+) -> Result<(), StoreError> {
     let personal: Vec<Value> = won.iter().flat_map(|change| personal_rows(change)).collect();
     insert(
         connection,
