@@ -59,8 +59,13 @@ CREATE TABLE cases (
     legal_due TEXT,
     enterprise_breach INTEGER NOT NULL,
     regulator_breach INTEGER NOT NULL,
-    overdue_enterprise INTEGER NOT NULL,
-    overdue_regulator INTEGER NOT NULL,
+    department TEXT,
+    paused INTEGER NOT NULL,
+    -- From when on the case is overdue unless it moves; the largest integer where no clock runs, so that
+    -- lists can walk an index on it. By enterprise and by regulator apart: NULL where no clock runs.
+    overdue_from INTEGER NOT NULL,
+    enterprise_overdue_from INTEGER,
+    regulator_overdue_from INTEGER,
     provisional INTEGER NOT NULL,
     wake_at INTEGER,
     state TEXT NOT NULL,
@@ -70,6 +75,12 @@ CREATE TABLE cases (
 
 -- The worker's sweep, and nothing else: a million cases at rest cost it nothing.
 CREATE INDEX cases_wake ON cases (tenant_id, wake_at) WHERE wake_at IS NOT NULL;
+
+-- The ledger, the most overdue first: all of it, of a unit, of a state.
+CREATE INDEX cases_overdue ON cases (tenant_id, overdue_from, number);
+CREATE INDEX cases_unit ON cases (tenant_id, owner_unit, overdue_from, number);
+CREATE INDEX cases_state ON cases (tenant_id, main_state, overdue_from, number);
+CREATE INDEX cases_provisional ON cases (tenant_id) WHERE provisional = 1;
 
 -- Append-only. `body` is the act; every other column is a copy that `verify` compares.
 CREATE TABLE acts (
@@ -101,7 +112,31 @@ CREATE TABLE obligations (
 ) STRICT;
 
 -- Who owes what by when.
-CREATE INDEX obligations_owner ON obligations (tenant_id, owner_unit, due_day);
+CREATE INDEX obligations_due ON obligations (tenant_id, due_day, case_id, deadline_no);
+CREATE INDEX obligations_unit ON obligations (tenant_id, owner_unit, due_day, case_id, deadline_no);
+CREATE INDEX obligations_role ON obligations (tenant_id, owner_role, due_day, case_id, deadline_no);
+
+-- What a case counted as in a circular, from when to when: the circular of any day can be drawn up again.
+CREATE TABLE history (
+    tenant_id TEXT NOT NULL,
+    case_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    from_at INTEGER NOT NULL,
+    to_at INTEGER,
+    stage TEXT NOT NULL,
+    outcome TEXT,
+    department TEXT,
+    dispatched_at INTEGER,
+    legal_breach_at INTEGER,
+    met_in_time INTEGER NOT NULL,
+    enterprise_overdue_from INTEGER,
+    enterprise_unit TEXT,
+    regulator_overdue_from INTEGER,
+    regulator_unit TEXT,
+    late_extensions INTEGER NOT NULL,
+    supplementary INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, case_id, version)
+) STRICT;
 
 -- One row per rung and repetition: the constraint behind "exactly once" (I3).
 CREATE TABLE rungs (
@@ -119,6 +154,9 @@ CREATE TABLE rungs (
     recorded_at INTEGER NOT NULL,
     UNIQUE (tenant_id, case_id, deadline_no, revision, ladder, rung, repeat)
 ) STRICT;
+
+-- How late the newest were.
+CREATE INDEX rungs_recorded ON rungs (tenant_id, recorded_at) WHERE result = 'fired';
 
 -- The outbox. Ids are derived, so a notice written twice is one notice.
 CREATE TABLE notices (

@@ -10,7 +10,7 @@ use machine::command::Directory;
 use machine::value::{CaseId, TenantId};
 use machine::{Command, Definition, Instant};
 use store::sqlite::SqliteStore;
-use store::{Clock, Filter, Read, Store};
+use store::{Clock, Filter, Lamp, Read, Store};
 
 use crate::CliError;
 use crate::commands::{lists, show};
@@ -128,7 +128,8 @@ async fn act_once(
 /// The list with its lamps, what escalated, one case, and what to try next.
 async fn report(engine: &Engine, path: &Path, out: &mut Output) -> Result<(), CliError> {
     lists::standing(engine, out).await?;
-    let filter = Filter { overdue: true, limit: 12, ..Filter::default() };
+    let lamp = Some((Lamp::Overdue, lists::lamps(engine).await?));
+    let filter = Filter { lamp, limit: 12, ..Filter::default() };
     let rows = engine.store().ledger(engine.tenant(), &filter).await?;
     out.line("")?;
     out.line(&out.text("demo.overdue", &serde_json::json!({})))?;

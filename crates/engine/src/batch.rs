@@ -307,7 +307,13 @@ impl<'a> Round<'a> {
         }
         let previous = head.map_or("", |head| head.last_hash.as_str());
         let key = request.key.clone().map(|key| (key, fingerprint));
-        Ok(Verdict::Write(Box::new(change(&definition, decision, version, previous, key)?)))
+        Ok(Verdict::Write(Box::new(change(
+            &definition,
+            head.map(|head| &head.state),
+            decision,
+            previous,
+            key,
+        )?)))
     }
 }
 

@@ -2,16 +2,17 @@
 
 use machine::act::{ALGORITHM, Measure, RungRecord, RungResult, canonical, chain, digest_hex, hex};
 use machine::command::Decision;
-use machine::{Act, Definition, Effect};
-use store::{ActRow, Change, NoticeRow, RungRow};
+use machine::project::progress;
+use machine::{Act, Definition, Effect, State, apply};
+use store::{ActRow, Change, HistoryRow, NoticeRow, RungRow};
 
 use crate::EngineError;
 
 /// The rows of a decision. `previous` is the hash of the last act before it.
 pub(crate) fn change(
     definition: &Definition,
+    before: Option<&State>,
     decision: Decision,
-    expected_version: u32,
     previous: &str,
     key: Option<(String, String)>,
 ) -> Result<Change, EngineError> {
@@ -36,12 +37,15 @@ pub(crate) fn change(
         notices.extend(notice_rows);
     }
     let projection = machine::project::project(definition, &decision.state);
+    let history = history(definition, before, &decision.acts, &decision.state);
     Ok(Change {
-        expected_version,
+        expected_version: before.map_or(0, |state| state.version),
         workflow: definition.file().workflow.clone(),
+        last_hash: hex(&previous),
         acts,
         state: decision.state,
         projection,
+        history,
         rungs,
         notices,
         personal: decision.personal,
@@ -59,6 +63,36 @@ pub(crate) fn outbox(act: &Act) -> (Vec<RungRow>, Vec<NoticeRow>) {
         }
     }
     (rungs, notices)
+}
+
+/// What the case counted as, from each act on that changed it.
+pub(crate) fn history(
+    definition: &Definition,
+    before: Option<&State>,
+    acts: &[Act],
+    after: &State,
+) -> Vec<HistoryRow> {
+    let mut known = before.map(|state| progress(definition, state));
+    // The state after the last act is known already: a single act costs no folding.
+    let mut state = before.filter(|_| acts.len() > 1).cloned();
+    let mut rows: Vec<HistoryRow> = Vec::new();
+    for (index, act) in acts.iter().enumerate() {
+        let now = if index + 1 == acts.len() {
+            progress(definition, after)
+        } else {
+            let folded = state.take().unwrap_or_else(|| State::empty(act.case, &act.definition, act.at));
+            progress(definition, state.insert(apply(folded, act)))
+        };
+        if known.as_ref() == Some(&now) {
+            continue;
+        }
+        if let Some(last) = rows.last_mut() {
+            last.to = Some(act.at);
+        }
+        known = Some(now.clone());
+        rows.push(HistoryRow { version: act.version, from: act.at, to: None, progress: now });
+    }
+    rows
 }
 
 fn rung_row(act: &Act, rung: &RungRecord) -> RungRow {

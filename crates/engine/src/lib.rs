@@ -11,6 +11,7 @@ mod catalog;
 mod change;
 mod inbox;
 pub mod notice;
+pub mod rebuild;
 pub mod text;
 pub mod verify;
 

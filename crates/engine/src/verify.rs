@@ -1,4 +1,4 @@
-//! `verify`: believes nothing, recomputes everything, names the act. `rebuild`: head = fold(acts).
+//! `verify`: believes nothing, recomputes everything, names the act.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use store::{RawAct, RawCase, Store};
 
-use crate::change::{from_hex, outbox};
+use crate::change::{from_hex, history, outbox};
 use crate::{Catalog, EngineError};
 
 /// Cases read at a time.
-const PAGE: u32 = 200;
+pub(crate) const PAGE: u32 = 200;
 /// Missing acts named of one gap.
 const GAP_MAX: i64 = 10;
 
@@ -52,21 +52,44 @@ pub async fn verify(store: &dyn Store, tenant: &TenantId, catalog: &Catalog) -> 
         for raw in store.raw(tenant, &ids).await? {
             report.cases += 1;
             report.acts += raw.acts.len() as u64;
-            let mut found =
-                Found { case: String::from_utf8_lossy(&raw.case_id).into_owned(), faults: Vec::new() };
-            let acts = chain_faults(tenant, &raw, &mut found);
-            // What follows from damaged acts says nothing.
-            if found.faults.is_empty()
-                && let (Some(state), Some(head)) = (fold(&acts), &raw.head)
-            {
-                let definition = catalog.definition(&state.definition).await?;
-                head_faults(&definition, &state, head, &mut found);
-                row_faults(&definition, &state, &acts, &raw, &mut found);
-                personal_faults(&acts, &raw, &mut found);
-            }
-            report.faults.extend(found.faults);
+            let checked = check(tenant, catalog, &raw).await?;
+            report.faults.extend(checked.chain);
+            report.faults.extend(checked.derived);
         }
     }
+}
+
+/// What was found in one case.
+pub(crate) struct Checked {
+    /// Acts that do not hold, or that the head does not end in.
+    pub(crate) chain: Vec<Fault>,
+    /// What does not follow from the acts. Says nothing where the acts do not hold.
+    pub(crate) derived: Vec<Fault>,
+    /// The acts that hold.
+    pub(crate) acts: Vec<Act>,
+}
+
+pub(crate) async fn check(
+    tenant: &TenantId,
+    catalog: &Catalog,
+    raw: &RawCase,
+) -> Result<Checked, EngineError> {
+    let found = || Found { case: String::from_utf8_lossy(&raw.case_id).into_owned(), faults: Vec::new() };
+    let (mut chain, mut derived) = (found(), found());
+    let acts = chain_faults(tenant, raw, &mut chain);
+    // What follows from damaged acts says nothing.
+    if chain.faults.is_empty()
+        && let Some(state) = fold(&acts)
+    {
+        let definition = catalog.definition(&state.definition).await?;
+        match &raw.head {
+            None => derived.add(0, "head missing"),
+            Some(head) => head_faults(&definition, &state, head, &mut derived),
+        }
+        row_faults(&definition, &state, &acts, raw, &mut derived);
+        personal_faults(&acts, raw, &mut derived);
+    }
+    Ok(Checked { chain: chain.faults, derived: derived.faults, acts })
 }
 
 /// The faults of one case.
@@ -116,7 +139,7 @@ fn chain_faults(tenant: &TenantId, raw: &RawCase, found: &mut Found) -> Vec<Act>
     }
     let last = expected - 1;
     match raw.head.as_ref().map(|head| (head["version"].as_i64().unwrap_or(-1), head)) {
-        None => found.add(0, "head missing"),
+        None => {}
         Some((version, _)) if version > last => {
             (last + 1..=version).take(GAP_MAX as usize).for_each(|missing| found.add(missing, "missing"));
         }
@@ -162,7 +185,7 @@ fn head_faults(definition: &Definition, state: &State, head: &Value, found: &mut
     }
 }
 
-/// Rungs, notices and open duties are what the acts make them.
+/// Rungs, notices, open duties and history are what the acts make them.
 fn row_faults(definition: &Definition, state: &State, acts: &[Act], raw: &RawCase, found: &mut Found) {
     let (mut rungs, mut notices) = (Vec::new(), Vec::new());
     for act in acts {
@@ -172,10 +195,13 @@ fn row_faults(definition: &Definition, state: &State, acts: &[Act], raw: &RawCas
     }
     let owed = project(definition, state).obligations;
     let owed: Vec<Value> = owed.iter().map(|owed| store::obligation_row(state.case, owed)).collect();
+    let history = history(definition, None, acts, state);
+    let history: Vec<Value> = history.iter().map(|row| row.row(state.case)).collect();
     let tables = [
         ("rungs", &["act_version", "deadline_no", "ladder", "rung", "repeat"][..], &rungs, &raw.rungs),
         ("notices", &["act_version", "notice_id"][..], &notices, &raw.notices),
         ("obligations", &["deadline_no"][..], &owed, &raw.obligations),
+        ("history", &["version"][..], &history, &raw.history),
     ];
     for (table, key, expected, stored) in tables {
         let by_key = |rows: &[Value]| -> BTreeMap<String, Value> {

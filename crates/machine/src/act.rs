@@ -180,6 +180,8 @@ pub enum Effect {
         why: MoveReason,
         /// Due from now on.
         due: Due,
+        /// Working days from the day it moved to the due date it had; negative when that had passed.
+        working_days_left: i64,
         /// Overdue from this instant on.
         breach_at: Instant,
         /// Counted beyond the published calendar.

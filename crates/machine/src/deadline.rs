@@ -445,6 +445,7 @@ impl Draft<'_> {
             revision,
             why,
             due: counted.due,
+            working_days_left: calendar.count_working_days(self.today, day_of(calendar, deadline.due)),
             breach_at: counted.breach_at,
             provisional: counted.provisional,
             calendar_version: calendar.version().to_owned(),

@@ -262,6 +262,8 @@ pub enum Column {
     Source,
     /// The level.
     Level,
+    /// The competent department: whose progress a circular counts.
+    Department,
     /// What is searched by text.
     Text,
 }
@@ -290,12 +292,28 @@ pub struct StateSpec {
     /// An end, and which. `rectified` is the one that counts as 销号.
     #[serde(default)]
     pub outcome: Option<Outcome>,
+    /// What a circular counts a case as that stands here. On the main track only.
+    #[serde(default)]
+    pub stage: Stage,
     /// The role that owes the next step.
     #[serde(default)]
     pub owner: Option<Name>,
     /// The clock of that step.
     #[serde(default)]
     pub deadline: Option<Name>,
+}
+
+/// What a circular counts a case as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Found, not yet determined.
+    Pending,
+    /// On the list.
+    #[default]
+    Listed,
+    /// On the list, and its completion accepted on re-inspection.
+    Accepted,
 }
 
 /// How a case ends.
@@ -351,6 +369,9 @@ pub struct DeadlineSpec {
     /// Rules for moving it.
     #[serde(default)]
     pub extension: Option<ExtensionSpec>,
+    /// 补充期限: stands beside the legal date, and is counted beside the rates.
+    #[serde(default)]
+    pub supplementary: bool,
     /// Where the rule comes from.
     #[serde(default)]
     pub source: Option<String>,

@@ -1,9 +1,10 @@
 //! What SQL sees of a state: one pure function gives every projected column.
 
+use crate::act::{End, MoveReason};
 use crate::definition::Definition;
-use crate::file::Column;
+use crate::file::{Column, Outcome, Stage};
 use crate::people::owner_unit;
-use crate::state::{ChargedTo, DeadlineKind, State, Subject};
+use crate::state::{ChargedTo, Deadline, DeadlineKind, State, Status, Subject};
 use crate::time::{Due, Instant};
 use crate::value::{Name, UnitId};
 
@@ -22,18 +23,67 @@ pub struct Projection {
     pub enterprise_breach: bool,
     /// A regulator's clock ran out. Permanent.
     pub regulator_breach: bool,
-    /// The legal date passed and its clock is still open.
-    pub overdue_enterprise: bool,
-    /// A regulator's clock ran out and is still open.
-    pub overdue_regulator: bool,
     /// The enterprise, area, sector, source and level, as the file maps its fields to columns.
     pub columns: std::collections::BTreeMap<Column, String>,
     /// Some open due date was counted beyond the published calendar.
     pub provisional: bool,
     /// No track has a state that waits for anybody.
     pub at_rest: bool,
+    /// Its legal clock stands still.
+    pub paused: bool,
+    /// From when on the case is overdue unless it moves: the earliest breach of its legal and step clocks.
+    /// Lamps are ranges of it.
+    pub overdue_from: Option<Instant>,
+    /// What a circular counts.
+    pub progress: Progress,
     /// One row per open duty.
     pub obligations: Vec<Obligation>,
+}
+
+/// An extension granted with so few working days left is shown beside the rates.
+const LATE_EXTENSION_WORKING_DAYS: i64 = 5;
+
+/// What a circular counts of a case. Kept with the time it held, so that the circular of any day can be
+/// drawn up again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Pending, listed or accepted.
+    pub stage: Stage,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// The competent department.
+    pub department: Option<String>,
+    /// When the first legal clock started: the dispatch.
+    pub dispatched_at: Option<Instant>,
+    /// From when on the legal date counts as passed, whether or not it was met.
+    pub legal_breach_at: Option<Instant>,
+    /// Reported complete by the legal date, and that report was not rejected.
+    pub met_in_time: bool,
+    /// From when on the enterprise is overdue unless the case moves.
+    pub enterprise: Option<Owing>,
+    /// From when on the regulator is.
+    pub regulator: Option<Owing>,
+    /// Extensions granted within five working days of the date they moved.
+    pub late_extensions: u32,
+    /// Supplementary dates set.
+    pub supplementary: u32,
+}
+
+impl Progress {
+    /// The two overdue flags at a moment (I9): the enterprise's, the regulator's.
+    pub fn overdue(&self, now: Instant) -> (bool, bool) {
+        let passed = |owing: &Option<Owing>| owing.as_ref().is_some_and(|owing| owing.from <= now);
+        (passed(&self.enterprise), passed(&self.regulator))
+    }
+}
+
+/// Who is overdue from when on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owing {
+    /// From when on.
+    pub from: Instant,
+    /// The unit, where the owing role is bound to one.
+    pub unit: Option<UnitId>,
 }
 
 /// An open duty: who owes what by when.
@@ -73,11 +123,20 @@ pub fn project(definition: &Definition, state: &State) -> Projection {
         legal_due: legal.map(|deadline| deadline.due),
         enterprise_breach: state.deadlines.iter().any(|d| breach(ChargedTo::Enterprise)(&d)),
         regulator_breach: state.deadlines.iter().any(|d| breach(ChargedTo::Regulator)(&d)),
-        overdue_enterprise: open().any(|d| breach(ChargedTo::Enterprise)(&d)),
-        overdue_regulator: open().any(|d| breach(ChargedTo::Regulator)(&d)),
         columns: columns(definition, state),
         provisional: open().any(|deadline| deadline.provisional),
         at_rest: spec.is_none_or(|spec| spec.rest || spec.outcome.is_some()),
+        paused: legal.is_some_and(|deadline| deadline.is_open() && !deadline.is_running()),
+        overdue_from: state
+            .deadlines
+            .iter()
+            .filter(|deadline| {
+                let of_the_case = deadline.subject == Subject::Case && deadline.kind != DeadlineKind::Duty;
+                deadline.is_running() && (of_the_case || deadline.charged_to != ChargedTo::Nobody)
+            })
+            .map(|deadline| deadline.breach_at)
+            .min(),
+        progress: progress(definition, state),
         obligations: open()
             .map(|deadline| Obligation {
                 deadline_no: deadline.no,
@@ -91,6 +150,42 @@ pub fn project(definition: &Definition, state: &State) -> Projection {
             })
             .collect(),
         main_state,
+    }
+}
+
+/// What a circular counts of a state.
+pub fn progress(definition: &Definition, state: &State) -> Progress {
+    let spec = definition.file().tracks.get("main").zip(state.on("main"));
+    let spec = spec.and_then(|(track, main)| track.states.get(main));
+    let legal = || state.deadlines.iter().filter(|deadline| deadline.kind == DeadlineKind::Legal);
+    let owing = |side| {
+        let running = state.deadlines.iter().filter(|d| d.is_running() && d.charged_to == side);
+        running.min_by_key(|deadline| (deadline.breach_at, deadline.no)).map(|deadline| Owing {
+            from: deadline.breach_at,
+            unit: owner_unit(definition, state, &deadline.owner, deadline.subject),
+        })
+    };
+    let met = |deadline: &Deadline| {
+        matches!(deadline.status, Status::Ended { end: End::Met, .. }) && deadline.missed_at.is_none()
+    };
+    let moves = legal().flat_map(|deadline| &deadline.history).filter(|moved| {
+        moved.why == MoveReason::Extended && moved.working_days_left <= LATE_EXTENSION_WORKING_DAYS
+    });
+    let supplementary = state
+        .deadlines
+        .iter()
+        .filter(|deadline| definition.deadline(&deadline.name).is_some_and(|spec| spec.supplementary));
+    Progress {
+        stage: spec.map(|spec| spec.stage).unwrap_or_default(),
+        outcome: spec.and_then(|spec| spec.outcome),
+        department: columns(definition, state).remove(&Column::Department),
+        dispatched_at: legal().map(|deadline| deadline.started_at).min(),
+        legal_breach_at: legal().next_back().map(|deadline| deadline.breach_at),
+        met_in_time: legal().next_back().is_some_and(met),
+        enterprise: owing(ChargedTo::Enterprise),
+        regulator: owing(ChargedTo::Regulator),
+        late_extensions: u32::try_from(moves.count()).unwrap_or(u32::MAX),
+        supplementary: u32::try_from(supplementary.count()).unwrap_or(u32::MAX),
     }
 }
 

@@ -231,6 +231,8 @@ pub struct Moved {
     pub from: Due,
     /// Why it moved.
     pub why: MoveReason,
+    /// Working days from the day it moved to the due date before.
+    pub working_days_left: i64,
 }
 
 /// A rung to come.
@@ -396,6 +398,7 @@ pub(crate) fn apply_effect(mut state: State, effect: &Effect, at: Instant, versi
             revision,
             why,
             due,
+            working_days_left,
             breach_at,
             provisional,
             calendar_version,
@@ -404,7 +407,12 @@ pub(crate) fn apply_effect(mut state: State, effect: &Effect, at: Instant, versi
             state.numbers.revision = *revision;
             if let Some(deadline) = state.deadline_mut(*no) {
                 if deadline.due != *due {
-                    deadline.history.push(Moved { version, from: deadline.due, why: *why });
+                    deadline.history.push(Moved {
+                        version,
+                        from: deadline.due,
+                        why: *why,
+                        working_days_left: *working_days_left,
+                    });
                 }
                 deadline.revision = *revision;
                 deadline.due = *due;

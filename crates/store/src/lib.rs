@@ -4,19 +4,20 @@
 //! asks for the time. A change commits whole or not at all, and only against the version it was decided
 //! on.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use machine::act::{Measure, RungResult};
 use machine::command::Personal;
 use machine::file::Column;
 use machine::project::{Obligation, Projection};
 use machine::time::Due;
-use machine::value::{CaseId, Name, PersonId, TenantId, UnitId};
+use machine::value::{CaseId, Name, PersonId, TenantId};
 use machine::{Instant, State};
 use serde::{Deserialize, Serialize};
 
+mod lists;
 pub mod sqlite;
+
+pub use lists::*;
 
 /// What a store can fail with.
 #[derive(Debug, thiserror::Error)]
@@ -144,10 +145,14 @@ pub struct Change {
     pub workflow: Name,
     /// The acts.
     pub acts: Vec<ActRow>,
+    /// Hash of the last of them, hex.
+    pub last_hash: String,
     /// The state after them.
     pub state: State,
     /// What SQL sees of it.
     pub projection: Projection,
+    /// What the case counted as, where that changed.
+    pub history: Vec<HistoryRow>,
     /// Rungs recorded.
     pub rungs: Vec<RungRow>,
     /// Notices for the outbox.
@@ -250,99 +255,6 @@ pub struct DefinitionRow {
     pub published_at: i64,
 }
 
-/// A line of the ledger.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LedgerRow {
-    /// The case.
-    pub case_id: CaseId,
-    /// Its number.
-    pub number: String,
-    /// Its workflow.
-    pub workflow: Name,
-    /// Digest of its definition.
-    pub definition_hash: String,
-    /// State of the main track.
-    pub main_state: Name,
-    /// Nothing is owed.
-    pub at_rest: bool,
-    /// Who owes the next step.
-    pub owner_unit: Option<UnitId>,
-    /// The enterprise.
-    pub enterprise: Option<String>,
-    /// The township.
-    pub area: Option<String>,
-    /// The sector.
-    pub sector: Option<String>,
-    /// The source.
-    pub source: Option<String>,
-    /// The level.
-    pub level: Option<String>,
-    /// The legal date or moment.
-    pub legal_due: Option<String>,
-    /// Overdue by the enterprise, now.
-    pub overdue_enterprise: bool,
-    /// Overdue by the regulator, now.
-    pub overdue_regulator: bool,
-    /// Ever overdue by the enterprise.
-    pub enterprise_breach: bool,
-    /// Ever overdue by the regulator.
-    pub regulator_breach: bool,
-    /// Counted beyond the published calendar.
-    pub provisional: bool,
-    /// Version.
-    pub version: u32,
-}
-
-/// What the ledger is filtered by. Empty means all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// State of the main track.
-    pub state: Option<String>,
-    /// Unit that owes the next step.
-    pub unit: Option<String>,
-    /// Township.
-    pub area: Option<String>,
-    /// Sector.
-    pub sector: Option<String>,
-    /// Source.
-    pub source: Option<String>,
-    /// Overdue by enterprise or regulator.
-    pub overdue: bool,
-    /// Legal date from this day…
-    pub due_from: Option<String>,
-    /// …to this day.
-    pub due_to: Option<String>,
-    /// Text, taken literally.
-    pub text: Option<String>,
-    /// After this number (keyset paging).
-    pub after: Option<String>,
-    /// At most so many.
-    pub limit: u32,
-}
-
-/// An open duty.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct OwedRow {
-    /// Number of the case.
-    pub number: String,
-    /// The case.
-    pub case_id: CaseId,
-    /// The clock.
-    pub name: Name,
-    /// What it belongs to.
-    pub subject: String,
-    /// Owing role.
-    pub owner_role: Name,
-    /// Owing unit.
-    pub owner_unit: Option<String>,
-    /// The day it is due.
-    pub due_day: String,
-    /// The date has passed.
-    pub breached: bool,
-    /// The clock is stopped.
-    pub paused: bool,
-}
-
 /// A delivered digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DigestRow {
@@ -377,42 +289,6 @@ pub struct DigestLine {
     pub template: Option<Name>,
     /// Roles it was meant for and nobody holds.
     pub unreached: Vec<Name>,
-}
-
-/// How the enforcement of deadlines stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Standing {
-    /// Cases.
-    pub cases: u64,
-    /// Cases by state of the main track.
-    pub by_state: BTreeMap<Name, u64>,
-    /// The next moment anything is due.
-    pub next_wake: Option<Instant>,
-    /// Cases due and not yet swept.
-    pub waiting: u64,
-    /// Rungs recorded.
-    pub rungs: u64,
-    /// Rungs by ladder, name and result.
-    pub by_rung: Vec<RungCount>,
-    /// Notices not yet delivered.
-    pub undelivered: u64,
-    /// Open dates counted beyond the published calendar.
-    pub provisional: u64,
-    /// Largest lateness of a fired rung, in milliseconds.
-    pub lateness_max_ms: Option<i64>,
-}
-
-/// How often a rung came to a result.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RungCount {
-    /// The ladder.
-    pub ladder: Name,
-    /// The rung.
-    pub rung: Name,
-    /// What became of it.
-    pub result: String,
-    /// How often.
-    pub count: u64,
 }
 
 /// The durable side of bihuan.
@@ -478,15 +354,14 @@ pub trait Store: Send + Sync {
     async fn find(&self, tenant: &TenantId, number: &str) -> Result<Option<CaseId>, StoreError>;
     /// Acts of a case, in order.
     async fn acts(&self, tenant: &TenantId, case: CaseId) -> Result<Vec<ActRow>, StoreError>;
-    /// The ledger.
+    /// The ledger, the most overdue first.
     async fn ledger(&self, tenant: &TenantId, filter: &Filter) -> Result<Vec<LedgerRow>, StoreError>;
+    /// How many lines the ledger has; counting stops one after [`COUNT_MAX`].
+    async fn ledger_count(&self, tenant: &TenantId, filter: &Filter) -> Result<u64, StoreError>;
     /// Who owes what by when.
-    async fn owes(
-        &self,
-        tenant: &TenantId,
-        unit: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<OwedRow>, StoreError>;
+    async fn owes(&self, tenant: &TenantId, filter: &OwedFilter) -> Result<Vec<OwedRow>, StoreError>;
+    /// What a circular counts: everything recorded by `at`, legal dates that come by `day_end`.
+    async fn roundup(&self, tenant: &TenantId, at: Instant, day_end: Instant) -> Result<Roundup, StoreError>;
     /// Digests of a person, newest first.
     async fn inbox(
         &self,
@@ -496,12 +371,17 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<DigestRow>, StoreError>;
     /// How enforcement stands.
     async fn standing(&self, tenant: &TenantId, now: Instant) -> Result<Standing, StoreError>;
+    /// Rungs recorded, by ladder, name and result.
+    async fn rung_counts(&self, tenant: &TenantId) -> Result<Vec<RungCount>, StoreError>;
     /// Every case id that occurs in `cases` or `acts`, after one, in order, as stored: bytes, since a
     /// damaged id need not be text.
     async fn case_ids(&self, tenant: &TenantId, after: &[u8], limit: u32)
     -> Result<Vec<Vec<u8>>, StoreError>;
     /// Some cases exactly as stored, for `verify`, in the order asked for.
     async fn raw(&self, tenant: &TenantId, case_ids: &[Vec<u8>]) -> Result<Vec<RawCase>, StoreError>;
+    /// Writes head, open duties, rungs and history of a case anew. `change` holds what all its acts give;
+    /// a case that moved meanwhile is left alone.
+    async fn rebuild(&self, tenant: &TenantId, change: &Change) -> Result<Outcome, StoreError>;
 }
 
 /// A case as stored, for `verify`: nothing is believed. Rows are JSON objects of their columns by name;
@@ -520,6 +400,8 @@ pub struct RawCase {
     pub rungs: Vec<serde_json::Value>,
     /// Its notices.
     pub notices: Vec<serde_json::Value>,
+    /// What it counted as, by act.
+    pub history: Vec<serde_json::Value>,
     /// Its personal values.
     pub personal: Vec<serde_json::Value>,
 }
@@ -574,6 +456,7 @@ pub fn obligation_row(case: CaseId, owed: &Obligation) -> serde_json::Value {
 /// The projected columns of a head, by name: what a commit writes and a rebuild compares.
 pub fn head_columns(state: &State, projection: &Projection) -> serde_json::Value {
     let column = |column| projection.columns.get(&column);
+    let overdue = |owing: &Option<machine::project::Owing>| owing.as_ref().map(|owing| owing.from.micros());
     serde_json::json!({
         "case_id": state.case,
         "number": state.number,
@@ -593,8 +476,11 @@ pub fn head_columns(state: &State, projection: &Projection) -> serde_json::Value
         "legal_due": projection.legal_due.map(due_text),
         "enterprise_breach": projection.enterprise_breach,
         "regulator_breach": projection.regulator_breach,
-        "overdue_enterprise": projection.overdue_enterprise,
-        "overdue_regulator": projection.overdue_regulator,
+        "department": column(Column::Department),
+        "paused": projection.paused,
+        "overdue_from": projection.overdue_from.map_or(i64::MAX, Instant::micros),
+        "enterprise_overdue_from": overdue(&projection.progress.enterprise),
+        "regulator_overdue_from": overdue(&projection.progress.regulator),
         "provisional": projection.provisional,
         "wake_at": projection.wake_at.map(Instant::micros),
     })

@@ -13,14 +13,17 @@ use sqlx::sqlite::{
 use sqlx::{Row, SqliteConnection};
 
 use crate::{
-    ActRow, Change, Clock, DefinitionRow, DigestRow, Filter, Head, Known, LedgerRow, Outcome, OwedRow,
-    RawCase, Read, RefusalRow, Standing, Store, StoreError, Used,
+    ActRow, Change, Clock, DefinitionRow, DigestRow, Filter, Head, Known, LedgerRow, Outcome, OwedFilter,
+    OwedRow, RawCase, Read, RefusalRow, Roundup, RungCount, Standing, Store, StoreError, Used,
 };
 
+mod lists;
 mod query;
 mod raw;
 mod write;
 
+/// The most rows one list gives.
+const ROWS_MAX: u32 = 1_000;
 /// Oldest SQLite without the WAL-reset corruption bug.
 const VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
 /// Marks a database as ours ("bihu").
@@ -366,16 +369,19 @@ impl Store for SqliteStore {
     }
 
     async fn ledger(&self, tenant: &TenantId, filter: &Filter) -> Result<Vec<LedgerRow>, StoreError> {
-        query::ledger(&self.read, tenant, filter).await
+        lists::ledger(&self.read, tenant, filter).await
     }
 
-    async fn owes(
-        &self,
-        tenant: &TenantId,
-        unit: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<OwedRow>, StoreError> {
-        query::owes(&self.read, tenant, unit, limit).await
+    async fn ledger_count(&self, tenant: &TenantId, filter: &Filter) -> Result<u64, StoreError> {
+        lists::ledger_count(&self.read, tenant, filter).await
+    }
+
+    async fn owes(&self, tenant: &TenantId, filter: &OwedFilter) -> Result<Vec<OwedRow>, StoreError> {
+        lists::owes(&self.read, tenant, filter).await
+    }
+
+    async fn roundup(&self, tenant: &TenantId, at: Instant, day_end: Instant) -> Result<Roundup, StoreError> {
+        lists::roundup(&self.read, tenant, at, day_end).await
     }
 
     async fn inbox(
@@ -388,7 +394,11 @@ impl Store for SqliteStore {
     }
 
     async fn standing(&self, tenant: &TenantId, now: Instant) -> Result<Standing, StoreError> {
-        query::standing(&self.read, tenant, now).await
+        lists::standing(&self.read, tenant, now).await
+    }
+
+    async fn rung_counts(&self, tenant: &TenantId) -> Result<Vec<RungCount>, StoreError> {
+        lists::rung_counts(&self.read, tenant).await
     }
 
     async fn case_ids(
@@ -402,6 +412,10 @@ impl Store for SqliteStore {
 
     async fn raw(&self, tenant: &TenantId, case_ids: &[Vec<u8>]) -> Result<Vec<RawCase>, StoreError> {
         raw::cases(&self.read, tenant, case_ids).await
+    }
+
+    async fn rebuild(&self, tenant: &TenantId, change: &Change) -> Result<Outcome, StoreError> {
+        write::rebuild(&self.write, tenant, change).await
     }
 }
 

@@ -1,10 +1,13 @@
 //! Lists: the ledger, and who owes what by when.
 
+use chrono::{NaiveDate, NaiveTime};
 use engine::Engine;
+use machine::Instant;
 use serde_json::json;
-use store::{Filter, LedgerRow};
+use store::{Filter, Lamp, Lamps, LedgerRow, OwedFilter};
 
 use super::show::state_title;
+use super::usage;
 use crate::CliError;
 use crate::args::LedgerArguments;
 use crate::output::Output;
@@ -20,12 +23,12 @@ pub(super) async fn ledger(
         area: arguments.area.clone(),
         sector: arguments.sector.clone(),
         source: arguments.source.clone(),
-        overdue: arguments.overdue,
+        lamp: if arguments.overdue { Some((Lamp::Overdue, lamps(engine).await?)) } else { None },
         due_from: arguments.due_from.clone(),
         due_to: arguments.due_to.clone(),
         text: arguments.text.clone(),
-        after: arguments.after.clone(),
         limit: arguments.limit,
+        ..Filter::default()
     };
     let rows = engine.store().ledger(engine.tenant(), &filter).await?;
     print(engine, &rows, arguments.csv, out).await
@@ -40,8 +43,7 @@ pub(crate) async fn print(
     if out.json {
         return Ok(out.value(&rows)?);
     }
-    let now = engine.store().clock().await?;
-    let today = engine.catalog().local_calendar().await?.local_date(now.utc());
+    let lamps = lamps(engine).await?;
     let header: Vec<String> = ["number", "state", "enterprise", "unit", "due", "lamp"]
         .iter()
         .map(|name| out.text(&format!("ledger.{name}"), &json!({})))
@@ -55,7 +57,7 @@ pub(crate) async fn print(
             row.enterprise.clone().unwrap_or_default(),
             row.owner_unit.as_ref().map(ToString::to_string).unwrap_or_default(),
             row.legal_due.clone().unwrap_or_default(),
-            lamp(row, today, out),
+            lamp(row, &lamps, out),
         ]);
     }
     if csv {
@@ -77,22 +79,38 @@ fn inert(cell: &str) -> String {
     if formula { format!("'{cell}") } else { cell.to_owned() }
 }
 
-/// The lamp of a case: always a word, never stored, a range of dates.
-fn lamp(row: &LedgerRow, today: chrono::NaiveDate, out: &Output) -> String {
-    let day = row.legal_due.as_deref().and_then(|due| calendar::parse_date(due).ok());
-    let (key, days) = match day {
-        _ if row.at_rest => ("closed", 0),
-        Some(day) if row.overdue_enterprise => ("overdue", (today - day).num_days()),
-        Some(day) if day == today => ("today", 0),
-        Some(day) if (1..=7).contains(&(day - today).num_days()) => ("soon", 0),
-        Some(_) => ("normal", 0),
-        None => ("none", 0),
+/// The moments at which lamps change, today.
+pub(crate) async fn lamps(engine: &Engine) -> Result<Lamps, CliError> {
+    let now = engine.store().clock().await?;
+    let calendar = engine.catalog().local_calendar().await?;
+    let today = calendar.local_date(now.utc());
+    let ends = |day: NaiveDate| {
+        let next = day.succ_opt().unwrap_or(day);
+        Instant::new(calendar.instant(next, NaiveTime::MIN))
     };
-    out.text(&format!("lamp.{key}"), &json!({ "days": days }))
+    let soon = calendar.add_working_days(today, SOON_WORKING_DAYS).map_err(usage)?.date;
+    Ok(Lamps { now, tomorrow: ends(today), soon_until: ends(soon) })
+}
+
+/// A date is near within so many working days.
+const SOON_WORKING_DAYS: u32 = 5;
+
+/// The lamp of a case: always a word, never stored, a range of dates.
+fn lamp(row: &LedgerRow, lamps: &Lamps, out: &Output) -> String {
+    let lamp = serde_json::to_value(lamps.of(row)).unwrap_or_default();
+    let day_micros = 86_400_000_000;
+    let days = row.overdue_from.map_or(0, |from| (lamps.tomorrow.micros() - from.micros()) / day_micros);
+    out.text(&format!("lamp.{}", lamp.as_str().unwrap_or_default()), &json!({ "days": days }))
 }
 
 pub(crate) async fn owes(engine: &Engine, unit: Option<&str>, out: &mut Output) -> Result<(), CliError> {
-    let rows = engine.store().owes(engine.tenant(), unit, 1_000).await?;
+    let rows = engine
+        .store()
+        .owes(
+            engine.tenant(),
+            &OwedFilter { unit: unit.map(str::to_owned), limit: 1_000, ..OwedFilter::default() },
+        )
+        .await?;
     if out.json {
         return Ok(out.value(&rows)?);
     }
@@ -121,9 +139,10 @@ pub(crate) async fn standing(engine: &Engine, out: &mut Output) -> Result<(), Cl
     let rows = rows.collect();
     out.table(&[out.text("ledger.state", &json!({})), "n".to_owned()], rows)?;
     out.line("")?;
-    out.line(&out.text("standing.rungs", &json!({ "rungs": standing.rungs })))?;
-    let rows = standing
-        .by_rung
+    let counts = engine.store().rung_counts(engine.tenant()).await?;
+    let rungs: u64 = counts.iter().map(|row| row.count).sum();
+    out.line(&out.text("standing.rungs", &json!({ "rungs": rungs })))?;
+    let rows = counts
         .iter()
         .map(|row| vec![row.ladder.clone(), row.rung.clone(), row.result.clone(), row.count.to_string()]);
     let rows = rows.collect();

@@ -48,9 +48,8 @@ pub(super) fn directory(definition: &Definition, people: u8) -> Directory {
             kind: match field.column {
                 Some(Column::Enterprise) => UnitKind::Enterprise,
                 Some(Column::Area) => UnitKind::Township,
-                Some(Column::Sector | Column::Source | Column::Level | Column::Text) | None => {
-                    UnitKind::Department
-                }
+                Some(Column::Sector | Column::Source | Column::Level | Column::Department | Column::Text)
+                | None => UnitKind::Department,
             },
             area: None,
             sector: None,

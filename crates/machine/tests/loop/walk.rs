@@ -172,7 +172,7 @@ fn an_old_ledger_comes_in_where_it_says_it_stands() {
     assert_eq!(world.refused("admin", entry("rectifying")).code(), "BH0008");
     world.ok("admin", entry("rectifying").text("due_date", "2026-02-13")).tick();
     assert_eq!(world.on("main"), "rectifying");
-    assert!(project(&world.definition, world.state()).overdue_enterprise);
+    assert!(project(&world.definition, world.state()).progress.overdue(world.now).0);
     let mut world = World::new("2026-03-02 09:00");
     world.ok("admin", entry("to_reinspect").text("due_date", "2026-03-20")).tick();
     assert_eq!(world.on("main"), "to_reinspect");

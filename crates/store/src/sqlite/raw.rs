@@ -55,6 +55,7 @@ pub(super) async fn cases(
     put(rows(OBLIGATIONS).await?, |case, row| case.obligations.push(object(row)));
     put(rows(RUNGS).await?, |case, row| case.rungs.push(object(row)));
     put(rows(NOTICES).await?, |case, row| case.notices.push(object(row)));
+    put(rows(HISTORY).await?, |case, row| case.history.push(object(row)));
     put(rows(PERSONAL).await?, |case, row| case.personal.push(object(row)));
     Ok(cases)
 }
@@ -78,6 +79,7 @@ const ACTS: &str =
 const OBLIGATIONS: &str = of_cases!("*", "obligations", "case_id, deadline_no");
 const RUNGS: &str = of_cases!("*", "rungs", "case_id, act_version, rowid");
 const NOTICES: &str = of_cases!("*", "notices", "case_id, act_version, recipient");
+const HISTORY: &str = of_cases!("*", "history", "case_id, version");
 const PERSONAL: &str = of_cases!("*", "personal", "case_id, version, field");
 
 fn act(row: &SqliteRow) -> RawAct {

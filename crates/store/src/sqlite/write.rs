@@ -61,7 +61,7 @@ fn head_row(change: &Change) -> Value {
     let mut row = head_columns(&change.state, &change.projection);
     row["expected"] = json!(change.expected_version);
     row["workflow"] = json!(change.workflow);
-    row["last_hash"] = json!(change.acts.last().map(|act| &act.hash));
+    row["last_hash"] = json!(change.last_hash);
     row["state"] = json!(serde_json::to_string(&change.state).unwrap_or_default());
     row
 }
@@ -82,14 +82,15 @@ async fn write_heads(
         let won: Vec<String> = sqlx::query_scalar(
             "INSERT INTO cases (tenant_id, case_id, number, workflow, definition_hash, version, last_hash,
                 opened_at, last_at, main_state, at_rest, owner_unit, enterprise, area, sector, source, level,
-                search, legal_due, enterprise_breach, regulator_breach, overdue_enterprise, overdue_regulator,
-                provisional, wake_at, state)
+                search, department, legal_due, enterprise_breach, regulator_breach, paused, overdue_from,
+                enterprise_overdue_from, regulator_overdue_from, provisional, wake_at, state)
              SELECT $1, value->>'case_id', value->>'number', value->>'workflow', value->>'definition_hash',
                 value->>'version', value->>'last_hash', value->>'opened_at', value->>'last_at',
                 value->>'main_state', value->>'at_rest', value->>'owner_unit', value->>'enterprise',
                 value->>'area', value->>'sector', value->>'source', value->>'level', value->>'search',
-                value->>'legal_due', value->>'enterprise_breach', value->>'regulator_breach',
-                value->>'overdue_enterprise', value->>'overdue_regulator', value->>'provisional',
+                value->>'department', value->>'legal_due', value->>'enterprise_breach',
+                value->>'regulator_breach', value->>'paused', value->>'overdue_from',
+                value->>'enterprise_overdue_from', value->>'regulator_overdue_from', value->>'provisional',
                 value->>'wake_at', value->>'state'
              FROM json_each($2) WHERE true
              ON CONFLICT (tenant_id, case_id) DO NOTHING RETURNING case_id",
@@ -111,8 +112,10 @@ async fn write_heads(
                 search = new.value->>'search', legal_due = new.value->>'legal_due',
                 enterprise_breach = new.value->>'enterprise_breach',
                 regulator_breach = new.value->>'regulator_breach',
-                overdue_enterprise = new.value->>'overdue_enterprise',
-                overdue_regulator = new.value->>'overdue_regulator',
+                department = new.value->>'department', paused = new.value->>'paused',
+                overdue_from = new.value->>'overdue_from',
+                enterprise_overdue_from = new.value->>'enterprise_overdue_from',
+                regulator_overdue_from = new.value->>'regulator_overdue_from',
                 provisional = new.value->>'provisional', wake_at = new.value->>'wake_at',
                 state = new.value->>'state'
              FROM json_each($2) AS new
@@ -145,60 +148,12 @@ async fn write_rows(
             value->>'algorithm', value->>'body', value->>'hash' FROM json_each($2)",
     )
     .await?;
-    write_obligations(connection, tenant, won).await?;
-    write_rungs(connection, tenant, won).await?;
+    clear(connection, tenant, "obligations", won).await?;
+    close_history(connection, tenant, won).await?;
+    write_derived(connection, tenant, won).await?;
     write_notices(connection, tenant, won).await?;
     write_keys(connection, tenant, won).await?;
     write_personal(connection, tenant, won).await
-}
-
-async fn write_obligations(
-    connection: &mut SqliteConnection,
-    tenant: &TenantId,
-    won: &[&Change],
-) -> Result<(), StoreError> {
-    let cases: Vec<String> = won.iter().map(|change| change.state.case.to_string()).collect();
-    sqlx::query(
-        "DELETE FROM obligations WHERE tenant_id = $1 AND case_id IN (SELECT value FROM json_each($2))",
-    )
-    .bind(tenant.as_str())
-    .bind(json!(cases).to_string())
-    .execute(&mut *connection)
-    .await?;
-    let obligations: Vec<Value> = won.iter().flat_map(|change| obligation_rows(change)).collect();
-    insert(
-        connection,
-        tenant,
-        &obligations,
-        "INSERT INTO obligations (tenant_id, case_id, deadline_no, name, subject, owner_role, owner_unit,
-            due_day, due, breached, paused)
-         SELECT $1, value->>'case_id', value->>'deadline_no', value->>'name', value->>'subject',
-            value->>'owner_role', value->>'owner_unit', value->>'due_day', value->>'due', value->>'breached',
-            value->>'paused' FROM json_each($2)",
-    )
-    .await
-}
-
-async fn write_rungs(
-    connection: &mut SqliteConnection,
-    tenant: &TenantId,
-    won: &[&Change],
-) -> Result<(), StoreError> {
-    let rungs: Vec<Value> = won
-        .iter()
-        .flat_map(|change| change.rungs.iter().map(|rung| with_case(change, json!(rung))))
-        .collect();
-    insert(
-        connection,
-        tenant,
-        &rungs,
-        "INSERT INTO rungs (tenant_id, case_id, deadline_no, revision, ladder, rung, repeat, act_version,
-            result, measure, due_at, recorded_at)
-         SELECT $1, value->>'case_id', value->>'deadline_no', value->>'revision', value->>'ladder',
-            value->>'rung', value->>'repeat', value->>'act_version', value->>'result', value->>'measure',
-            value->>'due_at', value->>'recorded_at' FROM json_each($2)",
-    )
-    .await
 }
 
 async fn write_notices(
@@ -257,6 +212,130 @@ async fn write_personal(
     .await
 }
 
+/// Rows that follow from the acts.
+async fn write_derived(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    won: &[&Change],
+) -> Result<(), StoreError> {
+    let owed = |change: &Change| -> Vec<Value> {
+        change.projection.obligations.iter().map(|owed| obligation_row(change.state.case, owed)).collect()
+    };
+    let obligations: Vec<Value> = won.iter().flat_map(|change| owed(change)).collect();
+    let rungs = won.iter().flat_map(|change| change.rungs.iter().map(|rung| with_case(change, json!(rung))));
+    let rungs: Vec<Value> = rungs.collect();
+    let history = won.iter().flat_map(|change| change.history.iter().map(|row| row.row(change.state.case)));
+    let history: Vec<Value> = history.collect();
+    insert(
+        connection,
+        tenant,
+        &obligations,
+        "INSERT INTO obligations (tenant_id, case_id, deadline_no, name, subject, owner_role, owner_unit,
+            due_day, due, breached, paused)
+         SELECT $1, value->>'case_id', value->>'deadline_no', value->>'name', value->>'subject',
+            value->>'owner_role', value->>'owner_unit', value->>'due_day', value->>'due', value->>'breached',
+            value->>'paused' FROM json_each($2)",
+    )
+    .await?;
+    insert(
+        connection,
+        tenant,
+        &rungs,
+        "INSERT INTO rungs (tenant_id, case_id, deadline_no, revision, ladder, rung, repeat, act_version,
+            result, measure, due_at, recorded_at)
+         SELECT $1, value->>'case_id', value->>'deadline_no', value->>'revision', value->>'ladder',
+            value->>'rung', value->>'repeat', value->>'act_version', value->>'result', value->>'measure',
+            value->>'due_at', value->>'recorded_at' FROM json_each($2)",
+    )
+    .await?;
+    insert(
+        connection,
+        tenant,
+        &history,
+        "INSERT INTO history (tenant_id, case_id, version, from_at, to_at, stage, outcome, department,
+            dispatched_at, legal_breach_at, met_in_time, enterprise_overdue_from, enterprise_unit,
+            regulator_overdue_from, regulator_unit, late_extensions, supplementary)
+         SELECT $1, value->>'case_id', value->>'version', value->>'from_at', value->>'to_at',
+            value->>'stage', value->>'outcome', value->>'department', value->>'dispatched_at',
+            value->>'legal_breach_at', value->>'met_in_time', value->>'enterprise_overdue_from',
+            value->>'enterprise_unit', value->>'regulator_overdue_from', value->>'regulator_unit',
+            value->>'late_extensions', value->>'supplementary' FROM json_each($2)",
+    )
+    .await
+}
+
+/// Ends what held of a case until now, where something else holds from this change on.
+async fn close_history(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    won: &[&Change],
+) -> Result<(), StoreError> {
+    let ends = won.iter().filter(|change| change.expected_version > 0);
+    let ends = ends.filter_map(|change| Some((change, change.history.first()?)));
+    let ends: Vec<Value> =
+        ends.map(|(change, row)| json!({ "case_id": change.state.case, "at": row.from.micros() })).collect();
+    if ends.is_empty() {
+        return Ok(());
+    }
+    let statement = "UPDATE history SET to_at = ended.value->>'at' FROM json_each($2) AS ended
+        WHERE history.tenant_id = $1 AND history.case_id = ended.value->>'case_id' AND history.to_at IS NULL";
+    let done = sqlx::query(statement)
+        .bind(tenant.as_str())
+        .bind(json!(ends).to_string())
+        .execute(connection)
+        .await?;
+    match done.rows_affected() {
+        actual if actual == ends.len() as u64 => Ok(()),
+        actual => Err(StoreError::RowsAffected { statement, expected: ends.len() as u64, actual }),
+    }
+}
+
+/// Removes the rows of some cases from a table.
+async fn clear(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    table: &'static str,
+    won: &[&Change],
+) -> Result<(), StoreError> {
+    let cases: Vec<String> = won.iter().map(|change| change.state.case.to_string()).collect();
+    let statement =
+        format!("DELETE FROM {table} WHERE tenant_id = $1 AND case_id IN (SELECT value FROM json_each($2))");
+    sqlx::query(sqlx::AssertSqlSafe(statement))
+        .bind(tenant.as_str())
+        .bind(json!(cases).to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Writes head and derived rows of one case anew, unless it moved meanwhile.
+pub(super) async fn rebuild(
+    pool: &SqlitePool,
+    tenant: &TenantId,
+    change: &Change,
+) -> Result<Outcome, StoreError> {
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let last: Option<i64> =
+        sqlx::query_scalar("SELECT max(version) FROM acts WHERE tenant_id = $1 AND case_id = $2")
+            .bind(tenant.as_str())
+            .bind(change.state.case.to_string())
+            .fetch_one(&mut *transaction)
+            .await?;
+    if last != Some(i64::from(change.state.version)) {
+        return Ok(Outcome::Conflict);
+    }
+    for table in ["cases", "obligations", "rungs", "history"] {
+        clear(&mut transaction, tenant, table, &[change]).await?;
+    }
+    let opening = Change { expected_version: 0, ..change.clone() };
+    if write_heads(&mut transaction, tenant, std::slice::from_ref(&opening)).await?.len() != 1 {
+        return Ok(Outcome::Conflict);
+    }
+    write_derived(&mut transaction, tenant, &[&opening]).await?;
+    transaction.commit().await?;
+    Ok(Outcome::Committed)
+}
+
 /// Inserts rows and checks that every one of them arrived.
 async fn insert(
     connection: &mut SqliteConnection,
@@ -283,10 +362,6 @@ async fn insert(
 fn with_case(change: &Change, mut row: Value) -> Value {
     row["case_id"] = json!(change.state.case);
     row
-}
-
-fn obligation_rows(change: &Change) -> Vec<Value> {
-    change.projection.obligations.iter().map(|owed| obligation_row(change.state.case, owed)).collect()
 }
 
 fn key_row(change: &Change) -> Option<Value> {

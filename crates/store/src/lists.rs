@@ -1,0 +1,384 @@
+//! What lists are asked and what they answer.
+
+use std::collections::BTreeMap;
+
+use machine::Instant;
+use machine::file::{Outcome, Stage};
+use machine::project::Progress;
+use machine::value::{CaseId, Name, UnitId};
+use serde::{Deserialize, Serialize};
+
+/// Counting stops here: what lies beyond is "more than ten thousand".
+pub const COUNT_MAX: u64 = 10_000;
+
+/// A line of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LedgerRow {
+    /// The case.
+    pub case_id: CaseId,
+    /// Its number.
+    pub number: String,
+    /// Its workflow.
+    pub workflow: Name,
+    /// Digest of its definition.
+    pub definition_hash: String,
+    /// State of the main track.
+    pub main_state: Name,
+    /// Nothing is owed.
+    pub at_rest: bool,
+    /// Its legal clock stands still.
+    pub paused: bool,
+    /// Who owes the next step.
+    pub owner_unit: Option<UnitId>,
+    /// The enterprise.
+    pub enterprise: Option<String>,
+    /// The township.
+    pub area: Option<String>,
+    /// The sector.
+    pub sector: Option<String>,
+    /// The source.
+    pub source: Option<String>,
+    /// The level.
+    pub level: Option<String>,
+    /// The competent department.
+    pub department: Option<String>,
+    /// The legal date or moment.
+    pub legal_due: Option<String>,
+    /// From when on it is overdue unless it moves.
+    pub overdue_from: Option<Instant>,
+    /// From when on by the enterprise.
+    pub enterprise_overdue_from: Option<Instant>,
+    /// From when on by the regulator.
+    pub regulator_overdue_from: Option<Instant>,
+    /// Ever overdue by the enterprise.
+    pub enterprise_breach: bool,
+    /// Ever overdue by the regulator.
+    pub regulator_breach: bool,
+    /// Counted beyond the published calendar.
+    pub provisional: bool,
+    /// Version.
+    pub version: u32,
+}
+
+/// A lamp: a word for where today lies in a range of dates. Never stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lamp {
+    /// A date has passed, whoever owes it.
+    Overdue,
+    /// Due today.
+    Today,
+    /// Due within a few working days.
+    Soon,
+    /// Due later.
+    Normal,
+    /// The clock stands still.
+    Paused,
+    /// No clock runs.
+    None,
+    /// Ended.
+    Closed,
+}
+
+/// The moments lamps change at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lamps {
+    /// Now.
+    pub now: Instant,
+    /// When today ends.
+    pub tomorrow: Instant,
+    /// When the last day ends that is near.
+    pub soon_until: Instant,
+}
+
+impl Lamps {
+    /// The lamp of a case.
+    pub fn of(&self, row: &LedgerRow) -> Lamp {
+        match row.overdue_from {
+            _ if row.at_rest => Lamp::Closed,
+            Some(from) if from <= self.now => Lamp::Overdue,
+            _ if row.paused => Lamp::Paused,
+            None => Lamp::None,
+            Some(from) if from <= self.tomorrow => Lamp::Today,
+            Some(from) if from <= self.soon_until => Lamp::Soon,
+            Some(_) => Lamp::Normal,
+        }
+    }
+}
+
+/// Whose overdue flag (I9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OverdueBy {
+    /// The enterprise's.
+    Enterprise,
+    /// The regulator's.
+    Regulator,
+}
+
+/// What the ledger is filtered by. Empty means all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// State of the main track.
+    pub state: Option<String>,
+    /// Unit that owes the next step.
+    pub unit: Option<String>,
+    /// Competent department.
+    pub department: Option<String>,
+    /// Township.
+    pub area: Option<String>,
+    /// Sector.
+    pub sector: Option<String>,
+    /// Source.
+    pub source: Option<String>,
+    /// A lamp, and the moments it stands for.
+    pub lamp: Option<(Lamp, Lamps)>,
+    /// Overdue by one side, now.
+    pub overdue_by: Option<(OverdueBy, Instant)>,
+    /// Legal date from this day…
+    pub due_from: Option<String>,
+    /// …to this day.
+    pub due_to: Option<String>,
+    /// Text, taken literally.
+    pub text: Option<String>,
+    /// After this line (keyset paging).
+    pub after: Option<LedgerKey>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Where a line stands in the ledger: the most overdue first, then by number.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LedgerKey {
+    /// From when on it is overdue, in microseconds; the largest number when never.
+    pub overdue_from: i64,
+    /// Its number.
+    pub number: String,
+}
+
+impl LedgerKey {
+    /// The place of a line.
+    pub fn of(row: &LedgerRow) -> LedgerKey {
+        LedgerKey {
+            overdue_from: row.overdue_from.map_or(i64::MAX, Instant::micros),
+            number: row.number.clone(),
+        }
+    }
+}
+
+impl std::fmt::Display for LedgerKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.overdue_from {
+            i64::MAX => write!(f, "-/{}", self.number),
+            from => write!(f, "{from}/{}", self.number),
+        }
+    }
+}
+
+impl std::str::FromStr for LedgerKey {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (from, number) = text.split_once('/').ok_or(())?;
+        let overdue_from = if from == "-" { i64::MAX } else { from.parse().map_err(drop)? };
+        Ok(LedgerKey { overdue_from, number: number.to_owned() })
+    }
+}
+
+/// An open duty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OwedRow {
+    /// Number of the case.
+    pub number: String,
+    /// The case.
+    pub case_id: CaseId,
+    /// Digest of its definition.
+    pub definition_hash: String,
+    /// Number of the clock.
+    pub deadline_no: u32,
+    /// The clock.
+    pub name: Name,
+    /// What it belongs to.
+    pub subject: String,
+    /// Owing role.
+    pub owner_role: Name,
+    /// Owing unit.
+    pub owner_unit: Option<String>,
+    /// The day it is due.
+    pub due_day: String,
+    /// The day or moment it is due.
+    pub due: String,
+    /// The date has passed.
+    pub breached: bool,
+    /// The clock is stopped.
+    pub paused: bool,
+}
+
+/// What duties are filtered by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwedFilter {
+    /// Owing unit.
+    pub unit: Option<String>,
+    /// Owing role.
+    pub role: Option<String>,
+    /// Any of these roles, in these units where the duty names one: the posts of a person.
+    pub posts: Option<Vec<(String, UnitId)>>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// How the enforcement of deadlines stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    /// Cases.
+    pub cases: u64,
+    /// Cases by state of the main track.
+    pub by_state: BTreeMap<Name, u64>,
+    /// The next moment anything is due.
+    pub next_wake: Option<Instant>,
+    /// Cases due and not yet swept.
+    pub waiting: u64,
+    /// How long the oldest of them has waited, in milliseconds.
+    pub oldest_waiting_ms: Option<i64>,
+    /// Rungs the lateness was taken from: the newest that fired.
+    pub fired: u64,
+    /// Largest lateness among them (fired − due), in milliseconds.
+    pub lateness_max_ms: Option<i64>,
+    /// Half of them were no later than this, in milliseconds.
+    pub lateness_p50_ms: Option<i64>,
+    /// Notices not yet delivered.
+    pub undelivered: u64,
+    /// Cases with an open date counted beyond the published calendar.
+    pub provisional: u64,
+}
+
+/// How often a rung came to a result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RungCount {
+    /// The ladder.
+    pub ladder: Name,
+    /// The rung.
+    pub rung: Name,
+    /// What became of it.
+    pub result: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// What a case counted as, from when to when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryRow {
+    /// The act from which on it holds.
+    pub version: u32,
+    /// When that was.
+    pub from: Instant,
+    /// Until when; open for the newest.
+    pub to: Option<Instant>,
+    /// What a circular counts.
+    pub progress: Progress,
+}
+
+impl HistoryRow {
+    /// The row: what a commit writes and `verify` compares.
+    pub fn row(&self, case: CaseId) -> serde_json::Value {
+        let Progress {
+            stage,
+            outcome,
+            department,
+            dispatched_at,
+            legal_breach_at,
+            met_in_time,
+            enterprise,
+            regulator,
+            late_extensions,
+            supplementary,
+        } = &self.progress;
+        let unit = |owing: &Option<machine::project::Owing>| owing.as_ref().and_then(|o| o.unit.clone());
+        let from = |owing: &Option<machine::project::Owing>| owing.as_ref().map(|o| o.from.micros());
+        serde_json::json!({
+            "case_id": case,
+            "version": self.version,
+            "from_at": self.from.micros(),
+            "to_at": self.to.map(Instant::micros),
+            "stage": stage,
+            "outcome": outcome,
+            "department": department,
+            "dispatched_at": dispatched_at.map(Instant::micros),
+            "legal_breach_at": legal_breach_at.map(Instant::micros),
+            "met_in_time": met_in_time,
+            "enterprise_overdue_from": from(enterprise),
+            "enterprise_unit": unit(enterprise),
+            "regulator_overdue_from": from(regulator),
+            "regulator_unit": unit(regulator),
+            "late_extensions": late_extensions,
+            "supplementary": supplementary,
+        })
+    }
+}
+
+/// How many cases stood where, at a moment. The parts of the identity found = pending + listed + the
+/// other ends (I8).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageCount {
+    /// Where they stood.
+    pub stage: Stage,
+    /// How they had ended.
+    pub outcome: Option<Outcome>,
+    /// How many.
+    pub count: u64,
+}
+
+/// A department's progress at a moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DepartmentProgress {
+    /// The department.
+    pub department: Option<String>,
+    /// Cases found.
+    pub found: u64,
+    /// With an order.
+    pub dispatched: u64,
+    /// Their legal date had come; less shut down, transferred and annulled.
+    pub due: u64,
+    /// Of those: reported complete in time and accepted on that report.
+    pub on_time: u64,
+    /// Of those: closed out through re-inspection, in time or not.
+    pub closed: u64,
+    /// Their legal date had come, and they were shut down, transferred or annulled.
+    pub left_out: u64,
+    /// Overdue by the enterprise.
+    pub overdue_enterprise: u64,
+    /// Overdue by the regulator.
+    pub overdue_regulator: u64,
+    /// Extensions granted within five working days of the date they moved.
+    pub late_extensions: u64,
+    /// Downgraded after the dispatch.
+    pub downgraded: u64,
+    /// Supplementary dates set.
+    pub supplementary: u64,
+}
+
+/// A case that was overdue at a moment, and by whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OverdueRow {
+    /// Whose flag.
+    pub by: OverdueBy,
+    /// The unit that owed it.
+    pub unit: Option<String>,
+    /// Number of the case.
+    pub number: String,
+    /// Overdue from this moment on.
+    pub from: Instant,
+}
+
+/// What a circular is drawn up from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Roundup {
+    /// Cases by stage and outcome.
+    pub stages: Vec<StageCount>,
+    /// Each department's progress.
+    pub departments: Vec<DepartmentProgress>,
+    /// What was overdue, by side and unit, the longest first.
+    pub overdue: Vec<OverdueRow>,
+    /// More was overdue than is listed.
+    pub overdue_cut: bool,
+}

@@ -1,0 +1,309 @@
+//! Lists. Every statement here walks an index from where it begins; a test reads the plans.
+
+use machine::Instant;
+use machine::value::{TenantId, UnitId};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+use super::{ROWS_MAX, bad, case_id, instant};
+use crate::{
+    COUNT_MAX, DepartmentProgress, Filter, Lamp, LedgerRow, OverdueBy, OverdueRow, OwedFilter, OwedRow,
+    Roundup, RungCount, StageCount, Standing, StoreError,
+};
+
+type Query<'a> = QueryBuilder<Sqlite>;
+
+/// Lateness is taken from so many of the newest rungs.
+const FIRED_MAX: i64 = 10_000;
+/// Overdue cases listed in one circular.
+const OVERDUE_MAX: usize = 10_000;
+
+const LEDGER_COLUMNS: &str =
+    "case_id, number, workflow, definition_hash, main_state, at_rest, paused, owner_unit,
+    enterprise, area, sector, source, level, department, legal_due, overdue_from, enterprise_overdue_from,
+    regulator_overdue_from, enterprise_breach, regulator_breach, provisional, version";
+
+/// `FROM cases WHERE …` of a filter.
+fn ledger_query(columns: &str, tenant: &TenantId, filter: &Filter) -> Query<'static> {
+    let mut query = Query::new(format!("SELECT {columns} FROM cases WHERE tenant_id = "));
+    query.push_bind(tenant.as_str().to_owned());
+    let texts = [
+        ("main_state = ", &filter.state),
+        ("owner_unit = ", &filter.unit),
+        ("department = ", &filter.department),
+        ("area = ", &filter.area),
+        ("sector = ", &filter.sector),
+        ("source = ", &filter.source),
+        ("legal_due >= ", &filter.due_from),
+        // A moment of the day begins with its date.
+        ("substr(legal_due, 1, 10) <= ", &filter.due_to),
+    ];
+    for (condition, value) in texts {
+        if let Some(value) = value {
+            query.push(" AND ").push(condition).push_bind(value.clone());
+        }
+    }
+    if let Some((lamp, lamps)) = &filter.lamp {
+        let never = i64::MAX;
+        let (now, tomorrow, soon) = (lamps.now.micros(), lamps.tomorrow.micros(), lamps.soon_until.micros());
+        let (condition, after, until) = match lamp {
+            Lamp::Closed => ("at_rest = 1", i64::MIN, never),
+            Lamp::Overdue => ("at_rest = 0", i64::MIN, now),
+            Lamp::Paused => ("at_rest = 0 AND paused = 1", now, never),
+            Lamp::None => ("at_rest = 0 AND paused = 0", never - 1, never),
+            Lamp::Today => ("at_rest = 0 AND paused = 0", now, tomorrow),
+            Lamp::Soon => ("at_rest = 0 AND paused = 0", tomorrow, soon),
+            Lamp::Normal => ("at_rest = 0 AND paused = 0", soon, never - 1),
+        };
+        query.push(" AND ").push(condition).push(" AND overdue_from > ").push_bind(after);
+        query.push(" AND overdue_from <= ").push_bind(until);
+    }
+    if let Some((by, now)) = &filter.overdue_by {
+        let column = match by {
+            OverdueBy::Enterprise => "enterprise_overdue_from",
+            OverdueBy::Regulator => "regulator_overdue_from",
+        };
+        // No side is overdue before the case is, so the walk ends early.
+        query.push(" AND overdue_from <= ").push_bind(now.micros());
+        query.push(" AND ").push(column).push(" <= ").push_bind(now.micros());
+    }
+    if let Some(text) = &filter.text {
+        query.push(" AND (instr(search, ").push_bind(text.clone());
+        query.push(") > 0 OR instr(number, ").push_bind(text.clone()).push(") > 0)");
+    }
+    if let Some(after) = &filter.after {
+        query.push(" AND (overdue_from, number) > (").push_bind(after.overdue_from);
+        query.push(", ").push_bind(after.number.clone()).push(")");
+    }
+    query
+}
+
+pub(super) async fn ledger(
+    pool: &SqlitePool,
+    tenant: &TenantId,
+    filter: &Filter,
+) -> Result<Vec<LedgerRow>, StoreError> {
+    let mut query = ledger_query(LEDGER_COLUMNS, tenant, filter);
+    query.push(" ORDER BY overdue_from, number LIMIT ");
+    query.push_bind(i64::from(filter.limit.clamp(1, ROWS_MAX)));
+    query.build().fetch_all(pool).await?.iter().map(ledger_row).collect()
+}
+
+pub(super) async fn ledger_count(
+    pool: &SqlitePool,
+    tenant: &TenantId,
+    filter: &Filter,
+) -> Result<u64, StoreError> {
+    let mut query = ledger_query("1", tenant, filter);
+    query.push(" LIMIT ").push_bind(i64::try_from(COUNT_MAX + 1).unwrap_or(i64::MAX));
+    Ok(query.build().fetch_all(pool).await?.len() as u64)
+}
+
+fn ledger_row(row: &SqliteRow) -> Result<LedgerRow, StoreError> {
+    let id: String = row.get("case_id");
+    let moment = |column: &str| row.get::<Option<i64>, _>(column).map(instant).transpose();
+    let overdue_from: i64 = row.get("overdue_from");
+    Ok(LedgerRow {
+        case_id: case_id(&id)?,
+        number: row.get("number"),
+        workflow: row.get("workflow"),
+        definition_hash: row.get("definition_hash"),
+        main_state: row.get("main_state"),
+        at_rest: row.get("at_rest"),
+        paused: row.get("paused"),
+        owner_unit: row.get::<Option<String>, _>("owner_unit").map(UnitId),
+        enterprise: row.get("enterprise"),
+        area: row.get("area"),
+        sector: row.get("sector"),
+        source: row.get("source"),
+        level: row.get("level"),
+        department: row.get("department"),
+        legal_due: row.get("legal_due"),
+        overdue_from: (overdue_from < i64::MAX).then(|| instant(overdue_from)).transpose()?,
+        enterprise_overdue_from: moment("enterprise_overdue_from")?,
+        regulator_overdue_from: moment("regulator_overdue_from")?,
+        enterprise_breach: row.get("enterprise_breach"),
+        regulator_breach: row.get("regulator_breach"),
+        provisional: row.get("provisional"),
+        version: u32::try_from(row.get::<i64, _>("version"))
+            .map_err(|error| bad("cases", "version", &id, error))?,
+    })
+}
+
+fn owes_query(tenant: &TenantId, filter: &OwedFilter) -> Query<'static> {
+    let mut query = Query::new(
+        "SELECT c.number, o.case_id, c.definition_hash, o.deadline_no, o.name, o.subject, o.owner_role,
+            o.owner_unit, o.due_day, o.due, o.breached, o.paused
+         FROM obligations o JOIN cases c ON c.tenant_id = o.tenant_id AND c.case_id = o.case_id
+         WHERE o.tenant_id = ",
+    );
+    query.push_bind(tenant.as_str().to_owned());
+    if let Some(unit) = &filter.unit {
+        query.push(" AND o.owner_unit = ").push_bind(unit.clone());
+    }
+    if let Some(role) = &filter.role {
+        query.push(" AND o.owner_role = ").push_bind(role.clone());
+    }
+    if let Some(posts) = &filter.posts {
+        query.push(" AND o.owner_role IN (SELECT value->>0 FROM json_each(");
+        query.push_bind(serde_json::json!(posts).to_string());
+        query.push(")) AND (o.owner_unit IS NULL OR (o.owner_role, o.owner_unit) IN (SELECT value->>0, value->>1 FROM json_each(");
+        query.push_bind(serde_json::json!(posts).to_string()).push(")))");
+    }
+    query.push(" ORDER BY o.due_day, o.case_id, o.deadline_no LIMIT ");
+    query.push_bind(i64::from(filter.limit.clamp(1, ROWS_MAX)));
+    query
+}
+
+pub(super) async fn owes(
+    pool: &SqlitePool,
+    tenant: &TenantId,
+    filter: &OwedFilter,
+) -> Result<Vec<OwedRow>, StoreError> {
+    let rows = owes_query(tenant, filter).build().fetch_all(pool).await?;
+    let row = |row: &SqliteRow| {
+        let id: String = row.get(1);
+        Ok(OwedRow {
+            number: row.get(0),
+            case_id: case_id(&id)?,
+            definition_hash: row.get(2),
+            deadline_no: u32::try_from(row.get::<i64, _>(3))
+                .map_err(|error| bad("obligations", "deadline_no", &id, error))?,
+            name: row.get(4),
+            subject: row.get(5),
+            owner_role: row.get(6),
+            owner_unit: row.get(7),
+            due_day: row.get(8),
+            due: row.get(9),
+            breached: row.get(10),
+            paused: row.get(11),
+        })
+    };
+    rows.iter().map(row).collect()
+}
+
+const STATES: &str =
+    "SELECT main_state, count(*) FROM cases WHERE tenant_id = $1 GROUP BY main_state ORDER BY main_state";
+const COUNTS: &str = "SELECT (SELECT min(wake_at) FROM cases WHERE tenant_id = $1 AND wake_at IS NOT NULL),
+    (SELECT count(*) FROM cases WHERE tenant_id = $1 AND wake_at <= $2),
+    (SELECT count(*) FROM notices WHERE tenant_id = $1 AND delivery_id IS NULL),
+    (SELECT count(*) FROM cases WHERE tenant_id = $1 AND provisional = 1)";
+const LATENESS: &str = "SELECT recorded_at - due_at FROM
+    (SELECT recorded_at, due_at FROM rungs WHERE tenant_id = $1 AND result = 'fired'
+     ORDER BY recorded_at DESC LIMIT $2) ORDER BY 1";
+
+pub(super) async fn standing(
+    pool: &SqlitePool,
+    tenant: &TenantId,
+    now: Instant,
+) -> Result<Standing, StoreError> {
+    let counts = sqlx::query(COUNTS).bind(tenant.as_str()).bind(now.micros()).fetch_one(pool).await?;
+    let by_state = sqlx::query(STATES).bind(tenant.as_str()).fetch_all(pool).await?;
+    let by_state = by_state.into_iter().map(|row| (row.get(0), row.get::<i64, _>(1).unsigned_abs()));
+    let by_state: std::collections::BTreeMap<_, _> = by_state.collect();
+    let lateness: Vec<i64> =
+        sqlx::query_scalar(LATENESS).bind(tenant.as_str()).bind(FIRED_MAX).fetch_all(pool).await?;
+    let count = |index: usize| counts.get::<i64, _>(index).unsigned_abs();
+    let next_wake = counts.get::<Option<i64>, _>(0);
+    let waited = next_wake.map(|wake| (now.micros() - wake) / 1_000).filter(|_| count(1) > 0);
+    Ok(Standing {
+        cases: by_state.values().sum(),
+        by_state,
+        next_wake: next_wake.map(instant).transpose()?,
+        waiting: count(1),
+        oldest_waiting_ms: waited,
+        fired: lateness.len() as u64,
+        lateness_max_ms: lateness.last().map(|micros| micros / 1_000),
+        lateness_p50_ms: lateness.get(lateness.len().saturating_sub(1) / 2).map(|micros| micros / 1_000),
+        undelivered: count(2),
+        provisional: count(3),
+    })
+}
+
+pub(super) async fn rung_counts(pool: &SqlitePool, tenant: &TenantId) -> Result<Vec<RungCount>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT ladder, rung, result, count(*) FROM rungs WHERE tenant_id = $1
+         GROUP BY ladder, rung, result ORDER BY ladder, rung, result",
+    )
+    .bind(tenant.as_str())
+    .fetch_all(pool)
+    .await?;
+    let rows = rows.into_iter().map(|row| RungCount {
+        ladder: row.get(0),
+        rung: row.get(1),
+        result: row.get(2),
+        count: row.get::<i64, _>(3).unsigned_abs(),
+    });
+    Ok(rows.collect())
+}
+
+/// The rows that held at `$2`.
+const HELD: &str = "tenant_id = $1 AND from_at <= $2 AND (to_at IS NULL OR to_at > $2)";
+
+pub(super) async fn roundup(
+    pool: &SqlitePool,
+    tenant: &TenantId,
+    at: Instant,
+    day_end: Instant,
+) -> Result<Roundup, StoreError> {
+    let held = |statement: String| {
+        sqlx::query(sqlx::AssertSqlSafe(statement)).bind(tenant.as_str().to_owned()).bind(at.micros())
+    };
+    let stages = held(format!(
+        "SELECT json_object('stage', stage, 'outcome', outcome, 'count', count(*)) FROM history
+         WHERE {HELD} GROUP BY stage, outcome ORDER BY stage, outcome"
+    ));
+    let stages = stages.fetch_all(pool).await?.into_iter().map(|row| stage_count(row.get(0)));
+    let departments = held(format!(
+        "SELECT department, count(*),
+            sum(dispatched_at IS NOT NULL),
+            sum(due AND NOT gone), sum(due AND NOT gone AND met_in_time AND stage = 'accepted'),
+            sum(due AND NOT gone AND outcome IS 'rectified'), sum(due AND gone),
+            sum(coalesce(enterprise_overdue_from <= $2, 0)), sum(coalesce(regulator_overdue_from <= $2, 0)),
+            sum(late_extensions), sum(outcome IS 'downgraded' AND dispatched_at IS NOT NULL),
+            sum(supplementary)
+         FROM (SELECT *, coalesce(legal_breach_at <= $3, 0) AS due,
+                coalesce(outcome IN ('shut_down', 'transferred', 'annulled'), 0) AS gone
+             FROM history WHERE {HELD})
+         GROUP BY department ORDER BY department"
+    ));
+    let departments = departments.bind(day_end.micros()).fetch_all(pool).await?;
+    let departments = departments.into_iter().map(|row| {
+        let count = |index: usize| row.get::<i64, _>(index).unsigned_abs();
+        DepartmentProgress {
+            department: row.get(0),
+            found: count(1),
+            dispatched: count(2),
+            due: count(3),
+            on_time: count(4),
+            closed: count(5),
+            left_out: count(6),
+            overdue_enterprise: count(7),
+            overdue_regulator: count(8),
+            late_extensions: count(9),
+            downgraded: count(10),
+            supplementary: count(11),
+        }
+    });
+    let departments = departments.collect();
+    let mut overdue = Vec::new();
+    for (by, side) in [(OverdueBy::Enterprise, "enterprise"), (OverdueBy::Regulator, "regulator")] {
+        let rows = held(format!(
+            "SELECT h.unit, c.number, h.since FROM (SELECT case_id, {side}_unit AS unit,
+                {side}_overdue_from AS since FROM history WHERE {HELD} AND {side}_overdue_from <= $2) h
+             JOIN cases c ON c.tenant_id = $1 AND c.case_id = h.case_id
+             ORDER BY h.unit, h.since, c.number LIMIT $3"
+        ));
+        let rows = rows.bind(i64::try_from(OVERDUE_MAX).unwrap_or(i64::MAX) + 1).fetch_all(pool).await?;
+        for row in rows {
+            overdue.push(OverdueRow { by, unit: row.get(0), number: row.get(1), from: instant(row.get(2))? });
+        }
+    }
+    let overdue_cut = overdue.len() > OVERDUE_MAX;
+    overdue.truncate(OVERDUE_MAX);
+    Ok(Roundup { stages: stages.collect::<Result<_, _>>()?, departments, overdue, overdue_cut })
+}
+
+fn stage_count(text: &str) -> Result<StageCount, StoreError> {
+    serde_json::from_str(text).map_err(|error| bad("history", "stage, outcome", text, error))
+}
