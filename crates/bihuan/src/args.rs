@@ -107,6 +107,18 @@ pub(crate) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// One document over several cases: all of them, or none
+    #[command(after_help = "Example: bihuan order dispatch --as clerk-lin --field order_no=1号 \\
+    --case YH-2026-000001,due_date=2026-12-18 --case YH-2026-000002,due_date=2026-12-31")]
+    Order {
+        /// The act
+        act_name: String,
+        /// A case, and fields of its own: number,name=value
+        #[arg(long = "case", value_name = "NUMBER[,NAME=VALUE]", required = true)]
+        cases: Vec<String>,
+        #[command(flatten)]
+        act: ActArguments,
+    },
     /// What a person may do with a case now
     Next {
         /// Its number

@@ -42,6 +42,7 @@ async fn with_engine(engine: &Engine, command: &Command, out: &mut Output) -> Re
         Command::Act { case, act_name, act, expect, dry_run } => {
             write::perform(engine, case, act_name, act, *expect, *dry_run, out).await
         }
+        Command::Order { act_name, cases, act } => write::order(engine, act_name, cases, act, out).await,
         Command::Next { case, actor } => show::next(engine, case, actor, out).await,
         Command::Show { case } => show::case(engine, case, out).await,
         Command::Comment { case, text, who } => {

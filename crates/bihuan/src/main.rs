@@ -35,14 +35,19 @@ impl CliError {
     /// Stable: 1 failure, 2 bad usage, 3 refused, 4 findings in a file, 5 verification failed.
     fn exit_code(&self) -> u8 {
         match self {
-            CliError::Engine(engine::EngineError::Refused(_) | engine::EngineError::KeyReused) => 3,
+            CliError::Engine(
+                engine::EngineError::Refused(_)
+                | engine::EngineError::RefusedIn { .. }
+                | engine::EngineError::KeyReused,
+            ) => 3,
             CliError::Engine(engine::EngineError::Findings(_)) | CliError::Findings => 4,
             CliError::Faults => 5,
             CliError::Usage(_)
             | CliError::Engine(
                 engine::EngineError::NoCase(_)
                 | engine::EngineError::NoWorkflow(_)
-                | engine::EngineError::KeyBad,
+                | engine::EngineError::KeyBad
+                | engine::EngineError::GroupBad,
             )
             | CliError::Store(store::StoreError::Unfit(_)) => 2,
             CliError::Engine(_) | CliError::Store(_) | CliError::Write(_) => 1,

@@ -65,6 +65,9 @@ impl Output {
     pub(crate) fn error(&mut self, error: &CliError) {
         let text = match error {
             CliError::Engine(EngineError::Refused(refusal)) => text::refusal(self.language, refusal),
+            CliError::Engine(EngineError::RefusedIn { number, refusal }) => {
+                format!("{number}: {}", text::refusal(self.language, refusal))
+            }
             CliError::Engine(EngineError::Findings(findings)) => {
                 let lines = findings.iter().map(|f| format!("{} {}: {}", f.code, f.path, f.message));
                 lines.collect::<Vec<_>>().join("\n")

@@ -4,19 +4,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use calendar::Calendar;
-use machine::act::{canonical, digest_hex};
 use machine::value::TenantId;
 use machine::{Command, Directory, Facts, Instant, Refusal};
 use store::{Change, Known, Outcome, Read, RefusalRow, Store, StoreError};
 use tokio::sync::mpsc;
 
 use crate::change::change;
-use crate::{Catalog, EngineError, Receipt, Request, Waiting};
+use crate::{Catalog, EngineError, Other, Receipt, Request, Waiting, is_alone};
 
 /// Commands in one transaction.
 const BATCH_MAX: usize = 256;
 /// How often a command is decided anew when others were first.
-const ATTEMPTS_MAX: u32 = 8;
+pub(crate) const ATTEMPTS_MAX: u32 = 8;
 
 /// Runs until every [`crate::Engine`] is gone.
 pub(crate) async fn run(
@@ -47,16 +46,21 @@ pub(crate) async fn run(
     }
 }
 
-/// At most one command per case, and one per key; the next one waits its turn.
+/// At most one command per case, and one per key; a group goes whole, and the next one waits its turn.
 fn take_batch(backlog: &mut VecDeque<Waiting>) -> Vec<Waiting> {
     let (mut cases, mut keys) = (BTreeSet::new(), BTreeSet::new());
-    let (mut batch, mut rest) = (Vec::new(), VecDeque::new());
+    let (mut batch, mut rest, mut size) = (Vec::new(), VecDeque::new(), 0);
     for waiting in backlog.drain(..) {
-        let free = !cases.contains(&waiting.request.case)
-            && waiting.request.key.as_ref().is_none_or(|key| !keys.contains(key));
-        cases.insert(waiting.request.case);
-        keys.extend(waiting.request.key.clone());
-        if free && batch.len() < BATCH_MAX {
+        let free = waiting.members.iter().all(|member| {
+            let key = member.request.key.as_ref();
+            !cases.contains(&member.request.case) && key.is_none_or(|key| !keys.contains(key))
+        });
+        for member in &waiting.members {
+            cases.insert(member.request.case);
+            keys.extend(member.request.key.clone());
+        }
+        if free && (batch.is_empty() || size + waiting.members.len() <= BATCH_MAX) {
+            size += waiting.members.len();
             batch.push(waiting);
         } else {
             rest.push_back(waiting);
@@ -73,14 +77,22 @@ enum Verdict {
     Write(Box<Change>),
 }
 
+/// What a group came to.
+enum GroupVerdict {
+    /// Answered without writing.
+    Done(Vec<Receipt>),
+    Write(Vec<Change>),
+}
+
 async fn process(
     store: &dyn Store,
     tenant: &TenantId,
     catalog: &Catalog,
     batch: Vec<Waiting>,
 ) -> Vec<Waiting> {
+    let members = batch.iter().flat_map(|waiting| &waiting.members);
     let wanted: Vec<Read> =
-        batch.iter().map(|w| Read { case: w.request.case, key: w.request.key.clone() }).collect();
+        members.map(|m| Read { case: m.request.case, key: m.request.key.clone() }).collect();
     let (now, known) = match store.read(tenant, &wanted).await {
         Ok(read) => read,
         Err(error) => {
@@ -90,56 +102,63 @@ async fn process(
             return Vec::new();
         }
     };
-    let (mut refusals, mut refused) = (Vec::new(), Vec::new());
-    let (mut changes, mut writing) = (Vec::new(), Vec::new());
     let mut round = Round::new(store, tenant, catalog, now);
-    let numbers = round.numbers(&batch, &known).await;
-    for ((waiting, known), number) in batch.into_iter().zip(known).zip(numbers) {
-        match round.decide(&waiting.request, &known, number).await {
-            Ok(Verdict::Replayed(receipt) | Verdict::Nothing(receipt)) => answer(waiting, Ok(receipt)),
-            Ok(Verdict::Write(change)) => {
-                changes.push(*change);
+    let mut numbers = round.numbers(&batch, &known).await.into_iter();
+    let mut known = known.into_iter();
+    let (mut refusals, mut refused) = (Vec::new(), Vec::new());
+    let (mut groups, mut writing) = (Vec::new(), Vec::new());
+    for waiting in batch {
+        let known: Vec<Known> = known.by_ref().take(waiting.members.len()).collect();
+        let numbers = numbers.by_ref().take(waiting.members.len()).collect();
+        match round.decide_group(&waiting, &known, numbers).await {
+            Ok(GroupVerdict::Done(receipts)) => answer(waiting, Ok(receipts)),
+            Ok(GroupVerdict::Write(changes)) => {
+                groups.push(changes);
                 writing.push(waiting);
             }
-            Err(EngineError::Refused(refusal)) => {
-                refusals.push(refusal_row(&waiting.request, &refusal, now));
-                refused.push((waiting, refusal));
-            }
-            Err(error) => answer(waiting, Err(error)),
+            Err((request, error)) => match &error {
+                EngineError::Refused(refusal) | EngineError::RefusedIn { refusal, .. }
+                    if !is_alone(refusal) =>
+                {
+                    refusals.push(refusal_row(&request, refusal, now));
+                    refused.push((waiting, error));
+                }
+                _ => answer(waiting, Err(error)),
+            },
         }
     }
     // A refusal is answered when it is on record, and one that cannot be recorded takes no commit with it.
     if !refused.is_empty() {
         let recorded = store.refuse(tenant, &refusals).await;
         for (waiting, refusal) in refused {
-            let error = recorded.as_ref().err().map_or(EngineError::Refused(refusal), failed);
+            let error = recorded.as_ref().err().map_or(refusal, failed);
             answer(waiting, Err(error));
         }
     }
-    if changes.is_empty() {
+    if groups.is_empty() {
         return Vec::new();
     }
-    let outcomes = store.commit(tenant, &changes).await;
-    settle(writing, &changes, outcomes)
+    let outcomes = store.commit(tenant, &groups).await;
+    settle(writing, &groups, outcomes)
 }
 
 /// Answers the winners; gives back those to be decided anew.
 fn settle(
     writing: Vec<Waiting>,
-    changes: &[Change],
+    groups: &[Vec<Change>],
     outcomes: Vec<Result<Outcome, StoreError>>,
 ) -> Vec<Waiting> {
     let mut again = Vec::new();
-    for ((mut waiting, change), outcome) in writing.into_iter().zip(changes).zip(outcomes) {
+    for ((mut waiting, changes), outcome) in writing.into_iter().zip(groups).zip(outcomes) {
         match outcome {
             Ok(Outcome::Committed) => {
-                let receipt = Receipt {
+                let receipts = changes.iter().map(|change| Receipt {
                     case: change.state.case,
                     version: change.state.version,
                     acts: change.acts.len(),
                     replayed: false,
-                };
-                answer(waiting, Ok(receipt));
+                });
+                answer(waiting, Ok(receipts.collect()));
             }
             Ok(Outcome::Conflict) => {
                 waiting.attempts += 1;
@@ -156,7 +175,7 @@ fn settle(
 }
 
 /// A caller that hung up wants no answer; its command stands.
-fn answer(waiting: Waiting, result: Result<Receipt, EngineError>) {
+fn answer(waiting: Waiting, result: Result<Vec<Receipt>, EngineError>) {
     drop(waiting.reply.send(result));
 }
 
@@ -176,7 +195,7 @@ fn chain_text(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn refusal_row(request: &Request, refusal: &Refusal, now: Instant) -> RefusalRow {
+pub(crate) fn refusal_row(request: &Request, refusal: &Refusal, now: Instant) -> RefusalRow {
     let act = match &request.command {
         Command::Perform(perform) => perform.act.chars().take(80).collect(),
         Command::Comment { .. } => "comment".to_owned(),
@@ -185,6 +204,7 @@ fn refusal_row(request: &Request, refusal: &Refusal, now: Instant) -> RefusalRow
         Command::DecideProposal { .. } => "decide_proposal".to_owned(),
         Command::Tick => "tick".to_owned(),
         Command::Recalculate => "recalculate".to_owned(),
+        Command::Absorb => "absorb".to_owned(),
     };
     RefusalRow {
         at: now,
@@ -234,11 +254,12 @@ impl<'a> Round<'a> {
         known: &[Known],
     ) -> Vec<Result<Option<String>, EngineError>> {
         let mut openings: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        let mut numbers: Vec<Result<Option<String>, EngineError>> = Vec::with_capacity(batch.len());
-        for (index, (waiting, known)) in batch.iter().zip(known).enumerate() {
+        let mut numbers: Vec<Result<Option<String>, EngineError>> = Vec::with_capacity(known.len());
+        let members = batch.iter().flat_map(|waiting| &waiting.members);
+        for (index, (member, known)) in members.zip(known).enumerate() {
             numbers.push(Ok(None));
             let opens = known.head.is_none() && known.used.is_none();
-            let Some(hash) = waiting.request.definition.as_ref().filter(|_| opens) else { continue };
+            let Some(hash) = member.request.definition.as_ref().filter(|_| opens) else { continue };
             match self.prefix(hash).await {
                 Ok(prefix) => openings.entry(prefix).or_default().push(index),
                 Err(error) => numbers[index] = Err(error),
@@ -265,13 +286,50 @@ impl<'a> Round<'a> {
         Ok(format!("{}-{year}", definition.file().numbering))
     }
 
+    /// Decides every command of a group; one that fails fails the group, and is named.
+    async fn decide_group(
+        &mut self,
+        waiting: &Waiting,
+        known: &[Known],
+        numbers: Vec<Result<Option<String>, EngineError>>,
+    ) -> Result<GroupVerdict, (Request, EngineError)> {
+        let alone = waiting.members.len() == 1;
+        let (mut receipts, mut changes) = (Vec::new(), Vec::new());
+        let given: Vec<Option<String>> =
+            numbers.iter().map(|number| number.as_ref().ok().cloned().flatten()).collect();
+        for (index, ((member, known), number)) in waiting.members.iter().zip(known).zip(numbers).enumerate() {
+            let linked = match &member.other {
+                Other::None => None,
+                Other::Case(number) => Some(number.as_str()),
+                Other::Opened => given.get(index + 1).and_then(Option::as_deref),
+            };
+            match self.decide(&member.request, &waiting.fingerprint, known, number, linked).await {
+                Ok(Verdict::Replayed(receipt) | Verdict::Nothing(receipt)) => receipts.push(receipt),
+                Ok(Verdict::Write(change)) => changes.push(*change),
+                Err(EngineError::Refused(refusal)) if !alone => {
+                    let number = known.head.as_ref().map(|head| &head.state.number);
+                    let number = number.or(given[index].as_ref()).cloned().unwrap_or_default();
+                    return Err((member.request.clone(), EngineError::RefusedIn { number, refusal }));
+                }
+                Err(error) => return Err((member.request.clone(), error)),
+            }
+        }
+        match (receipts.is_empty(), changes.is_empty()) {
+            (_, true) => Ok(GroupVerdict::Done(receipts)),
+            (true, false) => Ok(GroupVerdict::Write(changes)),
+            // A key stands for the whole group: it cannot have been used for a part of it.
+            (false, false) => Err((waiting.members[0].request.clone(), EngineError::KeyReused)),
+        }
+    }
+
     async fn decide(
         &mut self,
         request: &Request,
+        fingerprint: &str,
         known: &Known,
         number: Result<Option<String>, EngineError>,
+        linked: Option<&str>,
     ) -> Result<Verdict, EngineError> {
-        let fingerprint = fingerprint(request);
         if let Some(used) = &known.used {
             if used.fingerprint != fingerprint {
                 return Err(EngineError::KeyReused);
@@ -297,6 +355,7 @@ impl<'a> Round<'a> {
             directory: &directory,
             expected_version: request.expected_version,
             number: number.as_deref(),
+            linked,
             salt: &salt,
         };
         let command = with_before(self.store, self.tenant, request).await?;
@@ -306,7 +365,7 @@ impl<'a> Round<'a> {
             return Ok(Verdict::Nothing(Receipt { case: request.case, version, acts: 0, replayed: false }));
         }
         let previous = head.map_or("", |head| head.last_hash.as_str());
-        let key = request.key.clone().map(|key| (key, fingerprint));
+        let key = request.key.clone().map(|key| (key, fingerprint.to_owned()));
         Ok(Verdict::Write(Box::new(change(
             &definition,
             head.map(|head| &head.state),
@@ -339,13 +398,4 @@ fn salt(command: &Command) -> Result<[u8; 32], EngineError> {
         getrandom::fill(&mut salt).map_err(|error| EngineError::Stored(error.to_string()))?;
     }
     Ok(salt)
-}
-
-/// Digest of what a command asks for: the same key with another one is refused.
-fn fingerprint(request: &Request) -> String {
-    let mut parts = BTreeMap::new();
-    parts.insert("case", serde_json::json!(request.case));
-    parts.insert("actor", serde_json::json!(request.actor));
-    parts.insert("command", serde_json::json!(request.command));
-    digest_hex(&canonical(&parts).unwrap_or_default())
 }

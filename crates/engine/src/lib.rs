@@ -10,15 +10,17 @@ mod batch;
 mod catalog;
 mod change;
 mod inbox;
+mod link;
 pub mod notice;
 pub mod rebuild;
 pub mod text;
 pub mod verify;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use machine::act::Auth;
-use machine::command::Perform;
+use machine::act::{Auth, canonical, digest_hex};
+use machine::command::{OtherCaseProblem, Perform};
 use machine::value::{CaseId, TenantId};
 use machine::{Command, Definition, Finding, Instant, Person, Refusal, State};
 use store::{DefinitionRow, Store, StoreError};
@@ -29,6 +31,8 @@ pub use inbox::Digest;
 
 /// Callers that may wait for the commit task; more have to wait to get in line.
 const QUEUE_MAX: usize = 1_024;
+/// Cases one order may cover.
+pub const GROUP_MAX: usize = 100;
 
 /// What a use case can fail with.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +40,14 @@ pub enum EngineError {
     /// The command was refused; nothing changed.
     #[error("refused: {0}")]
     Refused(Box<Refusal>),
+    /// One command of a group was refused; nothing of the group changed.
+    #[error("refused: {number}: {refusal}")]
+    RefusedIn {
+        /// The case.
+        number: String,
+        /// Why.
+        refusal: Box<Refusal>,
+    },
     /// The idempotency key was used for another command.
     #[error("BH0030: this key was used for another command")]
     KeyReused,
@@ -63,6 +75,9 @@ pub enum EngineError {
     /// Others kept getting in first.
     #[error("BH0037: too many others act on this case; try again")]
     Contended,
+    /// An order over no case, too many, or one twice.
+    #[error("BH0040: an order covers 1 to {GROUP_MAX} different cases")]
+    GroupBad,
     /// The engine is shutting down.
     #[error("BH0038: the engine is shutting down")]
     Stopped,
@@ -93,6 +108,34 @@ pub struct Request {
     pub expected_version: Option<u32>,
 }
 
+impl Request {
+    fn fingerprint(&self) -> String {
+        fingerprint(std::slice::from_ref(self))
+    }
+}
+
+/// Digest of what is asked for.
+fn fingerprint(requests: &[Request]) -> String {
+    let parts = requests.iter().map(|request| {
+        let mut parts = BTreeMap::new();
+        parts.insert("case", serde_json::json!(request.case));
+        parts.insert("actor", serde_json::json!(request.actor));
+        parts.insert("command", serde_json::json!(request.command));
+        parts
+    });
+    digest_hex(&canonical(&parts.collect::<Vec<_>>()).unwrap_or_default())
+}
+
+fn check_key(key: Option<&str>) -> Result<(), EngineError> {
+    let bad = |key: &str| key.is_empty() || key.chars().count() > 255 || key.chars().any(char::is_control);
+    if key.is_some_and(bad) { Err(EngineError::KeyBad) } else { Ok(()) }
+}
+
+/// An act on two cases that came without its other half; no fault of the caller's, who names one case.
+fn is_alone(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::OtherCase { problem: OtherCaseProblem::Alone, .. })
+}
+
 /// What a caller gets after the commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -106,10 +149,31 @@ pub struct Receipt {
     pub replayed: bool,
 }
 
-struct Waiting {
+/// A request in a group, and the other case where its act concerns two.
+#[derive(Clone, Debug)]
+struct Member {
     request: Request,
+    other: Other,
+}
+
+/// The other case of an act.
+#[derive(Clone, Debug)]
+enum Other {
+    /// The act concerns one case.
+    None,
+    /// The case with this number.
+    Case(String),
+    /// The case that the next member of the group opens.
+    Opened,
+}
+
+/// Requests that are written together or not at all; most often one.
+struct Waiting {
+    members: Vec<Member>,
+    /// Digest of what was asked for: the same key with another one is refused.
+    fingerprint: String,
     attempts: u32,
-    reply: oneshot::Sender<Result<Receipt, EngineError>>,
+    reply: oneshot::Sender<Result<Vec<Receipt>, EngineError>>,
 }
 
 /// The engine of one tenant.
@@ -145,15 +209,53 @@ impl Engine {
         &self.catalog
     }
 
-    /// Runs a command and waits for its commit.
+    /// Runs a command and waits for its commit. An act that opens another case or joins this one to it
+    /// writes both in one transaction.
     pub async fn execute(&self, request: Request) -> Result<Receipt, EngineError> {
-        if request.key.as_ref().is_some_and(|key| {
-            key.is_empty() || key.chars().count() > 255 || key.chars().any(char::is_control)
-        }) {
-            return Err(EngineError::KeyBad);
+        check_key(request.key.as_deref())?;
+        let member = Member { request: request.clone(), other: Other::None };
+        match self.submit(request.fingerprint(), vec![member]).await {
+            Err(EngineError::Refused(refusal)) if is_alone(&refusal) => match &request.command {
+                Command::Perform(perform) => self.execute_linked(&request, perform).await,
+                _ => Err(EngineError::Refused(refusal)),
+            },
+            Err(error) => Err(error),
+            Ok(receipts) => receipts.into_iter().next().ok_or(EngineError::Stopped),
+        }
+    }
+
+    /// Runs commands on several cases, all of them or none: an order that covers several hazards. The key
+    /// stands for all of them together.
+    pub async fn execute_all(
+        &self,
+        mut requests: Vec<Request>,
+        key: Option<String>,
+    ) -> Result<Vec<Receipt>, EngineError> {
+        check_key(key.as_deref())?;
+        let cases: BTreeSet<CaseId> = requests.iter().map(|request| request.case).collect();
+        if requests.is_empty() || requests.len() > GROUP_MAX || cases.len() != requests.len() {
+            return Err(EngineError::GroupBad);
+        }
+        for request in &mut requests {
+            request.key.clone_from(&key);
+        }
+        let fingerprint = fingerprint(&requests);
+        let members = requests.into_iter().map(|request| Member { request, other: Other::None }).collect();
+        self.submit(fingerprint, members).await
+    }
+
+    /// Waits for the commit of a group. Each member keeps its own row of the key.
+    async fn submit(
+        &self,
+        fingerprint: String,
+        mut members: Vec<Member>,
+    ) -> Result<Vec<Receipt>, EngineError> {
+        for (index, member) in members.iter_mut().enumerate().skip(1) {
+            // A control character: no caller's own key can be this one.
+            member.request.key = member.request.key.take().map(|key| format!("{key}\u{1f}{index}"));
         }
         let (reply, answer) = oneshot::channel();
-        let waiting = Waiting { request, attempts: 0, reply };
+        let waiting = Waiting { members, fingerprint, attempts: 0, reply };
         self.queue.send(waiting).await.map_err(|_| EngineError::Stopped)?;
         answer.await.map_err(|_| EngineError::Stopped)?
     }
@@ -219,7 +321,9 @@ impl Engine {
                 key: None,
                 expected_version: None,
             };
-            let waiting = Waiting { request, attempts: 0, reply };
+            let fingerprint = request.fingerprint();
+            let members = vec![Member { request, other: Other::None }];
+            let waiting = Waiting { members, fingerprint, attempts: 0, reply };
             self.queue.send(waiting).await.map_err(|_| EngineError::Stopped)?;
             answers.push(answer);
         }
@@ -227,7 +331,7 @@ impl Engine {
         let (mut moved, mut failed) = (0, None);
         for answer in answers {
             match answer.await.map_err(|_| EngineError::Stopped)? {
-                Ok(receipt) => moved += usize::from(receipt.acts > 0),
+                Ok(receipts) => moved += receipts.iter().filter(|receipt| receipt.acts > 0).count(),
                 Err(error) => failed = Some(error),
             }
         }
@@ -277,7 +381,9 @@ impl Engine {
     ) -> Result<Vec<machine::Act>, EngineError> {
         let (calendar, directory) = self.surroundings(definition).await?;
         let now = self.store.clock().await?;
-        let facts = facts(&self.tenant, state.case, now, Some(actor), &calendar, &directory);
+        let mut facts = facts(&self.tenant, state.case, now, Some(actor), &calendar, &directory);
+        let linked = self.other_number(definition, command).await?;
+        facts.linked = linked.as_deref();
         Ok(machine::decide(definition, Some(state), command, &facts)?.acts)
     }
 
@@ -309,6 +415,7 @@ fn facts<'a>(
         directory,
         expected_version: None,
         number: None,
+        linked: None,
         salt: &[0; 32],
     }
 }

@@ -107,7 +107,7 @@ pub struct Act {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entered_for: Option<PersonId>,
     /// The act of the workflow file, or a built-in one: `tick`, `comment`, `amend`, `take_back`,
-    /// `decide_proposal`, `recalculate`.
+    /// `decide_proposal`, `recalculate`, `absorb`.
     pub name: Name,
     /// Idempotency key of the command, absent for the worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -242,6 +242,13 @@ pub enum Effect {
         /// The clocks it may have.
         clocks: AssignmentClocks,
     },
+    /// This case and another belong together. The other one's act, in the same transaction, says so too.
+    Linked {
+        /// Number of the other case.
+        number: String,
+        /// How.
+        link: Link,
+    },
     /// An assignment moved on.
     AssignmentMoved {
         /// Number in its case.
@@ -278,6 +285,20 @@ pub enum End {
     Met,
     /// No longer needed.
     Cancelled,
+}
+
+/// How two cases belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Link {
+    /// This case opened the other one.
+    Opened,
+    /// The other case opened this one.
+    OpenedFrom,
+    /// This case goes on in the other one (并案).
+    MergedInto,
+    /// The other case goes on in this one.
+    Absorbed,
 }
 
 /// What is left of a paused term.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::act::{Act, Effect, End, Person};
-use crate::command::Refusal;
+use crate::act::{Act, Effect, End, Link, Person};
+use crate::command::{OtherCaseProblem, Refusal};
 use crate::decide::Draft;
-use crate::file::DeadlineSpec;
+use crate::file::{ActSpec, DeadlineSpec};
 use crate::requirement::is_blank;
 use crate::state::{State, Subject};
 use crate::value::{Name, PersonId, Value};
@@ -50,6 +50,45 @@ impl Draft<'_> {
         entered && !is_date && !binds_role
     }
 
+    /// What belongs together says so on both sides, in one transaction: an act that needs another case
+    /// is refused alone.
+    pub(crate) fn link(&mut self, spec: &ActSpec, exists: bool) -> Result<(), Refusal> {
+        let linked = self.facts.linked;
+        let refuse = |number: &str, problem| Refusal::OtherCase { number: number.to_owned(), problem };
+        let (number, link) = if spec.opens_case.is_some() {
+            (linked.ok_or_else(|| refuse("", OtherCaseProblem::Alone))?, Link::Opened)
+        } else if let Some(field) = &spec.joins {
+            let named = self.state.text(field).unwrap_or_default();
+            let number = linked.ok_or_else(|| refuse(named, OtherCaseProblem::Alone))?;
+            if number == self.state.number {
+                return Err(refuse(number, OtherCaseProblem::Itself));
+            }
+            (number, Link::MergedInto)
+        } else if let (Some(number), false) = (linked, exists) {
+            (number, Link::OpenedFrom)
+        } else {
+            return Ok(());
+        };
+        self.emit(Effect::Linked { number: number.to_owned(), link });
+        Ok(())
+    }
+
+    /// Takes in another case. A case at its end takes in none, so no circle of merged cases can come up.
+    pub(crate) fn absorb(&mut self, actor: &Person) -> Result<Act, Refusal> {
+        let number = self.facts.linked.unwrap_or_default().to_owned();
+        let refuse = |problem| Refusal::OtherCase { number: self.state.number.clone(), problem };
+        if number.is_empty() {
+            return Err(refuse(OtherCaseProblem::Alone));
+        }
+        let main = self.definition.file().tracks.get("main");
+        let here = main.zip(self.state.on("main")).and_then(|(main, state)| main.states.get(state));
+        if here.is_none_or(|state| state.outcome.is_some()) {
+            return Err(refuse(OtherCaseProblem::Ended));
+        }
+        self.emit(Effect::Linked { number, link: Link::Absorbed });
+        Ok(self.act("absorb", Some(actor), Vec::new()))
+    }
+
     pub(crate) fn take_back(
         &mut self,
         reason: &str,
@@ -62,7 +101,9 @@ impl Draft<'_> {
         }
         let own = self.state.last.person.as_ref() == Some(&actor.person);
         let untouched = self.state.version == version && before.version + 1 == version;
-        if !own || !untouched || before.version == 0 || self.state.last.name == "take_back" {
+        // What another case was opened by or joined to is not taken back on one side.
+        let linked = self.state.links.len() != before.links.len();
+        if !own || linked || !untouched || before.version == 0 || self.state.last.name == "take_back" {
             return Err(Refusal::CannotTakeBack { last: self.state.last.name.clone() });
         }
         self.emit(Effect::Restored { state: Box::new(before.clone()) });

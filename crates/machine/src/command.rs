@@ -49,6 +49,8 @@ pub enum Command {
     Tick,
     /// Counts every open due date again, with the calendar given.
     Recalculate,
+    /// The other half of a merge (并案): this case takes in the one whose number the facts give.
+    Absorb,
 }
 
 /// An act as handed in. Unknown keys are refused.
@@ -103,6 +105,8 @@ pub struct Facts<'a> {
     pub expected_version: Option<u32>,
     /// The number a case gets when it is opened.
     pub number: Option<&'a str>,
+    /// The number of the other case, where this command opens one, is part of its opening, or joins two.
+    pub linked: Option<&'a str>,
     /// Randomness for the salts of personal values.
     pub salt: &'a [u8; 32],
 }
@@ -391,6 +395,13 @@ pub enum Refusal {
         /// The last act.
         last: Name,
     },
+    /// The other case named is none this one can be joined with.
+    OtherCase {
+        /// Its number, as given.
+        number: String,
+        /// What is wrong.
+        problem: OtherCaseProblem,
+    },
     /// A date cannot be counted.
     Date {
         /// Why.
@@ -424,6 +435,20 @@ pub enum FieldProblem {
     TooFar,
     /// The unit has the work already.
     Repeated,
+}
+
+/// What is wrong with the other case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OtherCaseProblem {
+    /// The act was not sent together with that of the other case.
+    Alone,
+    /// There is no such case.
+    Unknown,
+    /// It is this case.
+    Itself,
+    /// It is at its end.
+    Ended,
 }
 
 /// What is wrong with a clock.
@@ -497,6 +522,7 @@ impl Refusal {
             Refusal::CannotTakeBack { .. } => "BH0025",
             Refusal::Date { .. } => "BH0026",
             Refusal::CatchingUp => "BH0027",
+            Refusal::OtherCase { .. } => "BH0028",
         }
     }
 }

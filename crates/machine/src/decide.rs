@@ -153,6 +153,7 @@ impl Draft<'_> {
             Command::DecideProposal { no, approved, reason } => {
                 self.decide_proposal(*no, *approved, reason.as_deref(), &actor)
             }
+            Command::Absorb => self.absorb(&actor),
             Command::Perform(_) | Command::Tick | Command::Recalculate => Err(Refusal::NoSuchCase),
         }
     }
@@ -211,6 +212,7 @@ impl Draft<'_> {
         if let Some(to) = spec.assignment {
             self.move_assignment(&spec, to, actor, perform.entered_for.as_ref())?;
         }
+        self.link(&spec, exists)?;
         if !exists {
             self.enter_states()?;
         }

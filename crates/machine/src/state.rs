@@ -6,7 +6,8 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::act::{
-    Act, AssignmentClocks, AssignmentDuty, AssignmentStatus, Effect, End, MoveReason, Remaining, RungRecord,
+    Act, AssignmentClocks, AssignmentDuty, AssignmentStatus, Effect, End, Link, MoveReason, Remaining,
+    RungRecord,
 };
 use crate::time::{Due, Instant};
 use crate::value::{CaseId, Name, PersonId, UnitId, Value};
@@ -36,6 +37,9 @@ pub struct State {
     pub deadlines: Vec<Deadline>,
     /// Work sent to units, by number − 1.
     pub assignments: Vec<Assignment>,
+    /// Cases that belong to this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<CaseLink>,
     /// What waits or waited for a signer, by number − 1.
     pub proposals: Vec<Proposal>,
     /// Who ever took part in which act: actor, person entered for, officers.
@@ -246,6 +250,15 @@ pub struct RungPlan {
     pub at: Instant,
 }
 
+/// Another case that belongs to this one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseLink {
+    /// Its number.
+    pub number: String,
+    /// How.
+    pub link: Link,
+}
+
 /// Work sent to a unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignment {
@@ -311,6 +324,7 @@ impl State {
             entered: BTreeMap::new(),
             deadlines: Vec::new(),
             assignments: Vec::new(),
+            links: Vec::new(),
             proposals: Vec::new(),
             involved: BTreeMap::new(),
             evidence: BTreeMap::new(),
@@ -468,6 +482,9 @@ pub(crate) fn apply_effect(mut state: State, effect: &Effect, at: Instant, versi
                 clocks: clocks.clone(),
                 status: AssignmentStatus::Sent,
             });
+        }
+        Effect::Linked { number, link } => {
+            state.links.push(CaseLink { number: number.clone(), link: *link });
         }
         Effect::AssignmentMoved { no, to } => {
             if let Some(assignment) = state.assignments.iter_mut().find(|assignment| assignment.no == *no) {

@@ -97,6 +97,7 @@ fn decide(
         directory: &directory,
         expected_version: None,
         number: Some("A-2016-000001"),
+        linked: None,
         salt: &[7; 32],
     };
     machine::decide(definition, state, command, &facts)

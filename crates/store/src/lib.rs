@@ -337,9 +337,9 @@ pub trait Store: Send + Sync {
 
     /// One read for many callers: time, heads and idempotency rows.
     async fn read(&self, tenant: &TenantId, wanted: &[Read]) -> Result<(Instant, Vec<Known>), StoreError>;
-    /// One transaction for many changes, each under its own version check. A change the database refuses
-    /// fails alone.
-    async fn commit(&self, tenant: &TenantId, changes: &[Change]) -> Vec<Result<Outcome, StoreError>>;
+    /// One transaction for many groups of changes. Each change stands under its own version check; of a
+    /// group all are written, or none. One outcome per group: one the database refuses fails alone.
+    async fn commit(&self, tenant: &TenantId, groups: &[Vec<Change>]) -> Vec<Result<Outcome, StoreError>>;
     /// Records refused commands.
     async fn refuse(&self, tenant: &TenantId, rows: &[RefusalRow]) -> Result<(), StoreError>;
 

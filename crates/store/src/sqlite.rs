@@ -320,8 +320,8 @@ impl Store for SqliteStore {
         Ok((self.clock().await?, known.collect()))
     }
 
-    async fn commit(&self, tenant: &TenantId, changes: &[Change]) -> Vec<Result<Outcome, StoreError>> {
-        write::commit(&self.write, tenant, changes).await
+    async fn commit(&self, tenant: &TenantId, groups: &[Vec<Change>]) -> Vec<Result<Outcome, StoreError>> {
+        write::commit(&self.write, tenant, groups).await
     }
 
     async fn refuse(&self, tenant: &TenantId, rows: &[RefusalRow]) -> Result<(), StoreError> {

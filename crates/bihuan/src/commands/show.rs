@@ -44,6 +44,9 @@ pub(crate) async fn case(engine: &Engine, number: &str, out: &mut Output) -> Res
         let title = field.map_or(name.as_str(), |field| label(out, &field.title));
         out.line(&format!("  {title}: {value}"))?;
     }
+    for link in &state.links {
+        out.line(&format!("  {}", out.text("effect.linked", link)))?;
+    }
     timeline(&acts, &definition, &state, out)
 }
 
@@ -117,6 +120,9 @@ fn effect_line(effect: &Effect, definition: &Definition, state: &State, out: &Ou
         ),
         Effect::ProposalMade { no, what, signer } => {
             out.text("effect.proposal", &json!({ "no": no, "what": what, "signer": signer }))
+        }
+        Effect::Linked { number, link } => {
+            out.text("effect.linked", &json!({ "number": number, "link": link }))
         }
         Effect::AssignmentSent { unit, .. } => out.text("effect.assigned", &json!({ "unit": unit })),
         Effect::Numbered { .. }

@@ -82,6 +82,36 @@ pub(super) async fn perform(
     said(&receipt, &state.number, out)
 }
 
+/// One document over several cases.
+pub(super) async fn order(
+    engine: &Engine,
+    name: &str,
+    cases: &[String],
+    arguments: &ActArguments,
+    out: &mut Output,
+) -> Result<(), CliError> {
+    let actor = actor(engine, &arguments.who).await?;
+    let mut requests = Vec::new();
+    for case in cases {
+        let (number, own) = case.split_once(',').unwrap_or((case, ""));
+        let (state, definition) = engine.case(number).await?;
+        let mut perform: Perform = input::perform(name, arguments, &definition)?;
+        let own: Vec<String> = own.split(',').filter(|field| !field.is_empty()).map(str::to_owned).collect();
+        perform.fields.extend(input::fields(&own, &definition)?);
+        requests.push(Request {
+            case: state.case,
+            definition: None,
+            command: Wish::Perform(perform),
+            actor: Some(actor.clone()),
+            auth: Auth::Asserted,
+            key: None,
+            expected_version: None,
+        });
+    }
+    let receipts = engine.execute_all(requests, arguments.who.key.clone()).await?;
+    Ok(out.say("done.order", &json!({ "cases": receipts.len() }))?)
+}
+
 pub(super) async fn execute(
     engine: &Engine,
     case: &str,

@@ -141,6 +141,8 @@ impl<'a> Story<'a> {
             directory: &self.directory,
             expected_version: None,
             number: Some("TRY-000001"),
+            // Whatever other case an act opens or joins.
+            linked: self.state.as_ref().map(|_| "TRY-000002"),
             salt: &[7; 32],
         }
     }

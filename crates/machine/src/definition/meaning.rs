@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::act::Measure;
 use crate::definition::{Finding, finding};
-use crate::file::{ActSpec, FieldDefault, FieldType, File, Label, Number, TermSpec};
+use crate::file::{ActSpec, FieldDefault, FieldType, File, Label, Number, OpensCase, TermSpec};
 use crate::state::DeadlineKind;
 use crate::value::Name;
 
@@ -14,7 +14,8 @@ use crate::value::Name;
 const BUILT_IN: [&str; 4] = ["any", "assignee", "signer", "owner"];
 
 /// Act names the engine keeps for itself.
-const RESERVED: [&str; 6] = ["tick", "comment", "amend", "take_back", "decide_proposal", "recalculate"];
+const RESERVED: [&str; 7] =
+    ["tick", "comment", "amend", "take_back", "decide_proposal", "recalculate", "absorb"];
 
 /// The most of anything in a file.
 const NAMES_MAX: usize = 200;
@@ -347,6 +348,12 @@ impl Check<'_> {
         for field in act.requires.iter().chain(&act.accepts) {
             self.field(&format!("{at}.requires"), field, &[]);
         }
+        if let Some(field) = &act.joins {
+            self.field(&format!("{at}.joins"), field, &[FieldType::Text]);
+        }
+        if let Some(opens) = &act.opens_case {
+            self.opens_case(&format!("{at}.opens_case"), opens);
+        }
         if let Some(field) = &act.assignee {
             self.field(&format!("{at}.assignee"), field, &[FieldType::Unit]);
         }
@@ -388,6 +395,27 @@ impl Check<'_> {
                     self.deadline(&at, deadline);
                 }
             }
+        }
+    }
+
+    fn opens_case(&mut self, at: &str, opens: &OpensCase) {
+        let file = self.file;
+        for from in opens.fields.values() {
+            self.field(at, from, &[]);
+            if file.fields.get(from).is_some_and(|field| field.personal) {
+                self.add("WF0018", at, format!("the personal field '{from}' goes to no other case"));
+            }
+        }
+        // What another file takes is known when the act is done; within one file it is known now.
+        if opens.workflow != file.workflow {
+            return;
+        }
+        let Some(act) = file.acts.get(&opens.act).filter(|act| act.opens) else {
+            return self.add("WF0030", at, format!("there is no opening act '{}'", opens.act));
+        };
+        let takes = |field: &Name| act.requires.contains(field) || act.accepts.contains(field);
+        for field in opens.fields.keys().filter(|field| !takes(field)) {
+            self.add("WF0011", at, format!("the act '{}' takes no field '{field}'", opens.act));
         }
     }
 

@@ -61,9 +61,27 @@ pub struct ActSpec {
     /// The field naming the unit whose assignment it moves, where that is not the actor's.
     #[serde(default)]
     pub assignee: Option<Name>,
+    /// It opens another case, in the same transaction.
+    #[serde(default)]
+    pub opens_case: Option<OpensCase>,
+    /// It joins this case to the one whose number is in this field (并案).
+    #[serde(default)]
+    pub joins: Option<Name>,
     /// What it changes, in order.
     #[serde(default)]
     pub then: Vec<Step>,
+}
+
+/// Another case that an act opens. Both cases keep the number of the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpensCase {
+    /// Its workflow: the newest published edition.
+    pub workflow: Name,
+    /// Its opening act. The evidence of this act is handed in with it.
+    pub act: Name,
+    /// Its fields, and the fields of this case they are filled from; what is empty here stays empty there.
+    pub fields: BTreeMap<Name, Name>,
 }
 
 /// One name or several.

@@ -60,6 +60,7 @@ fn proposed(world: &World, who: &str, name: &str) -> Option<Proposed> {
         directory: &world.directory,
         expected_version: None,
         number: None,
+        linked: None,
         salt: &[0; 32],
     };
     let possible = machine::next(&world.definition, world.state.as_ref(), &facts);

@@ -110,7 +110,7 @@ fn document(name: &str) -> machine::command::Perform {
 fn every_other_end_has_a_reason_and_owes_nothing() {
     let working = World::dispatched("2026-04-10");
     let ends = [
-        ("downgraded", "zhao", act("downgrade").text("other_case", "YB-2026-000001")),
+        ("downgraded", "zhao", act("downgrade").text("general_due_date", "2026-04-10")),
         ("transferred", "zhao", act("transfer").text("receiver", "乙县").text("document_no", "2号")),
         ("merged", "li", act("merge").text("other_case", "YH-2026-000002")),
         ("annulled", "wu", act("annul").text("document_no", "2号")),
@@ -119,7 +119,14 @@ fn every_other_end_has_a_reason_and_owes_nothing() {
     for (end, who, perform) in ends {
         assert_eq!(working.refused(who, perform.clone()).code(), "BH0019", "{end}");
         let mut world = working.clone();
-        world.ok(who, perform.because("见文件"));
+        let perform = perform.because("见文件");
+        // Where another case goes on, neither says so alone.
+        if matches!(end, "downgraded" | "merged") {
+            assert_eq!(world.refused(who, perform.clone()).code(), "BH0028", "{end}");
+            world.linked = Some("YH-2026-000002".to_owned());
+        }
+        world.ok(who, perform);
+        assert_eq!(world.state().links.len(), usize::from(world.linked.is_some()));
         assert_eq!(world.on("main"), end);
         assert!(world.state().deadlines.iter().all(|deadline| !deadline.is_open()), "{end}");
         assert_eq!(world.state().wake_at(), None, "{end}");
@@ -201,4 +208,29 @@ fn a_returned_assignment_goes_to_another_unit_with_a_new_receipt_clock() {
     assert_eq!(world.clock("rectification").due, legal.due);
     assert_eq!(world.refused("manager", complete("2026-03-06")).code(), "BH0007");
     world.ok("other", complete("2026-03-06"));
+}
+
+#[test]
+fn a_case_takes_in_another_while_it_is_open_and_never_itself() {
+    let mut world = World::dispatched("2026-04-10");
+    let absorb = |world: &World| world.decide(Some("li"), &machine::Command::Absorb, None).map(|_| ());
+    assert_eq!(absorb(&world).unwrap_err().code(), "BH0028", "without the other half");
+    world.linked = Some("YH-2026-000002".to_owned());
+    absorb(&world).unwrap();
+    world.linked = Some("YH-2026-000001".to_owned());
+    let merge = act("merge").text("other_case", "YH-2026-000001").because("重复");
+    assert!(matches!(
+        world.refused("li", merge),
+        machine::Refusal::OtherCase { problem: machine::command::OtherCaseProblem::Itself, .. }
+    ));
+    world.linked = Some("YH-2026-000002".to_owned());
+    world.ok("li", act("merge").text("other_case", "YH-2026-000002").because("重复"));
+    assert!(matches!(
+        absorb(&world).unwrap_err(),
+        machine::Refusal::OtherCase { problem: machine::command::OtherCaseProblem::Ended, .. }
+    ));
+    // What is joined is not taken back on one side.
+    let before = machine::fold(&world.acts[..world.acts.len() - 1]).unwrap();
+    let take_back = machine::Command::TakeBack { reason: "误".to_owned(), before: Box::new(before) };
+    assert_eq!(world.decide(Some("li"), &take_back, None).unwrap_err().code(), "BH0025");
 }

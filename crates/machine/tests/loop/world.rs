@@ -104,6 +104,8 @@ pub struct World {
     pub now: Instant,
     pub acts: Vec<Act>,
     pub state: Option<State>,
+    /// The number of the other case, for an act that concerns two.
+    pub linked: Option<String>,
     evidence: u32,
 }
 
@@ -116,6 +118,7 @@ impl World {
             now: at(now),
             acts: Vec::new(),
             state: None,
+            linked: None,
             evidence: 0,
         }
     }
@@ -185,6 +188,7 @@ impl World {
             directory: &self.directory,
             expected_version,
             number: Some("YH-2026-000001"),
+            linked: self.linked.as_deref(),
             salt: &[7; 32],
         };
         decide(&self.definition, self.state.as_ref(), command, &facts)

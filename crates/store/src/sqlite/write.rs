@@ -11,26 +11,53 @@ use sqlx::sqlite::SqlitePool;
 
 use crate::{Change, Outcome, RefusalRow, StoreError, head_columns, obligation_row};
 
-/// Commits changes. An error in a batch is answered by trying each change alone, so that one bad change
-/// cannot take the others with it.
+/// Commits groups of changes. An error in a batch is answered by trying each group alone, so that one bad
+/// group cannot take the others with it.
 pub(super) async fn commit(
     pool: &SqlitePool,
     tenant: &TenantId,
-    changes: &[Change],
+    groups: &[Vec<Change>],
 ) -> Vec<Result<Outcome, StoreError>> {
-    if let Ok(outcomes) = commit_batch(pool, tenant, changes).await {
-        return outcomes.into_iter().map(Ok).collect();
-    }
-    let mut outcomes = Vec::with_capacity(changes.len());
-    for change in changes {
-        outcomes.push(match commit_batch(pool, tenant, std::slice::from_ref(change)).await {
-            Ok(alone) => Ok(alone.first().copied().unwrap_or(Outcome::Conflict)),
-            // A key or rung that stands already: somebody else was first.
-            Err(error) if is_unique_violation(&error) => Ok(Outcome::Conflict),
-            Err(error) => Err(error),
-        });
+    let mut outcomes: Vec<_> = groups.iter().map(|_| Ok(Outcome::Conflict)).collect();
+    let mut left: Vec<usize> = (0..groups.len()).collect();
+    while !left.is_empty() {
+        let batch: Vec<&[Change]> = left.iter().map(|index| groups[*index].as_slice()).collect();
+        match commit_batch(pool, tenant, &batch).await {
+            // Undone because of the torn ones: it runs again without them.
+            Ok(fates) if fates.contains(&Fate::Torn) => {
+                let mut fates = fates.into_iter();
+                left.retain(|_| fates.next() == Some(Fate::Won));
+            }
+            Ok(fates) => {
+                for (index, _) in left.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Won) {
+                    outcomes[*index] = Ok(Outcome::Committed);
+                }
+                break;
+            }
+            Err(_) => {
+                for index in left {
+                    outcomes[index] = match commit_batch(pool, tenant, &[&groups[index]]).await {
+                        Ok(fates) if fates.contains(&Fate::Won) => Ok(Outcome::Committed),
+                        Ok(_) => Ok(Outcome::Conflict),
+                        // A key or rung that stands already: somebody else was first.
+                        Err(error) if is_unique_violation(&error) => Ok(Outcome::Conflict),
+                        Err(error) => Err(error),
+                    };
+                }
+                break;
+            }
+        }
     }
     outcomes
+}
+
+/// What became of a group in a batch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Won,
+    Lost,
+    /// Some of its heads won and some lost: the batch is undone.
+    Torn,
 }
 
 fn is_unique_violation(error: &StoreError) -> bool {
@@ -40,20 +67,28 @@ fn is_unique_violation(error: &StoreError) -> bool {
 async fn commit_batch(
     pool: &SqlitePool,
     tenant: &TenantId,
-    changes: &[Change],
-) -> Result<Vec<Outcome>, StoreError> {
+    groups: &[&[Change]],
+) -> Result<Vec<Fate>, StoreError> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-    let winners = write_heads(&mut transaction, tenant, changes).await?;
-    let won: Vec<&Change> =
-        changes.iter().filter(|change| winners.contains(&change.state.case.to_string())).collect();
+    let changes: Vec<&Change> = groups.iter().copied().flatten().collect();
+    let winners = write_heads(&mut transaction, tenant, &changes).await?;
+    let won = |change: &Change| winners.contains(&change.state.case.to_string());
+    let fate = |group: &&[Change]| match group.iter().filter(|change| won(change)).count() {
+        0 => Fate::Lost,
+        all if all == group.len() => Fate::Won,
+        _ => Fate::Torn,
+    };
+    let fates: Vec<Fate> = groups.iter().map(fate).collect();
+    if fates.contains(&Fate::Torn) {
+        transaction.rollback().await?;
+        return Ok(fates);
+    }
+    let won: Vec<&Change> = changes.into_iter().filter(|change| won(change)).collect();
     if !won.is_empty() {
         write_rows(&mut transaction, tenant, &won).await?;
     }
     transaction.commit().await?;
-    let outcome = |change: &Change| {
-        if winners.contains(&change.state.case.to_string()) { Outcome::Committed } else { Outcome::Conflict }
-    };
-    Ok(changes.iter().map(outcome).collect())
+    Ok(fates)
 }
 
 /// The row of a head.
@@ -70,11 +105,11 @@ fn head_row(change: &Change) -> Value {
 async fn write_heads(
     connection: &mut SqliteConnection,
     tenant: &TenantId,
-    changes: &[Change],
+    changes: &[&Change],
 ) -> Result<BTreeSet<String>, StoreError> {
     let rows = |opens: bool| {
         let rows = changes.iter().filter(|change| (change.expected_version == 0) == opens);
-        rows.map(head_row).collect::<Vec<_>>()
+        rows.map(|change| head_row(change)).collect::<Vec<_>>()
     };
     let mut winners = BTreeSet::new();
     let opened = rows(true);
@@ -328,7 +363,7 @@ pub(super) async fn rebuild(
         clear(&mut transaction, tenant, table, &[change]).await?;
     }
     let opening = Change { expected_version: 0, ..change.clone() };
-    if write_heads(&mut transaction, tenant, std::slice::from_ref(&opening)).await?.len() != 1 {
+    if write_heads(&mut transaction, tenant, &[&opening]).await?.len() != 1 {
         return Ok(Outcome::Conflict);
     }
     write_derived(&mut transaction, tenant, &[&opening]).await?;
