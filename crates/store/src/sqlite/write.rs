@@ -1,4 +1,7 @@
 //! Writing: set-based, one transaction for all callers waiting.
+//!
+//! Rows come as one JSON array through `jsonb_each`: with `json_each` every column of a row would turn the
+//! whole row to text and parse it again.
 
 use std::collections::BTreeSet;
 
@@ -127,7 +130,7 @@ async fn write_heads(
                 value->>'regulator_breach', value->>'paused', value->>'overdue_from',
                 value->>'enterprise_overdue_from', value->>'regulator_overdue_from', value->>'provisional',
                 value->>'wake_at', value->>'state'
-             FROM json_each($2) WHERE true
+             FROM jsonb_each($2) WHERE true
              ON CONFLICT (tenant_id, case_id) DO NOTHING RETURNING case_id",
         )
         .bind(tenant.as_str())
@@ -138,24 +141,34 @@ async fn write_heads(
     }
     let moved = rows(false);
     if !moved.is_empty() {
+        // Materialized: otherwise the planner walks all cases of the tenant and reads the array for each.
         let won: Vec<String> = sqlx::query_scalar(
-            "UPDATE cases SET version = new.value->>'version', last_hash = new.value->>'last_hash',
-                last_at = new.value->>'last_at', main_state = new.value->>'main_state',
-                at_rest = new.value->>'at_rest', owner_unit = new.value->>'owner_unit',
-                enterprise = new.value->>'enterprise', area = new.value->>'area',
-                sector = new.value->>'sector', source = new.value->>'source', level = new.value->>'level',
-                search = new.value->>'search', legal_due = new.value->>'legal_due',
-                enterprise_breach = new.value->>'enterprise_breach',
-                regulator_breach = new.value->>'regulator_breach',
-                department = new.value->>'department', paused = new.value->>'paused',
-                overdue_from = new.value->>'overdue_from',
-                enterprise_overdue_from = new.value->>'enterprise_overdue_from',
-                regulator_overdue_from = new.value->>'regulator_overdue_from',
-                provisional = new.value->>'provisional', wake_at = new.value->>'wake_at',
-                state = new.value->>'state'
-             FROM json_each($2) AS new
-             WHERE cases.tenant_id = $1 AND cases.case_id = new.value->>'case_id'
-                AND cases.version = new.value->>'expected'
+            "WITH new AS MATERIALIZED (
+                SELECT value->>'case_id' AS case_id, value->>'expected' AS expected,
+                    value->>'version' AS version, value->>'last_hash' AS last_hash,
+                    value->>'last_at' AS last_at, value->>'main_state' AS main_state,
+                    value->>'at_rest' AS at_rest, value->>'owner_unit' AS owner_unit,
+                    value->>'enterprise' AS enterprise, value->>'area' AS area, value->>'sector' AS sector,
+                    value->>'source' AS source, value->>'level' AS level, value->>'search' AS search,
+                    value->>'legal_due' AS legal_due, value->>'enterprise_breach' AS enterprise_breach,
+                    value->>'regulator_breach' AS regulator_breach, value->>'department' AS department,
+                    value->>'paused' AS paused, value->>'overdue_from' AS overdue_from,
+                    value->>'enterprise_overdue_from' AS enterprise_overdue_from,
+                    value->>'regulator_overdue_from' AS regulator_overdue_from,
+                    value->>'provisional' AS provisional, value->>'wake_at' AS wake_at,
+                    value->>'state' AS state
+                FROM jsonb_each($2))
+             UPDATE cases SET version = new.version, last_hash = new.last_hash, last_at = new.last_at,
+                main_state = new.main_state, at_rest = new.at_rest, owner_unit = new.owner_unit,
+                enterprise = new.enterprise, area = new.area, sector = new.sector, source = new.source,
+                level = new.level, search = new.search, legal_due = new.legal_due,
+                enterprise_breach = new.enterprise_breach, regulator_breach = new.regulator_breach,
+                department = new.department, paused = new.paused, overdue_from = new.overdue_from,
+                enterprise_overdue_from = new.enterprise_overdue_from,
+                regulator_overdue_from = new.regulator_overdue_from, provisional = new.provisional,
+                wake_at = new.wake_at, state = new.state
+             FROM new
+             WHERE cases.tenant_id = $1 AND cases.case_id = new.case_id AND cases.version = new.expected
              RETURNING cases.case_id",
         )
         .bind(tenant.as_str())
@@ -180,7 +193,7 @@ async fn write_rows(
         &acts,
         "INSERT INTO acts (tenant_id, case_id, version, at, name, person_id, algorithm, body, hash)
          SELECT $1, value->>'case_id', value->>'version', value->>'at', value->>'name', value->>'person_id',
-            value->>'algorithm', value->>'body', value->>'hash' FROM json_each($2)",
+            value->>'algorithm', value->>'body', value->>'hash' FROM jsonb_each($2)",
     )
     .await?;
     clear(connection, tenant, "obligations", won).await?;
@@ -208,7 +221,7 @@ async fn write_notices(
             unreached, ladder, rung, deadline_no, created_at)
          SELECT $1, value->>'notice_id', value->>'case_id', value->>'act_version', value->>'recipient',
             value->>'measure', value->>'template', value->>'unreached', value->>'ladder', value->>'rung',
-            value->>'deadline_no', value->>'created_at' FROM json_each($2)",
+            value->>'deadline_no', value->>'created_at' FROM jsonb_each($2)",
     )
     .await
 }
@@ -225,7 +238,7 @@ async fn write_keys(
         &keys,
         "INSERT INTO idempotency (tenant_id, key, fingerprint, case_id, version)
          SELECT $1, value->>'key', value->>'fingerprint', value->>'case_id', value->>'version'
-         FROM json_each($2)",
+         FROM jsonb_each($2)",
     )
     .await
 }
@@ -242,7 +255,7 @@ async fn write_personal(
         &personal,
         "INSERT INTO personal (tenant_id, case_id, version, field, salt, value)
          SELECT $1, value->>'case_id', value->>'version', value->>'field', value->>'salt', value->>'value'
-         FROM json_each($2)",
+         FROM jsonb_each($2)",
     )
     .await
 }
@@ -269,7 +282,7 @@ async fn write_derived(
             due_day, due, breached, paused)
          SELECT $1, value->>'case_id', value->>'deadline_no', value->>'name', value->>'subject',
             value->>'owner_role', value->>'owner_unit', value->>'due_day', value->>'due', value->>'breached',
-            value->>'paused' FROM json_each($2)",
+            value->>'paused' FROM jsonb_each($2)",
     )
     .await?;
     insert(
@@ -280,7 +293,7 @@ async fn write_derived(
             result, measure, due_at, recorded_at)
          SELECT $1, value->>'case_id', value->>'deadline_no', value->>'revision', value->>'ladder',
             value->>'rung', value->>'repeat', value->>'act_version', value->>'result', value->>'measure',
-            value->>'due_at', value->>'recorded_at' FROM json_each($2)",
+            value->>'due_at', value->>'recorded_at' FROM jsonb_each($2)",
     )
     .await?;
     insert(
@@ -294,7 +307,7 @@ async fn write_derived(
             value->>'stage', value->>'outcome', value->>'department', value->>'dispatched_at',
             value->>'legal_breach_at', value->>'met_in_time', value->>'enterprise_overdue_from',
             value->>'enterprise_unit', value->>'regulator_overdue_from', value->>'regulator_unit',
-            value->>'late_extensions', value->>'supplementary' FROM json_each($2)",
+            value->>'late_extensions', value->>'supplementary' FROM jsonb_each($2)",
     )
     .await
 }
@@ -312,8 +325,10 @@ async fn close_history(
     if ends.is_empty() {
         return Ok(());
     }
-    let statement = "UPDATE history SET to_at = ended.value->>'at' FROM json_each($2) AS ended
-        WHERE history.tenant_id = $1 AND history.case_id = ended.value->>'case_id' AND history.to_at IS NULL";
+    let statement = "WITH ended AS MATERIALIZED (
+            SELECT value->>'case_id' AS case_id, value->>'at' AS at FROM jsonb_each($2))
+        UPDATE history SET to_at = ended.at FROM ended
+        WHERE history.tenant_id = $1 AND history.case_id = ended.case_id AND history.to_at IS NULL";
     let done = sqlx::query(statement)
         .bind(tenant.as_str())
         .bind(json!(ends).to_string())
@@ -448,7 +463,7 @@ pub(super) async fn refuse(
         "INSERT INTO refusals (tenant_id, refusal_no, at, case_id, person_id, act, code, detail)
          SELECT $1, (SELECT coalesce(max(refusal_no), 0) FROM refusals WHERE tenant_id = $1) + 1 + key,
             value->>'at', value->>'case_id', value->>'person_id', value->>'act', value->>'code',
-            value->>'detail' FROM json_each($2)",
+            value->>'detail' FROM jsonb_each($2)",
     )
     .await
 }

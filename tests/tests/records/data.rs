@@ -1,0 +1,107 @@
+//! The folder of the records: where it is, what lies in it, which counts it promises.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+/// The folder, if it is there. Where it is not, says so: that alone may be skipped.
+pub fn folder() -> Option<PathBuf> {
+    let folder = std::env::var_os("BIHUAN_DATA")
+        .map_or_else(|| tests::project().join("../shared/data"), PathBuf::from);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    println!("skipped: no records at {}", folder.display());
+    None
+}
+
+/// The counts the folder promises for a set.
+pub fn oracle(folder: &Path, set: &str) -> Value {
+    let path = folder.join("oracles.json");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let all: Value = serde_json::from_str(&text).expect("JSON");
+    all.get(set).unwrap_or_else(|| panic!("{} has no '{set}'", path.display())).clone()
+}
+
+/// A row of a table, by the names of its columns.
+#[derive(Clone)]
+pub struct Row {
+    columns: Arc<HashMap<String, usize>>,
+    record: csv::StringRecord,
+}
+
+impl Row {
+    /// The text of a column. A column that is missing is a failure.
+    pub fn text(&self, column: &str) -> &str {
+        let index = self.columns.get(column).unwrap_or_else(|| panic!("there is no column '{column}'"));
+        self.record.get(*index).unwrap_or_default()
+    }
+
+    /// The text, unless it is empty.
+    pub fn given(&self, column: &str) -> Option<&str> {
+        Some(self.text(column)).filter(|text| !text.is_empty())
+    }
+}
+
+/// A table: the rows of one file.
+pub struct Table {
+    /// Its columns.
+    columns: Arc<HashMap<String, usize>>,
+    /// Its rows, as they stand.
+    pub rows: Vec<Row>,
+}
+
+impl Table {
+    /// Whether it has a column.
+    pub fn has(&self, column: &str) -> bool {
+        self.columns.contains_key(column)
+    }
+}
+
+/// Every compressed table of a set, in order of their names. None at all is a failure.
+pub fn tables(folder: &Path, set: &str) -> Vec<Table> {
+    let mut paths = files(&folder.join(set));
+    paths.retain(|path| path.to_string_lossy().ends_with(".csv.gz"));
+    assert!(!paths.is_empty(), "no tables in {}", folder.join(set).display());
+    paths.iter().map(|path| table(path)).collect()
+}
+
+/// The rows of all tables of a set that have a column.
+pub fn rows(folder: &Path, set: &str, column: &str) -> Vec<Row> {
+    let tables = tables(folder, set).into_iter().filter(|table| table.has(column));
+    tables.flat_map(|table| table.rows).collect()
+}
+
+/// The files of a folder, in order.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    paths.sort();
+    paths
+}
+
+/// The text of a compressed file.
+pub fn unzip(path: &Path) -> String {
+    let file = std::fs::File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut text = String::new();
+    flate2::read::MultiGzDecoder::new(file).read_to_string(&mut text).expect("UTF-8");
+    text
+}
+
+fn table(path: &Path) -> Table {
+    let text = unzip(path);
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let headers = reader.headers().expect("a header").clone();
+    let columns: HashMap<String, usize> =
+        headers.iter().enumerate().map(|(index, name)| (name.to_owned(), index)).collect();
+    let columns = Arc::new(columns);
+    let record = |record: Result<csv::StringRecord, csv::Error>| Row {
+        columns: columns.clone(),
+        record: record.unwrap_or_else(|error| panic!("{}: {error}", path.display())),
+    };
+    let rows = reader.records().map(record).collect();
+    Table { columns, rows }
+}

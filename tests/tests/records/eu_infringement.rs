@@ -1,0 +1,189 @@
+//! Infringement proceedings: an escalation ladder as a history, replayed decision by decision.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use calendar::parse_date;
+use machine::value::Value;
+use serde_json::{Value as Json, json};
+
+use crate::data::{self, Row};
+use crate::replay::{Event, Place, calendar_for};
+
+const SET: &str = "eu_infringement";
+const WORKFLOW: &str = "eu_infringement.yaml";
+
+/// A stage as the decisions name it, as the workflow file does, and as the history of a case does.
+const STAGES: [(&str, &str, &str); 8] = [
+    ("Letter of formal notice (Article 258)", "lfn_258", "LFN258"),
+    ("Reasoned opinion (Article 258)", "ro_258", "RO258"),
+    ("Referral to the Court (Article 258)", "rf_258", "RF258"),
+    ("Letter of formal notice (Article 260)", "lfn_260", "LFN260"),
+    ("Reasoned opinion (Article 260)", "ro_260", "RO260"),
+    ("Referral to the Court (Article 260)", "rf_260", "RF260"),
+    ("Closing", "closing", "C"),
+    ("Withdrawal", "withdrawal", "W"),
+];
+
+/// The decisions as the acts have them, one line each; every other statement asks this one.
+const DECISIONS: &str = "decisions AS MATERIALIZED (
+    SELECT case_id, version, json_extract(body, '$.fields.stage') AS stage,
+        date(at / 1000000, 'unixepoch') AS day FROM acts WHERE name IN ('first_decision', 'decision'))";
+
+/// Dates the levels of the open cases are counted on.
+const DATES: [&str; 6] = ["2003-06-30", "2005-12-31", "2008-02-29", "2010-10-10", "2012-01-31", "2016-07-01"];
+
+fn stage(row: &Row) -> &'static str {
+    let name = row.text("decision_stage");
+    STAGES.iter().find(|(long, ..)| *long == name).map(|stage| stage.1).unwrap_or_else(|| panic!("'{name}'"))
+}
+
+fn events(rows: &[Row], place: &Place) -> Vec<Event> {
+    let mut seen = std::collections::HashSet::new();
+    let last = rows.iter().filter_map(|row| row.given("decision_date")).max().expect("a date");
+    let event = |row: &Row| {
+        let case = row.text("case_id");
+        let act = if seen.insert(case.to_owned()) { "first_decision" } else { "decision" };
+        // A decision without a date is tried at the end, and refused for it.
+        let day = parse_date(row.given("decision_date").unwrap_or(last)).expect("a day");
+        let mut event = Event::new(place.at(day, 12), case, act)
+            .text("stage", stage(row))
+            .text("decided_on", row.text("decision_date"))
+            .text("decision_id", row.text("decision_id"));
+        if act == "first_decision" {
+            event = event.text("member_state", row.text("member_state"));
+            event = event.text("department", row.text("department_code"));
+        }
+        let additional = row.text("stage_additional") == "1";
+        if additional { event.value("additional", Value::Bool(true)) } else { event }
+    };
+    rows.iter().map(event).collect()
+}
+
+/// What the records themselves say stands open at each level on a date.
+fn open_on(rows: &[Row], date: &str) -> BTreeMap<String, i64> {
+    let mut levels: HashMap<&str, &str> = HashMap::new();
+    for row in rows.iter().filter(|row| row.text("decision_date") <= date) {
+        let (case, now) = (row.text("case_id"), stage(row));
+        let closed = levels.get(case) == Some(&"closing");
+        if !(closed && now == "withdrawal") {
+            levels.insert(case, now);
+        }
+    }
+    let mut open = BTreeMap::new();
+    for level in levels.into_values().filter(|level| *level != "closing") {
+        *open.entry(level.to_owned()).or_insert(0) += 1;
+    }
+    open
+}
+
+/// Replays the set and gives its counts, from rows.
+pub async fn run(folder: &Path) -> Json {
+    let mut rows = data::rows(folder, SET, "decision_stage");
+    rows.sort_by_key(|row| {
+        (row.text("decision_date").to_owned(), row.text("key_id").parse::<u64>().unwrap_or(0))
+    });
+    let first = rows.iter().find_map(|row| row.given("decision_date")).expect("a date");
+    let begins = calendar_for(WORKFLOW).instant(parse_date(first).expect("a day"), chrono::NaiveTime::MIN);
+    let place = Place::new(WORKFLOW, machine::Instant::new(begins)).await;
+    // In stretches, so that the list itself can be asked on the dates in between.
+    let mut events = events(&rows, &place);
+    let mut open_differs = 0;
+    for date in DATES {
+        let end = place.at(parse_date(date).expect("a day"), 20);
+        let later = events.split_off(events.partition_point(|event| event.at <= end));
+        place.replay(std::mem::replace(&mut events, later)).await;
+        place.work_until(end).await;
+        let listed =
+            place.counts("SELECT main_state, count(*) FROM cases WHERE main_state <> 'closing' GROUP BY 1");
+        open_differs += i64::from(listed.await != open_on(&rows, date));
+    }
+    place.replay(events).await;
+    // The same dates, asked afterwards of the acts.
+    for date in DATES {
+        let asked = place.counts(&format!(
+            "WITH {DECISIONS}, moves AS (
+                SELECT case_id, version, stage, max(iif(stage = 'closing', version, 0)) OVER c AS closed,
+                    max(iif(stage NOT IN ('closing', 'withdrawal'), version, 0)) OVER c AS level,
+                    row_number() OVER (PARTITION BY case_id ORDER BY version DESC) AS back
+                FROM decisions WHERE day <= '{date}' WINDOW c AS (PARTITION BY case_id))
+             SELECT stage, count(*) FROM moves WHERE back = 1 AND (closed = 0 OR closed < level) GROUP BY stage"
+        )).await;
+        open_differs += i64::from(asked != open_on(&rows, date));
+    }
+    place.finish(SET, rows.len()).await;
+    counts(&place, folder, open_differs).await
+}
+
+async fn counts(place: &Place, folder: &Path, open_differs: i64) -> Json {
+    let stages =
+        place.counts(&format!("WITH {DECISIONS} SELECT stage, count(*) FROM decisions GROUP BY 1")).await;
+    let stages: BTreeMap<&str, i64> =
+        STAGES.iter().filter_map(|(long, name, _)| stages.get(*name).map(|count| (*long, *count))).collect();
+    // The history of every case, written from its acts, against the one the records bring.
+    let label = STAGES.iter().map(|(_, name, short)| format!(" WHEN '{name}' THEN '{short}'"));
+    let histories: Vec<(String, String)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "WITH {DECISIONS} SELECT case_id, group_concat(CASE stage{} END || '-' || day, ', ' ORDER BY version)
+         FROM decisions GROUP BY case_id",
+        label.collect::<String>()
+    )))
+    .fetch_all(&place.rows)
+    .await
+    .expect("read");
+    let histories: HashMap<String, String> = histories.into_iter().collect();
+    let told = data::rows(folder, SET, "case_history");
+    let differs = told.iter().filter(|row| {
+        let id = engine::case_id(place.engine.tenant(), row.text("case_id")).to_string();
+        histories.get(&id).map(String::as_str) != Some(row.text("case_history"))
+    });
+    let median = place
+        .count(&format!(
+            "WITH {DECISIONS}, spans AS (
+                SELECT julianday(min(iif(stage = 'closing', day, NULL))) - julianday(min(iif(stage = 'lfn_258', day, NULL))) AS days
+                FROM decisions GROUP BY case_id),
+             ordered AS (
+                SELECT days, row_number() OVER (ORDER BY days) AS no, count(*) OVER () AS n
+                FROM spans WHERE days IS NOT NULL)
+             SELECT CAST(10 * avg(days) AS INTEGER) FROM ordered WHERE no IN ((n + 1) / 2, (n + 2) / 2)"
+        ))
+        .await;
+    let backwards = place.count(&format!(
+        "WITH {DECISIONS} SELECT count(*) FROM (SELECT case_id FROM decisions GROUP BY case_id
+         HAVING min(iif(stage = 'closing', version, NULL)) < min(iif(stage NOT IN ('closing', 'withdrawal'), version, NULL)))"
+    )).await;
+    let same_day = place
+        .count(&format!(
+            "WITH {DECISIONS} SELECT count(DISTINCT case_id) FROM (
+            SELECT case_id FROM decisions GROUP BY case_id, day HAVING count(*) > 1)"
+        ))
+        .await;
+    json!({
+        "cases": place.count("SELECT count(*) FROM cases").await,
+        "decisions": stages.values().sum::<i64>(),
+        "stages": stages,
+        "cases_closed": place.count("SELECT count(*) FROM cases WHERE main_state = 'closing'").await,
+        "cases_still_open": place.count("SELECT count(*) FROM cases WHERE main_state <> 'closing'").await,
+        "median_days_open_to_close": median as f64 / 10.0,
+        "same_day_multi_decisions": same_day,
+        "anomalies": {
+            "close_before_open": backwards,
+            "no_date": place.count("SELECT count(*) FROM refusals WHERE code = 'BH0009'").await,
+        },
+        "history_differs": differs.count() + usize::from(told.len() != histories.len()),
+        "open_differs": open_differs,
+    })
+}
+
+/// What the folder promises; and no case whose history, no date whose levels differ.
+pub fn expected(folder: &Path) -> Json {
+    let mut expected = data::oracle(folder, SET);
+    expected["history_differs"] = json!(0);
+    expected["open_differs"] = json!(0);
+    expected
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_decision_is_replayed_and_every_history_is_the_same() {
+    let Some(folder) = data::folder() else { return };
+    assert_eq!(run(&folder).await, expected(&folder));
+}

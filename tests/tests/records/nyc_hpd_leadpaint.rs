@@ -1,0 +1,202 @@
+//! Lead-paint violations: two dates each, postponed, reported late, rejected, re-inspected.
+
+use std::path::Path;
+
+use calendar::parse_date;
+use machine::value::Value;
+use serde_json::{Value as Json, json};
+
+use crate::data::{self, Row};
+use crate::replay::{Event, Place, calendar_for};
+
+const SET: &str = "nyc_hpd_leadpaint";
+const WORKFLOW: &str = "nyc_hpd_leadpaint.yaml";
+/// The count of the open ones names its day.
+const OPEN_PAST: &str = "open_past_effective_correct_by_";
+const GRANTED: &str = "CERTIFICATION POSTPONMENT GRANTED";
+
+/// The act a status of the city stands for; none for the order itself and for a postponement granted.
+fn status_act(status: &str) -> Option<&'static str> {
+    match status {
+        "NOV SENT OUT" | GRANTED => None,
+        "CERTIFICATION POSTPONMENT DENIED" => Some("deny_postponement"),
+        "NOV CERTIFIED LATE" | "NOV CERTIFIED ON TIME" => Some("accept_report"),
+        "DEFECT LETTER ISSUED" | "INVALID CERTIFICATION" => Some("reject_report"),
+        "VIOLATION WILL BE REINSPECTED" => Some("schedule_reinspection"),
+        "FIRST NO ACCESS TO RE- INSPECT VIOLATION" | "SECOND NO ACCESS TO RE-INSPECT VIOLATION" => {
+            Some("no_access")
+        }
+        "NOT COMPLIED WITH" => Some("fail_reinspection"),
+        _ => Some("state_otherwise"),
+    }
+}
+
+/// What a row tells, each on its day.
+fn events(row: &Row, place: &Place) -> Vec<Event> {
+    let inspected = row.text("inspectiondate");
+    // Nothing is entered before the violation is.
+    let event = |day: &str, act: &str| {
+        let day = parse_date(day.max(inspected)).expect("a day");
+        Event::new(place.at(day, 12), row.text("violationid"), act)
+    };
+    let (status, status_on) = (row.text("currentstatus"), row.text("currentstatusdate"));
+    let mut events = vec![
+        event(inspected, "find")
+            .text("building", row.text("buildingid"))
+            .text("borough", row.text("boro"))
+            .text("order_no", row.text("novid"))
+            .text("inspected_on", inspected),
+        event(row.text("novissueddate"), "issue")
+            .or_flagged("issue_flagged")
+            .text("issued_on", row.text("novissueddate"))
+            .text("correct_by", row.text("originalcorrectbydate"))
+            .text("certify_by", row.text("originalcertifybydate")),
+    ];
+    let certified = row.given("certifieddate");
+    if let Some(correct_by) = row.given("newcorrectbydate") {
+        let known = status == GRANTED;
+        // The latest status alone is kept. Where that is another one, the grant was on the last day it
+        // could be, at the latest.
+        let latest = [Some(row.text("originalcorrectbydate")), certified, Some(status_on)];
+        let granted_on = if known { status_on } else { latest.into_iter().flatten().min().expect("a day") };
+        let granted = event(granted_on, "postpone")
+            .or_flagged("postpone_late")
+            .text("new_correct_by", correct_by)
+            .text("new_certify_by", row.text("newcertifybydate"))
+            .value("granted_date_known", Value::Bool(known));
+        events.push(if known {
+            granted.text("status", status).text("status_on", status_on)
+        } else {
+            granted
+        });
+    }
+    if let Some(certified) = certified {
+        let report = event(certified, "report_done").or_flagged("report_flagged");
+        events.push(report.text("certified_on", certified));
+    }
+    if let Some(act) = status_act(status) {
+        let event = event(status_on, act).or_flagged("status_flagged");
+        events.push(event.text("status", status).text("status_on", status_on));
+    }
+    if row.text("violationstatus") == "Close" {
+        events.push(
+            event(certified.map_or(status_on, |day| day.max(status_on)), "close").or_flagged("close_flagged"),
+        );
+    }
+    events
+}
+
+/// Replays the set and gives its counts, from rows.
+pub async fn run(folder: &Path) -> Json {
+    let rows = data::rows(folder, SET, "violationid");
+    let first = rows.iter().map(|row| row.text("inspectiondate")).min().expect("rows");
+    let begins = calendar_for(WORKFLOW).instant(parse_date(first).expect("a day"), chrono::NaiveTime::MIN);
+    let place = Place::new(WORKFLOW, machine::Instant::new(begins)).await;
+    place.replay(rows.iter().flat_map(|row| events(row, &place)).collect()).await;
+    let counts = counts(&place, folder).await;
+    on_their_dates(&place, &rows).await;
+    place.finish(SET, rows.len()).await;
+    counts
+}
+
+/// The clock a report was measured by: of the two, the one that was started last.
+const REPORTS: &str = "reports AS MATERIALIZED (
+    SELECT r.case_id, r.at, json_extract(c.state, '$.fields.status') AS status,
+        (SELECT json_extract(d.value, '$.missed_at') IS NOT NULL FROM json_each(c.state, '$.deadlines') d
+            WHERE json_extract(d.value, '$.name') IN ('certify', 'certify_again') ORDER BY d.key DESC LIMIT 1) AS late,
+        (SELECT json_extract(d.value, '$.first_due.day') FROM json_each(c.state, '$.deadlines') d
+            WHERE json_extract(d.value, '$.name') = 'certify') AS first_due
+    FROM acts r JOIN cases c USING (tenant_id, case_id) WHERE r.name IN ('report_done', 'report_flagged'))";
+
+async fn counts(place: &Place, folder: &Path) -> Json {
+    let count = async |statement: &str| place.count(statement).await;
+    let refused = async |atom: &str| {
+        place
+            .count(&format!(
+                "SELECT count(*) FROM refusals, json_each(detail, '$.atoms') WHERE value = '{atom}'"
+            ))
+            .await
+    };
+    let reports = async |condition: &str| {
+        place.count(&format!("WITH {REPORTS} SELECT count(*) FROM reports WHERE {condition}")).await
+    };
+    let oracle = data::oracle(folder, SET);
+    let open_past = oracle.as_object().into_iter().flatten().find_map(|(key, _)| key.strip_prefix(OPEN_PAST));
+    let open_past = open_past.expect("a count of the open ones").to_owned();
+    let day = open_past.replace('_', "-");
+    place.work_until(place.at(parse_date(&day).expect("a day"), 12)).await;
+    // The open duties, as the worker left them on that morning: the dates in force have passed.
+    let open = count(&format!(
+        "SELECT count(*) FROM (SELECT case_id, max(due_day) AS due, sum(name = 'correct' AND breached) AS breached
+            FROM obligations WHERE name IN ('correct', 'correct_again') GROUP BY case_id)
+         WHERE due < '{day}' AND breached = 1"
+    ))
+    .await;
+    let mut counts = json!({
+        "rows": count("SELECT count(*) FROM cases").await,
+        "buildings": count("SELECT count(DISTINCT enterprise) FROM cases").await,
+        "multi_violation_nov": count(
+            "SELECT count(*) FROM (SELECT source FROM cases WHERE source IS NOT NULL GROUP BY source HAVING count(*) > 1)"
+        ).await,
+        "extended": count("SELECT count(*) FROM acts WHERE name IN ('postpone', 'postpone_late')").await,
+        "reported_done": reports("true").await,
+        "reported_late_vs_effective": reports("late").await,
+        "reported_late_vs_original": reports("date(at / 1000000, 'unixepoch') > first_due").await,
+        "status_certified_late": reports("status = 'NOV CERTIFIED LATE' AND late").await,
+        "status_certified_on_time": reports("status = 'NOV CERTIFIED ON TIME' AND NOT late").await,
+        "status_disagrees": reports(
+            "(status = 'NOV CERTIFIED LATE' AND NOT late) OR (status = 'NOV CERTIFIED ON TIME' AND late)").await,
+        "anomalies": {
+            "certified_before_inspection": refused("certified_on >= inspected_on").await,
+            "new_deadline_before_original": count(
+                "SELECT count(*) FROM refusals WHERE code = 'BH0022' AND detail LIKE '%not_later%'").await,
+            "no_deadline": count("SELECT count(*) FROM refusals WHERE act = 'issue' AND code = 'BH0009'").await,
+            "status_before_inspection": refused("status_on >= inspected_on").await,
+            "issued_before_inspection": refused("issued_on >= inspected_on").await,
+            "issued_after_deadline": refused("issued_on <= correct_by").await,
+        },
+    });
+    counts[format!("{OPEN_PAST}{open_past}")] = json!(open);
+    counts
+}
+
+/// Every status that is an act stands on its day: the acts by name and day against the rows.
+async fn on_their_dates(place: &Place, rows: &[Row]) {
+    let mut told = std::collections::BTreeMap::new();
+    for row in rows {
+        if let Some(act) = status_act(row.text("currentstatus")) {
+            *told.entry(format!("{act} {}", row.text("currentstatusdate"))).or_insert(0) += 1;
+        }
+        if let Some(day) = row.given("certifieddate") {
+            *told.entry(format!("report_done {day}")).or_insert(0) += 1;
+        }
+        if row.text("currentstatus") == GRANTED {
+            *told.entry(format!("postpone {}", row.text("currentstatusdate"))).or_insert(0) += 1;
+        }
+    }
+    let acts = place
+        .counts(
+            "SELECT replace(name, 'postpone_late', 'postpone') || ' ' || date(at / 1000000, 'unixepoch') AS act, count(*)
+             FROM acts WHERE name IN ('deny_postponement', 'accept_report', 'reject_report',
+                'schedule_reinspection', 'no_access', 'fail_reinspection', 'state_otherwise', 'report_done')
+                OR (name IN ('postpone', 'postpone_late') AND json_extract(body, '$.fields.granted_date_known'))
+             GROUP BY act",
+        )
+        .await;
+    let differs: Vec<_> = told.iter().filter(|(act, count)| acts.get(*act) != Some(count)).take(5).collect();
+    assert!(differs.is_empty(), "not on their dates: {differs:?}");
+    assert_eq!(acts.values().sum::<i64>(), told.values().sum::<i64>());
+}
+
+/// What the folder promises; the city's word on late and on time agrees in every row.
+pub fn expected(folder: &Path) -> Json {
+    let mut expected = data::oracle(folder, SET);
+    expected["status_disagrees"] = json!(0);
+    expected
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_violation_is_late_exactly_where_its_dates_say_so() {
+    let Some(folder) = data::folder() else { return };
+    assert_eq!(run(&folder).await, expected(&folder));
+}
