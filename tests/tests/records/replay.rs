@@ -1,7 +1,7 @@
 //! Replaying records: a store with simulated time, the engine, and the worker between the events.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use calendar::Calendar;
@@ -19,8 +19,6 @@ use store::{Clock, Store};
 pub struct Place {
     /// The folder of its store; gone with it.
     _folder: tempfile::TempDir,
-    /// The database file.
-    pub path: PathBuf,
     /// The engine.
     pub engine: Engine,
     /// The calendar of the workflow.
@@ -95,7 +93,7 @@ impl Place {
         engine.publish(&definition).await.expect("published");
         let rows = tests::raw(&path).await;
         let begun = std::time::Instant::now();
-        Place { _folder: folder, path, engine, calendar, rows, definition, begun }
+        Place { _folder: folder, engine, calendar, rows, definition, begun }
     }
 
     /// Replays events in the order of their time: the worker up to each moment, then what happened then.
