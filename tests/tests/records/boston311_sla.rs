@@ -87,7 +87,7 @@ async fn counts(place: &Place) -> Json {
          SELECT count(*) FROM clocks r JOIN clocks t USING (case_id) WHERE r.name = 'rule' AND t.name = 'target'");
     let by_rule = count(&rule).await;
     let near = count(&format!("{rule} AND abs(r.due - t.due) <= 60")).await;
-    println!("{SET}: {near} of {by_rule} targets are those of the rule");
+    data::say(&format!("{SET}: {near} of {by_rule} targets are those of the rule"));
     json!({
         "rows": count("SELECT count(*) FROM cases").await,
         "with_deadline": count("SELECT count(*) FROM cases WHERE legal_due IS NOT NULL").await,

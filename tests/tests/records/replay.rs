@@ -157,13 +157,13 @@ impl Place {
         let report = report.await.expect("verified");
         assert!(report.faults.is_empty(), "{:?}", report.faults.iter().take(5).collect::<Vec<_>>());
         let refused = self.count("SELECT count(*) FROM refusals").await;
-        println!(
+        crate::data::say(&format!(
             "{set}: {records} rows, {} cases, {} acts, {refused} refused, {:.1} s, verified after {:.1} s",
             report.cases,
             report.acts,
             replayed.as_secs_f64(),
             self.begun.elapsed().as_secs_f64(),
-        );
+        ));
     }
 }
 
