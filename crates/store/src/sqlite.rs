@@ -350,7 +350,17 @@ impl Store for SqliteStore {
     }
 
     async fn deliver(&self, tenant: &TenantId, now: Instant, day: &str) -> Result<u64, StoreError> {
-        write::deliver(&self.write, tenant, now, day).await
+        // Looked up first: a worker that has nothing to send must not take the write lock every second.
+        let waiting: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM notices n WHERE n.tenant_id = $1 AND n.delivery_id IS NULL
+                AND NOT EXISTS (SELECT 1 FROM deliveries d
+                    WHERE d.tenant_id = $1 AND d.recipient = n.recipient AND d.day = $2))",
+        )
+        .bind(tenant.as_str())
+        .bind(day)
+        .fetch_one(&self.read)
+        .await?;
+        if waiting { write::deliver(&self.write, tenant, now, day).await } else { Ok(0) }
     }
 
     async fn find(&self, tenant: &TenantId, number: &str) -> Result<Option<CaseId>, StoreError> {

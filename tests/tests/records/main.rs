@@ -4,6 +4,7 @@
 //! counts the folder of the records promises. The folder is `BIHUAN_DATA`, or `../shared/data`.
 
 mod boston311_sla;
+mod changed;
 mod data;
 mod eu_infringement;
 mod nyc_hpd_leadpaint;
