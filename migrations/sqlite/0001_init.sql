@@ -67,6 +67,7 @@ CREATE TABLE cases (
     enterprise_overdue_from INTEGER,
     regulator_overdue_from INTEGER,
     provisional INTEGER NOT NULL,
+    unverified INTEGER NOT NULL,
     wake_at INTEGER,
     state TEXT NOT NULL,
     PRIMARY KEY (tenant_id, case_id),

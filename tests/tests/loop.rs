@@ -327,3 +327,88 @@ async fn two_cases_merged_into_each_other_at_once_make_no_circle() {
     }
     assert!(bihuan(&county.path, &["verify"]).status.success());
 }
+
+#[tokio::test]
+async fn a_published_year_counts_open_dates_again_with_one_act_each() {
+    let county = county("2026-12-28", FILE).await;
+    let engine = &county.engine;
+    let fields = [
+        ("enterprise", "e-paper"),
+        ("township", "north"),
+        ("place", "一号车间"),
+        ("description", "除尘系统无泄爆装置"),
+        ("sector", "industry"),
+        ("source", "expert_inspection"),
+        ("found_on", "2026-12-28"),
+    ];
+    let perform = Perform { evidence: evidence("photo", "p"), ..act("report", &fields) };
+    let case = engine.open("major-hazard", perform, officer(), Auth::Asserted, "year".to_owned()).await;
+    let case = case.expect("opened").case;
+    let determination = |state: &State| {
+        state.deadlines.iter().find(|deadline| deadline.name == "determination").expect("running").clone()
+    };
+    let before = determination(&state(engine, case).await);
+    assert!(before.provisional, "five working days from 28 December reach into a year not published");
+    let file = county.folder.path().join("2027.yaml");
+    let year =
+        "year: 2027\noff:\n  - { from: 2027-01-01, to: 2027-01-05, name: 元旦 }\nmake_up: [2027-01-09]\n";
+    std::fs::write(&file, year).expect("written");
+    let load =
+        || bihuan(&county.path, &["calendar", "load", &file.display().to_string(), "--as", "admin-wen"]);
+    let loaded = load();
+    assert!(
+        loaded.status.success() && String::from_utf8_lossy(&loaded.stdout).contains("of 1 cases"),
+        "{loaded:?}"
+    );
+    let after = determination(&state(engine, case).await);
+    assert!(!after.provisional && after.due > before.due, "{after:?}");
+    assert_eq!((after.first_due, after.history[0].from), (before.due, before.due));
+    let acts = engine.acts(case).await.expect("read");
+    assert_eq!(acts.last().expect("acts").name, "recalculate");
+    // The same notice once more changes nothing.
+    assert!(String::from_utf8_lossy(&load().stdout).contains("of 0 cases"));
+    assert_eq!(engine.acts(case).await.expect("read").len(), acts.len());
+    std::fs::write(&file, "year: 2029\noff:\n  - { day: 2029-01-01, name: 元旦 }\n").expect("written");
+    assert_eq!(load().status.code(), Some(2), "a year that leaves a gap is refused");
+    assert!(bihuan(&county.path, &["verify"]).status.success());
+}
+
+#[tokio::test]
+async fn an_imported_case_is_marked_and_counted_apart() {
+    let county = county(DAY, FILE).await;
+    let engine = &county.engine;
+    report(engine, "found here").await;
+    let fields = [
+        ("enterprise", "e-paper"),
+        ("township", "north"),
+        ("place", "旧台账"),
+        ("description", "旧台账所列"),
+        ("sector", "industry"),
+        ("source", "assigned"),
+        ("found_on", "2026-03-02"),
+        ("stated_state", "rectifying"),
+        ("due_date", "2026-07-31"),
+        ("go_live_on", "2026-09-15"),
+    ];
+    let admin = person("admin-wen", "office-admin", "office");
+    let opened =
+        engine.open("major-hazard", act("opening_entry", &fields), admin, Auth::Asserted, "old".to_owned());
+    opened.await.expect("brought in");
+    engine.store().set_clock(tests::morning("2026-09-14")).await.expect("set");
+    worker::simulate(engine, tests::morning("2026-09-14").plus_micros(3_600_000_000)).await.expect("worked");
+    let pool = raw(&county.path).await;
+    let rungs = |result: &'static str| {
+        let pool = pool.clone();
+        async move {
+            let query = "SELECT count(*) FROM rungs JOIN cases USING (case_id)
+                WHERE unverified = 1 AND result = $1";
+            sqlx::query_scalar::<_, i64>(query).bind(result).fetch_one(&pool).await.expect("counted")
+        }
+    };
+    assert_eq!(rungs("fired").await, 0, "nothing calls anybody before it goes live");
+    assert!(rungs("not_applicable").await >= 10);
+    let now = engine.store().clock().await.expect("time");
+    let standing = engine.store().standing(engine.tenant(), now).await.expect("read");
+    assert_eq!((standing.cases, standing.unverified), (2, 1));
+    assert!(bihuan(&county.path, &["verify"]).status.success());
+}

@@ -205,15 +205,12 @@ pub(crate) enum Command {
     },
     /// How enforcement stands
     Status,
-    /// Working days
-    #[command(after_help = "Example: bihuan calendar 2026-09-18 --working-days 10")]
-    Calendar {
-        /// The day to count from (not counted)
-        from: String,
-        /// Working days after it
-        #[arg(long, default_value_t = 10)]
-        working_days: u32,
-    },
+    /// Working days, or a new version of a calendar
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Examples:\n  bihuan calendar 2026-09-18 --working-days 10\n  bihuan calendar load 2027.yaml --as clerk-lin"
+    )]
+    Calendar(CalendarArguments),
     /// Check every act of every case against its chain and its head
     Verify,
 }
@@ -296,4 +293,27 @@ pub(crate) struct LedgerArguments {
     /// Print CSV
     #[arg(long)]
     pub(crate) csv: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct CalendarArguments {
+    /// The day to count from (not counted)
+    pub(crate) from: Option<String>,
+    /// Working days after it
+    #[arg(long, default_value_t = 10)]
+    pub(crate) working_days: u32,
+    #[command(subcommand)]
+    pub(crate) command: Option<CalendarCommand>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum CalendarCommand {
+    /// Keep a new version and count every open date again
+    Load {
+        /// The calendar (YAML)
+        file: PathBuf,
+        /// Who: person/post
+        #[arg(long = "as", value_name = "PERSON/POST")]
+        actor: String,
+    },
 }

@@ -7,7 +7,7 @@ use machine::Command as Wish;
 use store::Store;
 use store::sqlite::SqliteStore;
 
-use crate::args::{Arguments, Command, Common};
+use crate::args::{Arguments, CalendarArguments, CalendarCommand, Command, Common};
 use crate::output::Output;
 use crate::{CliError, input};
 
@@ -27,7 +27,10 @@ pub(crate) async fn run(arguments: &Arguments, out: &mut Output) -> Result<(), C
             setup::init(common, organisation, calendars, simulated.as_deref(), out).await
         }
         Command::Check { files } => setup::check(files, out),
-        Command::Calendar { from, working_days } => setup::calendar_days(from, *working_days, out),
+        Command::Calendar(CalendarArguments { from, working_days, command: None }) => {
+            let from = from.as_deref().ok_or_else(|| usage("name the day to count from"))?;
+            setup::calendar_days(from, *working_days, out)
+        }
         other => {
             let engine = open_engine(common).await?;
             with_engine(&engine, other, out).await
@@ -68,9 +71,13 @@ async fn with_engine(engine: &Engine, command: &Command, out: &mut Output) -> Re
         Command::Work { until, batch } => enforce::work(engine, until.as_deref(), *batch, out).await,
         Command::Status => enforce::status(engine, out).await,
         Command::Verify => enforce::verify(engine, out).await,
-        Command::Demo { .. } | Command::Init { .. } | Command::Check { .. } | Command::Calendar { .. } => {
-            Ok(())
-        }
+        Command::Calendar(CalendarArguments {
+            command: Some(CalendarCommand::Load { file, actor }), ..
+        }) => setup::load_calendar(engine, file, actor, out).await,
+        Command::Demo { .. }
+        | Command::Init { .. }
+        | Command::Check { .. }
+        | Command::Calendar(CalendarArguments { command: None, .. }) => Ok(()),
     }
 }
 

@@ -47,7 +47,8 @@ impl CliError {
                 engine::EngineError::NoCase(_)
                 | engine::EngineError::NoWorkflow(_)
                 | engine::EngineError::KeyBad
-                | engine::EngineError::GroupBad,
+                | engine::EngineError::GroupBad
+                | engine::EngineError::CalendarVersion(_),
             )
             | CliError::Store(store::StoreError::Unfit(_)) => 2,
             CliError::Engine(_) | CliError::Store(_) | CliError::Write(_) => 1,

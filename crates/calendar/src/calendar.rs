@@ -139,6 +139,23 @@ pub struct Calendar {
 }
 
 impl Calendar {
+    /// This calendar with a year added, or published anew, as another version.
+    ///
+    /// # Errors
+    ///
+    /// As [`Calendar::new`]: a year that leaves a gap, or does not fit the weekend.
+    pub fn with_year(&self, version: &str, year: Year) -> Result<Calendar, CalendarError> {
+        let mut years = self.years.clone();
+        years.insert(year.year, year);
+        Calendar::new(
+            self.id.clone(),
+            version.to_owned(),
+            self.zone,
+            &self.weekend,
+            years.into_values().collect(),
+        )
+    }
+
     /// Makes a calendar from its published years.
     ///
     /// `version` is a short label of the caller's choosing that tells two states of the same

@@ -31,6 +31,8 @@ pub use inbox::Digest;
 
 /// Callers that may wait for the commit task; more have to wait to get in line.
 const QUEUE_MAX: usize = 1_024;
+/// Cases counted again at a time.
+const RECALCULATE_PAGE: u32 = 256;
 /// Cases one order may cover.
 pub const GROUP_MAX: usize = 100;
 
@@ -75,6 +77,11 @@ pub enum EngineError {
     /// Others kept getting in first.
     #[error("BH0037: too many others act on this case; try again")]
     Contended,
+    /// A calendar whose version is kept with other days, or is not the newest.
+    #[error(
+        "BH0041: version {0} of this calendar is kept with other days or is not the newest; give the new days a new version"
+    )]
+    CalendarVersion(String),
     /// An order over no case, too many, or one twice.
     #[error("BH0040: an order covers 1 to {GROUP_MAX} different cases")]
     GroupBad,
@@ -338,6 +345,46 @@ impl Engine {
         match failed {
             Some(error) if moved == 0 => Err(error),
             _ => Ok(moved),
+        }
+    }
+
+    /// Keeps a new version of a calendar and counts every open date that hangs on it again: one act in each
+    /// case whose dates or rungs move. Done again after an interruption, it goes on with what is left.
+    /// Gives how many cases moved.
+    pub async fn load_calendar(
+        &self,
+        calendar: &calendar::Calendar,
+        actor: &Person,
+    ) -> Result<usize, EngineError> {
+        let (id, version) = (calendar.id(), calendar.version());
+        let body = serde_json::to_string(calendar).map_err(|error| EngineError::Stored(error.to_string()))?;
+        self.store.put_calendar(&self.tenant, id, version, &body).await?;
+        let newest = self.store.calendar(&self.tenant, id, None).await?;
+        if newest.and_then(|(_, body)| body).is_none_or(|kept| kept != body) {
+            return Err(EngineError::CalendarVersion(version.to_owned()));
+        }
+        let (mut moved, mut after) = (0, Vec::new());
+        loop {
+            let page = self.store.case_ids(&self.tenant, &after, RECALCULATE_PAGE).await?;
+            let Some(last) = page.last() else { return Ok(moved) };
+            after.clone_from(last);
+            let mut running = tokio::task::JoinSet::new();
+            for case in page.iter().filter_map(|id| CaseId::try_parse_ascii(id).ok()) {
+                let request = Request {
+                    case,
+                    definition: None,
+                    command: Command::Recalculate,
+                    actor: Some(actor.clone()),
+                    auth: Auth::Asserted,
+                    key: None,
+                    expected_version: None,
+                };
+                let engine = self.clone();
+                running.spawn(async move { engine.execute(request).await });
+            }
+            while let Some(receipt) = running.join_next().await {
+                moved += usize::from(receipt.map_err(|_| EngineError::Stopped)??.acts > 0);
+            }
         }
     }
 

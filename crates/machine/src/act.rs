@@ -140,6 +140,11 @@ pub enum Effect {
         /// As `YH-2026-000123`.
         number: String,
     },
+    /// The case comes from an old ledger: stated, not verified. Its ladders are muted until it goes live.
+    Imported {
+        /// Until then.
+        muted_until: Instant,
+    },
     /// A track came into being.
     Entered {
         /// The track.
@@ -404,7 +409,7 @@ pub enum RungResult {
     Fired,
     /// A reminder whose moment had passed when the worker came back; not sent.
     Overtaken,
-    /// Its moment lay before the clock started.
+    /// Its moment lay before the clock started, or before an imported case went live.
     NotApplicable,
 }
 

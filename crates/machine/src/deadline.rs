@@ -146,6 +146,11 @@ fn plan(
         let plan = RungPlan { index, repeat: 0, at: rung_at(calendar, due, rung)? };
         let too_short =
             rung.spec.if_term_at_least.as_ref().is_some_and(|least| term_days < i64::from(number(least)));
+        if plan.at <= since && !too_short && rung.spec.every_working_days.is_some() {
+            // The last rung is behind, what it repeats is not: a ladder never ends before its clock.
+            let missed = RungPlan { at: since, ..plan.clone() };
+            to_come.extend(repetition(calendar, rung, &missed)?);
+        }
         if plan.at <= since || too_short { &mut not_applicable } else { &mut to_come }.push(plan);
     }
     to_come.sort_by_key(|plan| (plan.at, plan.index));
@@ -198,7 +203,7 @@ impl Draft<'_> {
         };
         let counted = count(calendar, &self.state, &term, anchor, from)?;
         let ladder = spec.ladder.as_deref().map_or(&[][..], |ladder| self.definition.ladder(ladder));
-        let (schedule, not_applicable) = plan(calendar, ladder, counted.due, anchor, since)?;
+        let (schedule, not_applicable) = plan(calendar, ladder, counted.due, anchor, self.unmuted(since))?;
         let deadline = Deadline {
             no: self.state.numbers.deadline + 1,
             name: name.to_owned(),
@@ -407,25 +412,41 @@ impl Draft<'_> {
         self.move_to(&deadline, MoveReason::Extended, counted, self.at)
     }
 
-    /// Counts an open clock again with the calendar at hand. Emits nothing when nothing changes.
-    pub(crate) fn recalculate(&mut self, deadline: &Deadline) -> Result<(), Refusal> {
-        // Elapsed hours know no calendar.
-        let Due::Day(day) = deadline.due else { return Ok(()) };
+    /// Counts every running clock again with the calendar at hand. What stays as it was is left alone.
+    pub(crate) fn recalculate_all(&mut self) -> Result<(), Refusal> {
+        for deadline in self.state.deadlines.clone().iter().filter(|deadline| deadline.is_running()) {
+            self.recalculate(deadline)?;
+        }
+        Ok(())
+    }
+
+    fn recalculate(&mut self, deadline: &Deadline) -> Result<(), Refusal> {
+        let calendar = self.facts.calendar;
+        // Elapsed hours know no calendar. A breach is permanent, and so is the date it was measured by.
+        let (Due::Day(day), None) = (deadline.due, deadline.missed_at) else { return Ok(()) };
         let counted = if deadline.history.is_empty() {
-            count(self.facts.calendar, &self.state, &deadline.term, deadline.anchor, deadline.started_at)?
+            count(calendar, &self.state, &deadline.term, deadline.anchor, deadline.started_at)?
         } else {
             // A date moved by an extension or a pause stands as it was decided.
-            due_day(self.facts.calendar, day)?
+            due_day(calendar, day)?
         };
+        let ladder = self.ladder_of(deadline);
+        let (schedule, _) = plan(calendar, ladder, counted.due, deadline.anchor, self.unmuted(self.at))?;
         let same = counted.due == deadline.due && counted.provisional == deadline.provisional;
-        if same && deadline.calendar_version == self.facts.calendar.version() {
-            return Ok(());
-        }
-        // A breach is permanent, and so is the date it was measured by.
-        if deadline.missed_at.is_some() {
+        if same && schedule == deadline.schedule {
             return Ok(());
         }
         self.move_to(deadline, MoveReason::Recalculated, counted, self.at)
+    }
+
+    fn ladder_of(&self, deadline: &Deadline) -> &'_ [PlacedRung] {
+        let ladder = self.definition.deadline(&deadline.name).and_then(|spec| spec.ladder.as_deref());
+        ladder.map_or(&[][..], |ladder| self.definition.ladder(ladder))
+    }
+
+    /// The moment after which rungs apply: an imported case calls nobody before it goes live.
+    fn unmuted(&self, since: Instant) -> Instant {
+        self.state.muted_until.map_or(since, |live| since.max(live))
     }
 
     fn move_to(
@@ -436,8 +457,8 @@ impl Draft<'_> {
         since: Instant,
     ) -> Result<(), Refusal> {
         let calendar = self.facts.calendar;
-        let ladder = self.definition.deadline(&deadline.name).and_then(|spec| spec.ladder.as_deref());
-        let ladder = ladder.map_or(&[][..], |ladder| self.definition.ladder(ladder));
+        let ladder = self.ladder_of(deadline);
+        let since = self.unmuted(since);
         let (schedule, not_applicable) = plan(calendar, ladder, counted.due, deadline.anchor, since)?;
         let revision = self.state.numbers.revision + 1;
         self.emit(Effect::DeadlineMoved {

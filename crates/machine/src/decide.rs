@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveTime};
 
 use crate::act::{Act, Actor, Effect, Person};
 use crate::command::{Command, Decision, Facts, Perform, Personal, Refusal};
@@ -75,6 +75,14 @@ pub fn decide(
         return Err(Refusal::CatchingUp);
     }
     let mut draft = Draft::new(definition, facts, decision.state.clone());
+    if *command == Command::Recalculate {
+        draft.recalculate_all()?;
+        if !draft.effects.is_empty() {
+            let act = draft.act("recalculate", facts.actor, Vec::new());
+            finish(&mut decision, act);
+        }
+        return Ok(decision);
+    }
     let act = draft.command(command, state.is_some(), version)?;
     decision.personal = std::mem::take(&mut draft.personal);
     finish(&mut decision, act);
@@ -128,12 +136,6 @@ impl Draft<'_> {
     }
 
     fn command(&mut self, command: &Command, exists: bool, version: u32) -> Result<Act, Refusal> {
-        if *command == Command::Recalculate {
-            for deadline in self.state.deadlines.clone().iter().filter(|deadline| deadline.is_running()) {
-                self.recalculate(deadline)?;
-            }
-            return Ok(self.act("recalculate", None, Vec::new()));
-        }
         let actor = self.actor()?.clone();
         if let Command::Perform(perform) = command {
             return self.perform(perform, &actor, exists);
@@ -211,6 +213,11 @@ impl Draft<'_> {
         }
         if let Some(to) = spec.assignment {
             self.move_assignment(&spec, to, actor, perform.entered_for.as_ref())?;
+        }
+        if let Some(field) = &spec.imports {
+            let live = crate::deadline::date_field(&self.state, field)?;
+            let muted_until = Instant::new(self.facts.calendar.instant(live, NaiveTime::MIN));
+            self.emit(Effect::Imported { muted_until });
         }
         self.link(&spec, exists)?;
         if !exists {

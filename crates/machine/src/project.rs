@@ -27,6 +27,8 @@ pub struct Projection {
     pub columns: std::collections::BTreeMap<Column, String>,
     /// Some open due date was counted beyond the published calendar.
     pub provisional: bool,
+    /// Brought in from an old ledger, as stated there: counted apart.
+    pub unverified: bool,
     /// No track has a state that waits for anybody.
     pub at_rest: bool,
     /// Its legal clock stands still.
@@ -125,6 +127,7 @@ pub fn project(definition: &Definition, state: &State) -> Projection {
         regulator_breach: state.deadlines.iter().any(|d| breach(ChargedTo::Regulator)(&d)),
         columns: columns(definition, state),
         provisional: open().any(|deadline| deadline.provisional),
+        unverified: state.muted_until.is_some(),
         at_rest: spec.is_none_or(|spec| spec.rest || spec.outcome.is_some()),
         paused: legal.is_some_and(|deadline| deadline.is_open() && !deadline.is_running()),
         overdue_from: state

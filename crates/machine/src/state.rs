@@ -37,6 +37,10 @@ pub struct State {
     pub deadlines: Vec<Deadline>,
     /// Work sent to units, by number − 1.
     pub assignments: Vec<Assignment>,
+    /// Set where the case comes from an old ledger: what it stated nobody has verified, and its ladders are
+    /// muted until this moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted_until: Option<Instant>,
     /// Cases that belong to this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<CaseLink>,
@@ -324,6 +328,7 @@ impl State {
             entered: BTreeMap::new(),
             deadlines: Vec::new(),
             assignments: Vec::new(),
+            muted_until: None,
             links: Vec::new(),
             proposals: Vec::new(),
             involved: BTreeMap::new(),
@@ -396,6 +401,7 @@ pub fn fold<'a>(acts: impl IntoIterator<Item = &'a Act>) -> Option<State> {
 
 pub(crate) fn apply_effect(mut state: State, effect: &Effect, at: Instant, version: u32) -> State {
     match effect {
+        Effect::Imported { muted_until } => state.muted_until = Some(*muted_until),
         Effect::Numbered { number } => state.number.clone_from(number),
         Effect::Entered { track, state: to } | Effect::Moved { track, to, .. } => {
             state.tracks.insert(track.clone(), Position { state: to.clone(), since: at });

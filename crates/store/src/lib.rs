@@ -482,6 +482,7 @@ pub fn head_columns(state: &State, projection: &Projection) -> serde_json::Value
         "enterprise_overdue_from": overdue(&projection.progress.enterprise),
         "regulator_overdue_from": overdue(&projection.progress.regulator),
         "provisional": projection.provisional,
+        "unverified": projection.unverified,
         "wake_at": projection.wake_at.map(Instant::micros),
     })
 }

@@ -56,6 +56,8 @@ pub struct LedgerRow {
     pub regulator_breach: bool,
     /// Counted beyond the published calendar.
     pub provisional: bool,
+    /// Brought in from an old ledger, unverified.
+    pub unverified: bool,
     /// Version.
     pub version: u32,
 }
@@ -250,6 +252,8 @@ pub struct Standing {
     pub undelivered: u64,
     /// Cases with an open date counted beyond the published calendar.
     pub provisional: u64,
+    /// Cases brought in from an old ledger, unverified: counted apart.
+    pub unverified: u64,
 }
 
 /// How often a rung came to a result.

@@ -102,6 +102,31 @@ pub(super) async fn publish(
     Ok(out.say("done.published", &values)?)
 }
 
+/// Keeps a new version of a calendar and counts every open date again.
+pub(super) async fn load_calendar(
+    engine: &Engine,
+    file: &Path,
+    actor: &str,
+    out: &mut Output,
+) -> Result<(), CliError> {
+    let (name, text) = (file.display().to_string(), input::read_text(file)?);
+    // A notice tells the days of one year: it is added to the calendar of this place. Its version comes
+    // from its bytes, so that the same file loaded twice is one version.
+    let calendar = if text.lines().any(|line| line.starts_with("calendar:")) {
+        calendar::parse_calendar(&name, &text).map_err(usage)?
+    } else {
+        let year = calendar::parse_year(&name, &text).map_err(usage)?;
+        let digest = machine::act::digest_hex(text.as_bytes());
+        let version = format!("{}-{}", year.year, digest.get(..8).unwrap_or_default());
+        engine.catalog().local_calendar().await?.with_year(&version, year).map_err(usage)?
+    };
+    let directory = engine.catalog().directory().await?;
+    let actor = input::person(actor, &directory)?;
+    let moved = engine.load_calendar(&calendar, &actor).await?;
+    let values = json!({ "calendar": calendar.id(), "version": calendar.version(), "moved": moved });
+    Ok(out.say("done.calendar", &values)?)
+}
+
 pub(super) fn calendar_days(from: &str, working_days: u32, out: &mut Output) -> Result<(), CliError> {
     let from = calendar::parse_date(from).map_err(usage)?;
     let china = calendar::china();

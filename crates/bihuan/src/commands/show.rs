@@ -125,6 +125,7 @@ fn effect_line(effect: &Effect, definition: &Definition, state: &State, out: &Ou
             out.text("effect.linked", &json!({ "number": number, "link": link }))
         }
         Effect::AssignmentSent { unit, .. } => out.text("effect.assigned", &json!({ "unit": unit })),
+        Effect::Imported { muted_until } => out.text("effect.imported", &json!({ "until": muted_until })),
         Effect::Numbered { .. }
         | Effect::Entered { .. }
         | Effect::FieldSet { .. }

@@ -348,6 +348,13 @@ impl Check<'_> {
         for field in act.requires.iter().chain(&act.accepts) {
             self.field(&format!("{at}.requires"), field, &[]);
         }
+        if let Some(field) = &act.imports {
+            self.field(&format!("{at}.imports"), field, &[FieldType::Date]);
+            if !act.opens || !act.requires.contains(field) {
+                let message = "an import opens a case and requires the day it goes live".to_owned();
+                self.add("WF0011", &format!("{at}.imports"), message);
+            }
+        }
         if let Some(field) = &act.joins {
             self.field(&format!("{at}.joins"), field, &[FieldType::Text]);
         }

@@ -61,6 +61,10 @@ pub struct ActSpec {
     /// The field naming the unit whose assignment it moves, where that is not the actor's.
     #[serde(default)]
     pub assignee: Option<Name>,
+    /// An opening entry (期初导入): the case as an old ledger states it, unverified and counted apart. The
+    /// field names the day it goes live; until then its ladders are muted.
+    #[serde(default)]
+    pub imports: Option<Name>,
     /// It opens another case, in the same transaction.
     #[serde(default)]
     pub opens_case: Option<OpensCase>,

@@ -195,3 +195,83 @@ fn a_move_taken_back_and_made_again_is_a_new_revision() {
     let different: std::collections::BTreeSet<_> = keys.iter().collect();
     assert_eq!(different.len(), keys.len(), "{keys:?}");
 }
+
+/// The shipped calendar with 2027 published: a New Year's holiday of three days, the Monday after works.
+fn with_2027(world: &World) -> calendar::Calendar {
+    let year = calendar::parse_year(
+        "2027.yaml",
+        "year: 2027\noff:\n  - { from: 2027-01-01, to: 2027-01-05, name: 元旦 }\nmake_up: [2027-01-09]\n",
+    );
+    world.calendar.with_year("2027-1", year.unwrap()).unwrap()
+}
+
+#[test]
+fn a_new_calendar_counts_every_open_date_again_and_keeps_what_fired() {
+    let mut world = World::new("2026-12-22 09:00");
+    world.ok("zhao", report().text("found_on", "2026-12-22"));
+    world.at("2026-12-28 09:00").ok("zhao", determine("no")).ok("li", dispatch("2027-02-26"));
+    let receipt =
+        |world: &World| world.state().deadlines.iter().find(|d| d.name == "receipt").unwrap().clone();
+    // Two working days from Monday: Wednesday. The plan's ten days end on 7 January, beyond the calendar.
+    assert!(!receipt(&world).provisional);
+    let plan = world.clock("plan").clone();
+    assert!(plan.provisional && world.clock("rectification").provisional);
+    world.at("2026-12-30 09:00").tick();
+    let fired = world.rung_records().len();
+    let acts = world.acts.len();
+    world.calendar = with_2027(&world);
+    world.run(Some("admin"), &Command::Recalculate).unwrap();
+    assert_eq!(world.acts.len(), acts + 1, "one act for all dates of the case");
+    let act = world.acts.last().unwrap();
+    assert_eq!((act.name.as_str(), act.actor.person().unwrap().person.as_str()), ("recalculate", "admin"));
+    assert!(world.state().deadlines.iter().filter(|d| d.is_open()).all(|d| !d.provisional));
+    assert!(world.rung_records().len() >= fired, "a fired rung stays");
+    // The date the order names does not move, whatever the calendar says; that it is provisional ends.
+    assert_eq!(world.clock("rectification").due, day("2027-02-26"));
+    assert_eq!(world.clock("rectification").history, []);
+    // Counted within 2026 the date stands, but its later rungs lie in the new year and move.
+    assert_eq!((receipt(&world).due, receipt(&world).history), (day("2026-12-30"), Vec::new()));
+    let again = receipt(&world).schedule.iter().find(|plan| plan.index == 1).unwrap().at;
+    assert_eq!(world.calendar.local_date(again.utc()), date("2026-12-31"));
+    let again = receipt(&world).schedule.iter().find(|plan| plan.index == 2).unwrap().at;
+    assert_eq!(world.calendar.local_date(again.utc()), date("2027-01-07"));
+    // Once more it changes nothing and is no act.
+    world.run(Some("admin"), &Command::Recalculate).unwrap();
+    assert_eq!(world.acts.len(), acts + 1);
+}
+
+#[test]
+fn a_date_that_moves_with_the_calendar_keeps_the_one_before() {
+    let mut world = World::new("2026-12-29 09:00");
+    world.ok("zhao", report().text("found_on", "2026-12-29"));
+    // Five working days from Tuesday 29 December: 5 January if 1 January alone is off... by the calendar.
+    let before = world.clock("determination").due;
+    world.calendar = with_2027(&world);
+    world.run(Some("admin"), &Command::Recalculate).unwrap();
+    let clock = world.clock("determination");
+    assert_eq!(clock.due, day("2027-01-08"));
+    assert!(matches!(&clock.history[..], [Moved { from, .. }] if *from == before));
+    assert_eq!((clock.first_due, clock.calendar_version.as_str()), (before, "2027-1"));
+    // A breach stands, whatever is published afterwards.
+    let mut late = World::new("2026-12-29 09:00");
+    late.ok("zhao", report().text("found_on", "2026-12-29")).at("2027-01-06 09:00").tick();
+    assert!(late.clock("determination").missed_at.is_some());
+    late.calendar = with_2027(&late);
+    late.run(Some("admin"), &Command::Recalculate).unwrap();
+    assert_eq!(late.clock("determination").due, before);
+}
+
+#[test]
+fn a_paused_clock_calls_nobody_and_runs_again_also_when_its_review_is_overdue() {
+    let mut world = World::dispatched("2026-04-10");
+    world.at("2026-03-10 09:00").ok("zhao", pause("2026-03-20"));
+    let rungs = world.rungs("rectification").len();
+    world.at("2026-05-20 09:00").tick();
+    assert_eq!(world.rungs("rectification").len(), rungs, "it stands still");
+    assert!(world.clock("rectification").missed_at.is_none());
+    assert!(world.clock("pause_review").missed_at.is_some(), "somebody was to look at it");
+    world.ok("zhao", resume());
+    // 31 days were left on 10 March.
+    assert_eq!(world.clock("rectification").due, day("2026-06-20"));
+    assert!(!world.clock("pause_review").is_open());
+}

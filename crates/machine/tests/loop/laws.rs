@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use chrono::Days;
 use machine::file::{Number, TermSpec};
 use machine::time::Due;
-use machine::{Command, Definition, Effect, Instant};
+use machine::{Command, Definition, Effect};
 use proptest::prelude::*;
 
 use crate::world::*;
@@ -100,13 +100,17 @@ fn check(world: &World) {
     }
 }
 
-/// The shipped file with a legal date of 60 working days instead of a date in the order.
-static IN_WORKING_DAYS: LazyLock<Arc<Definition>> = LazyLock::new(|| {
+/// The shipped file with another legal term in place of a date in the order.
+fn with_term(term: TermSpec) -> Arc<Definition> {
     let mut file = file();
-    let term = TermSpec { working_days: Some(Number::Value(60)), ..TermSpec::default() };
     file.deadlines.get_mut("rectification").unwrap().term = term;
     Arc::new(compile(&file))
-});
+}
+
+static IN_WORKING_DAYS: LazyLock<Arc<Definition>> =
+    LazyLock::new(|| with_term(TermSpec { working_days: Some(Number::Value(60)), ..TermSpec::default() }));
+static IN_HOURS: LazyLock<Arc<Definition>> =
+    LazyLock::new(|| with_term(TermSpec { hours: Some(Number::Value(60 * 24)), ..TermSpec::default() }));
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
@@ -130,29 +134,47 @@ proptest! {
     }
 
     #[test]
-    fn a_pause_keeps_what_is_left_of_the_term(gaps in prop::collection::vec((0u64..5, 0u64..40), 1..8)) {
-        for working_days in [false, true] {
+    fn a_pause_keeps_what_is_left_of_the_term(
+        gaps in prop::collection::vec((0i64..5 * 24, 0i64..80 * 24), 1..8),
+    ) {
+        let terms = [None, Some(&*IN_WORKING_DAYS), Some(&*IN_HOURS)];
+        for (kind, term) in terms.into_iter().enumerate() {
             let mut world = World::new("2026-03-02 09:00");
-            if working_days {
-                world.definition = IN_WORKING_DAYS.clone();
+            if let Some(definition) = term {
+                world.definition = definition.clone();
             }
             world.ok("zhao", report()).ok("zhao", determine("no")).ok("li", dispatch("2026-05-29"));
-            let day = |due| match due { Due::Day(day) => day, Due::Moment(_) => panic!("a moment") };
-            let later = |now: Instant, days: u64| now.plus_micros(i64::try_from(days).unwrap() * 24 * HOUR);
             let left = |world: &World| {
-                let (today, due) = (world.calendar.local_date(world.now.utc()), day(world.clock("rectification").due));
-                if working_days { world.calendar.count_working_days(today, due) } else { (due - today).num_days() }
+                let today = world.calendar.local_date(world.now.utc());
+                match world.clock("rectification").due {
+                    Due::Moment(moment) => moment.micros() - world.now.micros(),
+                    Due::Day(day) if kind == 1 => world.calendar.count_working_days(today, day),
+                    Due::Day(day) => (day - today).num_days(),
+                }
             };
+            let rungs = |world: &World| world.rungs("rectification").iter().filter(|(_, r)| r == "Fired").count();
+            let mut earlier = Vec::new();
             for (run, stand) in &gaps {
-                world.now = later(world.now, *run);
+                world.now = world.now.plus_micros(run * HOUR);
+                world.tick();
+                // Eight stretches of five days leave no term of sixty behind.
                 let review = world.calendar.local_date(world.now.utc()) + Days::new(60);
                 world.ok("zhao", pause(&review.to_string()));
-                let before = left(&world);
-                world.now = later(world.now, *stand);
+                let (before, fired) = (left(&world), rungs(&world));
+                let was = world.clock("rectification").due;
+                world.now = world.now.plus_micros(stand * HOUR);
+                world.tick();
+                prop_assert_eq!(rungs(&world), fired, "a clock that stands still called somebody");
                 world.ok("zhao", resume());
                 prop_assert_eq!(left(&world), before);
+                if world.clock("rectification").due != was {
+                    earlier.push(was);
+                }
             }
-            prop_assert_eq!(world.clock("rectification").missed_at, None);
+            let clock = world.clock("rectification");
+            prop_assert_eq!(clock.missed_at, None);
+            let kept: Vec<Due> = clock.history.iter().map(|moved| moved.from).collect();
+            prop_assert_eq!(kept, earlier, "every earlier date is kept");
         }
     }
 }

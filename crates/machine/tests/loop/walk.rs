@@ -167,23 +167,79 @@ fn stopped_listed_and_exposed_come_off_before_the_close_out() {
     assert_eq!(world.on("main"), "closed");
 }
 
+fn entry(state: &str, live: &str) -> machine::command::Perform {
+    let mut perform = report().text("stated_state", state).text("go_live_on", live);
+    perform.act = "opening_entry".to_owned();
+    perform.evidence.clear();
+    perform
+}
+
 #[test]
 fn an_old_ledger_comes_in_where_it_says_it_stands() {
-    let entry = |state: &str| {
-        let mut perform = report().text("stated_state", state);
-        perform.act = "opening_entry".to_owned();
-        perform.evidence.clear();
-        perform
-    };
     let mut world = World::new("2026-03-02 09:00");
-    assert_eq!(world.refused("admin", entry("rectifying")).code(), "BH0008");
-    world.ok("admin", entry("rectifying").text("due_date", "2026-02-13")).tick();
+    assert_eq!(world.refused("admin", entry("rectifying", "2026-03-02")).code(), "BH0008");
+    assert_eq!(world.refused("admin", entry("rectifying", "").without("go_live_on")).code(), "BH0009");
+    world.ok("admin", entry("rectifying", "2026-03-02").text("due_date", "2026-02-13")).tick();
     assert_eq!(world.on("main"), "rectifying");
-    assert!(project(&world.definition, world.state()).progress.overdue(world.now).0);
+    assert!(world.clock("rectification").missed_at.is_some());
     let mut world = World::new("2026-03-02 09:00");
-    world.ok("admin", entry("to_reinspect").text("due_date", "2026-03-20")).tick();
+    world.ok("admin", entry("to_reinspect", "2026-03-02").text("due_date", "2026-02-20")).tick();
     assert_eq!(world.on("main"), "to_reinspect");
-    assert!(world.clock("reinspection").is_running() && !world.clock("rectification").is_open());
+    assert!(world.clock("reinspection").is_running());
+    // Whether it was reported in time nobody has verified: neither met nor missed.
+    let legal = world.clock("rectification");
+    assert!(!legal.is_open() && legal.missed_at.is_none());
+    assert!(matches!(legal.status, machine::state::Status::Ended { end: machine::act::End::Cancelled, .. }));
+    let mut reported = World::new("2026-03-02 09:00");
+    reported.ok("zhao", report());
+    assert_eq!(
+        (reported.state().muted_until, world.state().muted_until),
+        (None, Some(at("2026-03-02 00:00")))
+    );
+}
+
+#[test]
+fn an_imported_case_calls_nobody_before_it_goes_live_and_makes_up_for_nothing() {
+    let mut world = World::new("2026-03-02 09:00");
+    world.ok("admin", entry("rectifying", "2026-03-16").text("due_date", "2026-02-13"));
+    let fired = |world: &World| {
+        let records = world.rung_records().into_iter();
+        let fired = records.filter(|rung| rung.result != machine::act::RungResult::NotApplicable);
+        fired.map(|rung| (world.calendar.local_date(rung.due_at.utc()), rung.rung)).collect::<Vec<_>>()
+    };
+    for day in ["2026-03-02 09:00", "2026-03-13 20:00", "2026-03-16 08:29"] {
+        world.at(day).tick();
+        assert_eq!(fired(&world), [], "{day}");
+    }
+    // The breach is a fact and stands at once; every rung that lay before is on record as not applicable.
+    assert!(world.clock("rectification").missed_at.is_some());
+    let muted = world.rungs("rectification");
+    assert_eq!(muted.len(), 10, "{muted:?}");
+    // From then on the ladders climb: what is still to come, one after the other.
+    world.at("2026-04-20 12:00").tick();
+    let fired = fired(&world);
+    assert!(fired.iter().all(|(day, _)| *day >= date("2026-03-16")), "{fired:?}");
+    let of_leader = fired.iter().filter(|(_, rung)| rung == "county_leader").count();
+    assert!(of_leader >= 2, "{fired:?}");
+    assert!(!fired.iter().any(|(_, rung)| rung == "urging_letter"), "{fired:?}");
+    assert!(world.state().proposals.iter().all(|proposal| proposal.what != "interview"));
+    // Overdue for so long that the last rung lies behind as well: what it repeats does not.
+    let mut old = World::new("2026-03-02 09:00");
+    old.ok("admin", entry("rectifying", "2026-03-16").text("due_date", "2025-10-31"));
+    old.at("2026-05-11 12:00").tick();
+    let legal = old.clock("rectification").no;
+    let leader = old.rung_records().into_iter().filter(|rung| rung.deadline_no == legal);
+    let leader: Vec<_> = leader.filter(|rung| rung.rung == "county_leader" && rung.repeat > 0).collect();
+    assert!(leader.len() >= 3, "the ladder ended in silence: {leader:?}");
+    assert!(leader.iter().all(|rung| rung.due_at > at("2026-03-16 00:00")));
+}
+
+#[test]
+fn everyday_there_are_five_states_and_six_acts() {
+    let definition = definition();
+    let acts = definition.file().acts.values().filter(|act| act.everyday).count();
+    let main = &definition.file().tracks["main"].states;
+    assert_eq!((acts, main.values().filter(|state| state.outcome.is_none()).count()), (6, 5));
 }
 
 #[test]

@@ -21,7 +21,7 @@ const OVERDUE_MAX: usize = 10_000;
 const LEDGER_COLUMNS: &str =
     "case_id, number, workflow, definition_hash, main_state, at_rest, paused, owner_unit,
     enterprise, area, sector, source, level, department, legal_due, overdue_from, enterprise_overdue_from,
-    regulator_overdue_from, enterprise_breach, regulator_breach, provisional, version";
+    regulator_overdue_from, enterprise_breach, regulator_breach, provisional, unverified, version";
 
 /// `FROM cases WHERE …` of a filter.
 fn ledger_query(columns: &str, tenant: &TenantId, filter: &Filter) -> Query<'static> {
@@ -125,6 +125,7 @@ fn ledger_row(row: &SqliteRow) -> Result<LedgerRow, StoreError> {
         enterprise_breach: row.get("enterprise_breach"),
         regulator_breach: row.get("regulator_breach"),
         provisional: row.get("provisional"),
+        unverified: row.get("unverified"),
         version: u32::try_from(row.get::<i64, _>("version"))
             .map_err(|error| bad("cases", "version", &id, error))?,
     })
@@ -187,7 +188,8 @@ const STATES: &str =
 const COUNTS: &str = "SELECT (SELECT min(wake_at) FROM cases WHERE tenant_id = $1 AND wake_at IS NOT NULL),
     (SELECT count(*) FROM cases WHERE tenant_id = $1 AND wake_at <= $2),
     (SELECT count(*) FROM notices WHERE tenant_id = $1 AND delivery_id IS NULL),
-    (SELECT count(*) FROM cases WHERE tenant_id = $1 AND provisional = 1)";
+    (SELECT count(*) FROM cases WHERE tenant_id = $1 AND provisional = 1),
+    (SELECT count(*) FROM cases WHERE tenant_id = $1 AND unverified = 1)";
 const LATENESS: &str = "SELECT recorded_at - due_at FROM
     (SELECT recorded_at, due_at FROM rungs WHERE tenant_id = $1 AND result = 'fired'
      ORDER BY recorded_at DESC LIMIT $2) ORDER BY 1";
@@ -217,6 +219,7 @@ pub(super) async fn standing(
         lateness_p50_ms: lateness.get(lateness.len().saturating_sub(1) / 2).map(|micros| micros / 1_000),
         undelivered: count(2),
         provisional: count(3),
+        unverified: count(4),
     })
 }
 

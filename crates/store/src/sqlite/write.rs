@@ -121,7 +121,8 @@ async fn write_heads(
             "INSERT INTO cases (tenant_id, case_id, number, workflow, definition_hash, version, last_hash,
                 opened_at, last_at, main_state, at_rest, owner_unit, enterprise, area, sector, source, level,
                 search, department, legal_due, enterprise_breach, regulator_breach, paused, overdue_from,
-                enterprise_overdue_from, regulator_overdue_from, provisional, wake_at, state)
+                enterprise_overdue_from, regulator_overdue_from, provisional, unverified,
+                wake_at, state)
              SELECT $1, value->>'case_id', value->>'number', value->>'workflow', value->>'definition_hash',
                 value->>'version', value->>'last_hash', value->>'opened_at', value->>'last_at',
                 value->>'main_state', value->>'at_rest', value->>'owner_unit', value->>'enterprise',
@@ -129,7 +130,7 @@ async fn write_heads(
                 value->>'department', value->>'legal_due', value->>'enterprise_breach',
                 value->>'regulator_breach', value->>'paused', value->>'overdue_from',
                 value->>'enterprise_overdue_from', value->>'regulator_overdue_from', value->>'provisional',
-                value->>'wake_at', value->>'state'
+                value->>'unverified', value->>'wake_at', value->>'state'
              FROM jsonb_each($2) WHERE true
              ON CONFLICT (tenant_id, case_id) DO NOTHING RETURNING case_id",
         )
@@ -155,7 +156,8 @@ async fn write_heads(
                     value->>'paused' AS paused, value->>'overdue_from' AS overdue_from,
                     value->>'enterprise_overdue_from' AS enterprise_overdue_from,
                     value->>'regulator_overdue_from' AS regulator_overdue_from,
-                    value->>'provisional' AS provisional, value->>'wake_at' AS wake_at,
+                    value->>'provisional' AS provisional, value->>'unverified' AS unverified,
+                    value->>'wake_at' AS wake_at,
                     value->>'state' AS state
                 FROM jsonb_each($2))
              UPDATE cases SET version = new.version, last_hash = new.last_hash, last_at = new.last_at,
@@ -166,7 +168,7 @@ async fn write_heads(
                 department = new.department, paused = new.paused, overdue_from = new.overdue_from,
                 enterprise_overdue_from = new.enterprise_overdue_from,
                 regulator_overdue_from = new.regulator_overdue_from, provisional = new.provisional,
-                wake_at = new.wake_at, state = new.state
+                unverified = new.unverified, wake_at = new.wake_at, state = new.state
              FROM new
              WHERE cases.tenant_id = $1 AND cases.case_id = new.case_id AND cases.version = new.expected
              RETURNING cases.case_id",
