@@ -1,6 +1,8 @@
 //! The model checker: what it finds, that its traces are real, and that it misses no deletion.
 
 #[cfg(test)]
+mod bad;
+#[cfg(test)]
 mod deletions;
 #[cfg(test)]
 mod shipped;
