@@ -67,12 +67,18 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DAY")]
         simulated: Option<String>,
     },
-    /// Check workflow files
+    /// Prove that workflow files cannot go wrong, or print the shortest way they can
     #[command(after_help = "Example: bihuan check workflows/*.yaml")]
     Check {
         /// The files
         #[arg(required = true)]
         files: Vec<PathBuf>,
+    },
+    /// One invented case through a workflow file, in simulated time
+    #[command(after_help = "Example: bihuan try workflows/major-hazard.yaml")]
+    Try {
+        /// The file
+        file: PathBuf,
     },
     /// Check a workflow file and let new cases run under it
     Publish {

@@ -11,6 +11,7 @@ use crate::args::{Arguments, CalendarArguments, CalendarCommand, Command, Common
 use crate::output::Output;
 use crate::{CliError, input};
 
+mod check;
 mod enforce;
 mod inbox;
 pub(crate) mod lists;
@@ -26,7 +27,8 @@ pub(crate) async fn run(arguments: &Arguments, out: &mut Output) -> Result<(), C
         Command::Init { organisation, calendars, simulated } => {
             setup::init(common, organisation, calendars, simulated.as_deref(), out).await
         }
-        Command::Check { files } => setup::check(files, out),
+        Command::Check { files } => check::check(files, out),
+        Command::Try { file } => check::attempt(file, out),
         Command::Calendar(CalendarArguments { from, working_days, command: None }) => {
             let from = from.as_deref().ok_or_else(|| usage("name the day to count from"))?;
             setup::calendar_days(from, *working_days, out)
@@ -77,6 +79,7 @@ async fn with_engine(engine: &Engine, command: &Command, out: &mut Output) -> Re
         Command::Demo { .. }
         | Command::Init { .. }
         | Command::Check { .. }
+        | Command::Try { .. }
         | Command::Calendar(CalendarArguments { command: None, .. }) => Ok(()),
     }
 }

@@ -40,7 +40,8 @@ impl CliError {
                 | engine::EngineError::RefusedIn { .. }
                 | engine::EngineError::KeyReused,
             ) => 3,
-            CliError::Engine(engine::EngineError::Findings(_)) | CliError::Findings => 4,
+            CliError::Engine(engine::EngineError::Findings(_) | engine::EngineError::Unsound(_))
+            | CliError::Findings => 4,
             CliError::Faults => 5,
             CliError::Usage(_)
             | CliError::Engine(

@@ -72,6 +72,10 @@ impl Output {
                 let lines = findings.iter().map(|f| format!("{} {}: {}", f.code, f.path, f.message));
                 lines.collect::<Vec<_>>().join("\n")
             }
+            CliError::Engine(EngineError::Unsound(problems)) => {
+                let lines = problems.iter().map(|problem| text::problem(self.language, problem));
+                lines.collect::<Vec<_>>().join("\n")
+            }
             CliError::Findings | CliError::Faults => return,
             other => {
                 let mut text = other.to_string();

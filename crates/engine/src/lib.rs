@@ -12,6 +12,7 @@ mod change;
 mod inbox;
 mod link;
 pub mod notice;
+pub mod proof;
 pub mod rebuild;
 pub mod text;
 pub mod verify;
@@ -65,6 +66,9 @@ pub enum EngineError {
     /// The file has findings.
     #[error("BH0034: the file has {} findings", .0.len())]
     Findings(Vec<Finding>),
+    /// The checker found something, in the file or in the organisation that has to carry it.
+    #[error("BH0041: the checker has {} findings", .0.len())]
+    Unsound(Vec<machine::check::Problem>),
     /// The store failed.
     #[error("BH0035: the store failed")]
     Store(#[from] StoreError),
@@ -295,13 +299,22 @@ impl Engine {
         hash.ok_or_else(|| EngineError::NoWorkflow(workflow.to_owned()))
     }
 
-    /// Stores a compiled definition. Open cases keep theirs.
+    /// Checks a compiled definition, and the organisation that has to carry it, and stores it. Open cases
+    /// keep theirs.
     pub async fn publish(&self, definition: &Definition) -> Result<(), EngineError> {
         let findings = notice::findings(definition);
         if !findings.is_empty() {
             return Err(EngineError::Findings(findings));
         }
         self.catalog.calendar(&definition.file().calendar).await?;
+        let directory = self.catalog.directory().await?;
+        let mut problems = machine::check::organisation::check(definition, &directory);
+        let checked = definition.clone();
+        let found = tokio::task::spawn_blocking(move || proof::problems(&checked)).await;
+        problems.extend(found.map_err(|_| EngineError::Stopped)?);
+        if !problems.is_empty() {
+            return Err(EngineError::Unsound(problems));
+        }
         let row = DefinitionRow {
             hash: definition.digest().to_owned(),
             workflow: definition.file().workflow.clone(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use machine::Refusal;
+use machine::check::{Happening, Problem};
 use machine::file::Label;
 use minijinja::{Environment, UndefinedBehavior};
 
@@ -57,4 +58,31 @@ pub fn refusal(language: Language, refusal: &Refusal) -> String {
     let values = serde_json::to_value(refusal).unwrap_or_default();
     let key = format!("refusal.{}", values["refusal"].as_str().unwrap_or_default());
     format!("{}: {}", refusal.code(), text(language, &key, &values))
+}
+
+/// What a finding of the checker says: what is wrong, where, and the shortest way there.
+pub fn problem(language: Language, problem: &Problem) -> String {
+    let values = serde_json::json!({ "values": problem.values, "path": problem.path });
+    let said = text(language, &format!("finding.{}", problem.code), &values);
+    let mut lines = vec![format!("{} {}: {said}", problem.code, problem.path)];
+    lines.extend(
+        problem.trace.iter().zip(1..).map(|(step, no)| format!("    {no}. {}", happening(language, step))),
+    );
+    lines.join("\n")
+}
+
+/// One step of a trace, in words.
+fn happening(language: Language, step: &Happening) -> String {
+    match step {
+        Happening::Act { act, actor, entered_for, officers, facts } => {
+            let facts: BTreeMap<&String, Option<String>> =
+                facts.iter().map(|(name, fact)| (name, fact.as_ref().map(ToString::to_string))).collect();
+            let values = serde_json::json!({
+                "act": act, "actor": actor, "entered_for": entered_for, "officers": officers, "facts": facts,
+            });
+            text(language, "trace.act", &values)
+        }
+        Happening::Due { clock } => text(language, "trace.due", &serde_json::json!({ "clock": clock })),
+        Happening::Missed { clock } => text(language, "trace.missed", &serde_json::json!({ "clock": clock })),
+    }
 }

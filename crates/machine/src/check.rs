@@ -263,21 +263,23 @@ pub enum Verdict {
 pub fn properties(definition: &Definition) -> Vec<Property> {
     let file = definition.file();
     let mut properties = vec![Property::Structure];
-    let waiting = file
-        .tracks
-        .iter()
-        .filter(|(_, track)| track.states.values().any(|state| !state.rest && state.outcome.is_none()));
-    let waiting: Vec<&Name> = waiting.map(|(track, _)| track).collect();
-    properties.extend(waiting.iter().map(|track| Property::Ends { track: (*track).clone() }));
     let states = file.tracks.get("main").into_iter().flat_map(|track| track.states.values());
     if states.into_iter().any(|state| state.outcome == Some(crate::file::Outcome::Rectified)) {
         properties.extend([Property::Reinspected, Property::ThirdPerson]);
     }
+    // Imported history is not steered: it owes nothing, and what the records say is taken as it is.
     if file.obligations == crate::file::Obligations::Required {
-        properties.extend(waiting.iter().map(|track| Property::Clocked { track: (*track).clone() }));
+        let waiting = file
+            .tracks
+            .iter()
+            .filter(|(_, track)| track.states.values().any(|state| !state.rest && state.outcome.is_none()));
+        let waiting = waiting.map(|(track, _)| track.clone());
+        properties.extend(waiting.clone().map(|track| Property::Clocked { track }));
+        properties.extend(waiting.map(|track| Property::Ends { track }));
+        properties.push(Property::Steps);
     }
     properties.extend((0..file.never.len()).map(|index| Property::Never { index }));
-    properties.extend([Property::Steps, Property::FourPeople, Property::Reachable]);
+    properties.extend([Property::FourPeople, Property::Reachable]);
     properties
 }
 

@@ -61,26 +61,12 @@ fn calendars_with(files: &[PathBuf]) -> Result<Vec<calendar::Calendar>, CliError
     Ok(calendars)
 }
 
-fn compile(path: &Path, set: &BTreeMap<String, u32>) -> Result<Definition, CliError> {
+pub(super) fn compile(path: &Path, set: &BTreeMap<String, u32>) -> Result<Definition, CliError> {
     let text = input::read_text(path)?;
     let file = machine::file::parse(&path.display().to_string(), &text).map_err(usage)?;
     let definition = Definition::compile(&file, set).map_err(engine::EngineError::Findings)?;
     let findings = engine::notice::findings(&definition);
     if findings.is_empty() { Ok(definition) } else { Err(engine::EngineError::Findings(findings).into()) }
-}
-
-pub(super) fn check(files: &[PathBuf], out: &mut Output) -> Result<(), CliError> {
-    let mut bad = false;
-    for path in files {
-        match compile(path, &BTreeMap::new()) {
-            Ok(definition) => out.line(&format!("{}: {}", path.display(), definition.digest()))?,
-            Err(error) => {
-                out.error(&error);
-                bad = true;
-            }
-        }
-    }
-    if bad { Err(CliError::Findings) } else { Ok(()) }
 }
 
 pub(super) async fn publish(

@@ -11,7 +11,7 @@ use crate::{CliError, input};
 use engine::text::Language;
 use machine::file::Label;
 
-fn label<'a>(out: &Output, label: &'a Label) -> &'a str {
+pub(crate) fn label<'a>(out: &Output, label: &'a Label) -> &'a str {
     match out.language {
         Language::Zh => &label.zh,
         Language::En => &label.en,

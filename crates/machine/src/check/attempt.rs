@@ -1,6 +1,6 @@
 //! One invented case through a definition, from its opening to an end, with a deadline missed on the way.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use calendar::Calendar;
 
@@ -10,7 +10,9 @@ use crate::check::replay::{ReplayError, Story};
 use crate::check::search::{Answer, Budget, Question, View, ask, no_mark};
 use crate::check::{Happening, STATES_MAX};
 use crate::definition::Definition;
+use crate::guard::Fact;
 use crate::state::{Deadline, DeadlineKind, State};
+use crate::value::Name;
 
 /// Days a clock is left overdue, so that its first rungs show.
 const DAYS_LATE: i64 = 10;
@@ -37,7 +39,13 @@ pub enum AttemptError {
 
 /// Plays a case through: the shortest way by the everyday acts to its best end.
 pub fn attempt(definition: &Definition, calendar: &Calendar) -> Result<Attempt, AttemptError> {
-    let path = shortest(definition).ok_or(AttemptError::NoEnd)?;
+    let mut path = shortest(definition).ok_or(AttemptError::NoEnd)?;
+    for step in &mut path {
+        if let Happening::Act { facts, .. } = step {
+            // Any date will do that a clerk would write; those of the search are as near as can be.
+            facts.retain(|name, fact| !matches!(fact, Some(Fact::Date(_))) && !name.ends_with(".term_days"));
+        }
+    }
     // Some acts are only possible in time.
     play(definition, calendar, &path, true).or_else(|_| play(definition, calendar, &path, false))
 }
@@ -83,7 +91,8 @@ fn play(
     mut late: bool,
 ) -> Result<Attempt, AttemptError> {
     let has_legal = definition.file().deadlines.values().any(|clock| clock.kind == DeadlineKind::Legal);
-    let mut story = Story::new(definition, calendar, super::replay::people_in(path));
+    let mut story = Story::new(definition, calendar, super::replay::people_in(path) + 1);
+    story.keep_roles(&roles(definition, path));
     for (step, happening) in path.iter().enumerate() {
         let refused =
             |refusal| ReplayError::Refused { step, act: "tick".to_owned(), refusal: Box::new(refusal) };
@@ -108,4 +117,24 @@ fn play(
         Some(state) => Ok(Attempt { acts: story.acts, state }),
         None => Err(AttemptError::NoEnd),
     }
+}
+
+/// Who holds which role: everybody those they act in, and one more person whatever is left.
+fn roles(definition: &Definition, path: &[Happening]) -> BTreeMap<Name, BTreeSet<u8>> {
+    let mut holders: BTreeMap<Name, BTreeSet<u8>> = BTreeMap::new();
+    for happening in path {
+        let Happening::Act { act, actor, officers, .. } = happening else { continue };
+        let Some(spec) = definition.act(act) else { continue };
+        if let Some(role) = spec.by.first() {
+            holders.entry(role.clone()).or_default().insert(*actor);
+        }
+        if let Some(needed) = &spec.officers {
+            holders.entry(needed.role.clone()).or_default().extend(officers);
+        }
+    }
+    let spare = super::replay::people_in(path) + 1;
+    for role in definition.file().roles.keys() {
+        holders.entry(role.clone()).or_insert_with(|| BTreeSet::from([spare]));
+    }
+    holders
 }

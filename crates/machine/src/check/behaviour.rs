@@ -129,8 +129,10 @@ impl<'a> Checker<'a> {
         };
         for (at, track) in model.tracks.iter().enumerate() {
             for (state, spec) in (0u8..).zip(&track.states) {
-                if !reached.contains(&(at, state))
-                    && (whole || self.is_never(self.way_to(at, state, budget), tally))
+                let seen = reached.contains(&(at, state)) || state == track.initial;
+                if !seen
+                    && ((whole && everything.contains(&at))
+                        || self.is_never(self.way_to(at, state, budget), tally))
                 {
                     let path = format!("tracks.{}.states.{}", track.name, spec.name);
                     tally.problem(Problem::new("CK01", path));

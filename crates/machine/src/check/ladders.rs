@@ -20,7 +20,7 @@ pub(super) fn check(definition: &Definition, tally: &mut Tally) {
         for (index, rung) in rungs.iter().enumerate() {
             let path = format!("ladders.{name}[{index}]");
             let rung = &rung.spec;
-            if rung.to.is_empty() {
+            if rung.to.is_empty() && file.obligations == Obligations::Required {
                 tally.problem(Problem::new("CK12", format!("{path}.to")).with("rung", &rung.rung));
             }
             if matches!(rung.measure, Measure::Draft | Measure::Propose) {

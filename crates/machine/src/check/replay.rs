@@ -1,7 +1,7 @@
 //! Traces run for real: an abstract trace becomes commands for [`decide`], at hand-set times, in an
 //! invented organisation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use calendar::Calendar;
 use chrono::{Days, NaiveDate, NaiveTime};
@@ -123,6 +123,19 @@ impl<'a> Story<'a> {
             acts: Vec::new(),
             serial: 0,
         }
+    }
+
+    /// Leaves every role to the people named for it.
+    pub(super) fn keep_roles(&mut self, holders: &BTreeMap<Name, BTreeSet<u8>>) {
+        for post in &mut self.directory.posts {
+            post.roles.retain(|role| {
+                let named = holders.get(role).into_iter().flatten();
+                named.into_iter().any(|who| invent::person(*who) == post.person)
+            });
+        }
+        // Who needs no role acts from a post in the first unit.
+        let first = self.directory.units.first().map(|unit| unit.id.clone());
+        self.directory.posts.retain(|post| !post.roles.is_empty() || Some(&post.unit) == first.as_ref());
     }
 
     pub(super) fn today(&self) -> NaiveDate {

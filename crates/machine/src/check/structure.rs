@@ -112,7 +112,8 @@ fn clocks(file: &File, tally: &mut Tally) {
             tally.problem(Problem::new("CK26", &path));
         }
         // I9: the regulator's clock runs from the due date at the latest.
-        if clock.kind == DeadlineKind::Legal && clock.charged_to == ChargedTo::Enterprise {
+        let inspected = file.deadlines.values().any(|other| other.charged_to == ChargedTo::Regulator);
+        if inspected && clock.kind == DeadlineKind::Legal && clock.charged_to == ChargedTo::Enterprise {
             let mut next = clock.on_miss.iter().filter_map(|next| file.deadlines.get(next));
             if !next.any(|next| next.charged_to == ChargedTo::Regulator) {
                 tally.problem(Problem::new("CK20", format!("{path}.on_miss")));
