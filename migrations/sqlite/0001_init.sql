@@ -168,7 +168,7 @@ CREATE TABLE notices (
     recipient TEXT NOT NULL,
     measure TEXT NOT NULL,
     template TEXT,
-    -- Roles it was meant for and nobody holds: a JSON list.
+    -- Roles it was meant for and nobody holds, with commas.
     unreached TEXT NOT NULL,
     ladder TEXT NOT NULL,
     rung TEXT NOT NULL,

@@ -199,6 +199,26 @@ pub(crate) enum Command {
         /// The person
         person: String,
     },
+    /// Open a period of a periodic duty for every unit that owes it; what is open already stays
+    #[command(after_help = "Examples:
+  bihuan plan periodic-duty --field duty=self_inspection --period 2026Q3 --as clerk-lin
+  bihuan plan periodic-duty --field duty=self_inspection --period 2026-07 --sector mine --as clerk-lin
+  bihuan plan periodic-duty --field duty=zero_report --period 2026-07 --kind township --as clerk-lin")]
+    Plan {
+        #[command(flatten)]
+        duties: DutyArguments,
+        /// Who: person/post
+        #[arg(long = "as", value_name = "PERSON/POST")]
+        actor: String,
+    },
+    /// Who has done a periodic duty of a period, and who is missing
+    #[command(
+        after_help = "Example: bihuan coverage periodic-duty --field duty=self_inspection --period 2026Q3"
+    )]
+    Coverage {
+        #[command(flatten)]
+        duties: DutyArguments,
+    },
     /// Enforce deadlines until stopped
     #[command(after_help = "Examples:\n  bihuan work\n  bihuan work --until 2026-12-31   (simulated store)")]
     Work {
@@ -229,6 +249,31 @@ pub(crate) struct Who {
     /// Idempotency key: the same command sent twice with it happens once
     #[arg(long)]
     pub(crate) key: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct DutyArguments {
+    /// The workflow: its opening act names a unit, a period and the last day of it
+    pub(crate) workflow: String,
+    /// The period: 2026, 2026Q3, 2026-07, or half a month: 2026-07H1
+    #[arg(long)]
+    pub(crate) period: String,
+    /// A field that is the same for every unit: name=value
+    #[arg(long = "field", value_name = "NAME=VALUE")]
+    pub(crate) fields: Vec<String>,
+    /// Which units owe it
+    #[arg(long, default_value = "enterprise")]
+    pub(crate) kind: Kind,
+    /// Only units of these sectors
+    #[arg(long = "sector")]
+    pub(crate) sectors: Vec<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Kind {
+    Enterprise,
+    Township,
+    Department,
 }
 
 #[derive(Args)]

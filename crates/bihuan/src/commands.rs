@@ -12,6 +12,7 @@ use crate::output::Output;
 use crate::{CliError, input};
 
 mod check;
+mod duty;
 mod enforce;
 mod inbox;
 pub(crate) mod lists;
@@ -70,6 +71,8 @@ async fn with_engine(engine: &Engine, command: &Command, out: &mut Output) -> Re
         Command::Ledger(arguments) => lists::ledger(engine, arguments, out).await,
         Command::Owes { unit } => lists::owes(engine, unit.as_deref(), out).await,
         Command::Inbox { person } => inbox::inbox(engine, person, out).await,
+        Command::Plan { duties, actor } => duty::plan(engine, duties, actor, out).await,
+        Command::Coverage { duties } => duty::coverage(engine, duties, out).await,
         Command::Work { until, batch } => enforce::work(engine, until.as_deref(), *batch, out).await,
         Command::Status => enforce::status(engine, out).await,
         Command::Verify => enforce::verify(engine, out).await,
@@ -84,7 +87,7 @@ async fn with_engine(engine: &Engine, command: &Command, out: &mut Output) -> Re
     }
 }
 
-fn usage(error: impl std::fmt::Display) -> CliError {
+pub(crate) fn usage(error: impl std::fmt::Display) -> CliError {
     CliError::Usage(error.to_string())
 }
 

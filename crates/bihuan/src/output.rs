@@ -9,6 +9,11 @@ use serde::Serialize;
 use crate::CliError;
 use crate::args::{Common, Lang};
 
+/// A space that keeps the words beside it on one line of a table.
+pub(crate) const TOGETHER: &str = "\u{a0}";
+/// Columns a table may take.
+const WIDTH: u16 = 100;
+
 /// Where everything is printed.
 pub(crate) struct Output {
     pub(crate) language: Language,
@@ -50,13 +55,25 @@ impl Output {
     /// Prints a table.
     pub(crate) fn table(&mut self, header: &[String], rows: Vec<Vec<String>>) -> io::Result<()> {
         let mut table = comfy_table::Table::new();
-        table.load_style(comfy_table::presets::NOTHING).set_header(header.iter());
+        table.set_header(header.iter());
+        self.rows(table, rows)
+    }
+
+    /// Prints a table without a header.
+    pub(crate) fn grid(&mut self, rows: Vec<Vec<String>>) -> io::Result<()> {
+        self.rows(comfy_table::Table::new(), rows)
+    }
+
+    fn rows(&mut self, mut table: comfy_table::Table, rows: Vec<Vec<String>>) -> io::Result<()> {
+        // A row that would be wider goes on in the lines below it.
+        table.load_style(comfy_table::presets::NOTHING).set_width(WIDTH);
+        table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
         for row in rows {
             table.add_row(row);
         }
         let text = table.to_string();
         for line in text.lines() {
-            self.line(line.trim_end())?;
+            self.line(line.replace(TOGETHER, " ").trim_end())?;
         }
         Ok(())
     }

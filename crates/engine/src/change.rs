@@ -127,7 +127,7 @@ fn notice_rows(act: &Act, rung: &RungRecord) -> Vec<NoticeRow> {
             recipient: recipient.clone(),
             measure,
             template: rung.template.clone(),
-            unreached: rung.unreached.clone(),
+            unreached: rung.unreached.join(","),
             ladder: rung.ladder.clone(),
             rung: rung.rung.clone(),
             deadline_no: rung.deadline_no,

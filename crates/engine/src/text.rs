@@ -26,6 +26,14 @@ impl Language {
             Language::En => &label.en,
         }
     }
+
+    /// Between the members of a list.
+    pub fn comma(self) -> &'static str {
+        match self {
+            Language::Zh => "、",
+            Language::En => ", ",
+        }
+    }
 }
 
 static ZH: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| read(include_str!("../text/zh.json")));

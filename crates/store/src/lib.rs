@@ -201,8 +201,8 @@ pub struct NoticeRow {
     pub measure: Measure,
     /// The text.
     pub template: Option<Name>,
-    /// Roles it was meant for and nobody holds.
-    pub unreached: Vec<Name>,
+    /// Roles it was meant for and nobody holds, with commas.
+    pub unreached: String,
     /// The ladder.
     pub ladder: Name,
     /// The rung.

@@ -2,7 +2,8 @@
 
 use chrono::{NaiveDate, NaiveTime};
 use engine::Engine;
-use machine::Instant;
+use machine::value::UnitId;
+use machine::{Definition, Directory, Instant};
 use serde_json::json;
 use store::{Filter, Lamp, Lamps, LedgerRow, OwedFilter};
 
@@ -48,14 +49,15 @@ pub(crate) async fn print(
         .iter()
         .map(|name| out.text(&format!("ledger.{name}"), &json!({})))
         .collect();
+    let directory = engine.catalog().directory().await?;
     let mut lines = Vec::new();
     for row in rows {
         let definition = engine.catalog().definition(&row.definition_hash).await?;
         lines.push(vec![
             row.number.clone(),
             state_title(out, &definition, "main", &row.main_state),
-            row.enterprise.clone().unwrap_or_default(),
-            row.owner_unit.as_ref().map(ToString::to_string).unwrap_or_default(),
+            row.enterprise.as_deref().map(|unit| unit_name(&directory, unit)).unwrap_or_default(),
+            owner(row, &definition, &directory, out),
             row.legal_due.clone().unwrap_or_default(),
             lamp(row, &lamps, out),
         ]);
@@ -71,6 +73,21 @@ pub(crate) async fn print(
         return Ok(out.line(text.trim_end())?);
     }
     Ok(out.table(&header, lines)?)
+}
+
+fn unit_name(directory: &Directory, unit: &str) -> String {
+    directory.unit(&UnitId::from(unit)).map_or(unit, |unit| &unit.name).to_owned()
+}
+
+/// Who owes the next step: a unit, or a role that is bound to none.
+fn owner(row: &LedgerRow, definition: &Definition, directory: &Directory, out: &Output) -> String {
+    if let Some(unit) = &row.owner_unit {
+        return unit_name(directory, unit.as_str());
+    }
+    let file = definition.file();
+    let state = file.tracks.get("main").and_then(|track| track.states.get(&row.main_state));
+    let role = state.and_then(|state| state.owner.as_ref()).and_then(|role| file.roles.get(role));
+    role.map_or_else(String::new, |role| out.language.of(&role.title).to_owned())
 }
 
 /// A cell that a spreadsheet will not take for a formula.
@@ -121,31 +138,4 @@ pub(crate) async fn owes(engine: &Engine, unit: Option<&str>, out: &mut Output) 
     let header: Vec<String> =
         header.iter().map(|key| out.text(key, &json!({ "clock": "", "due": "" }))).collect();
     Ok(out.table(&header, lines.collect())?)
-}
-
-/// The numbers of the county: cases by state, and what the ladders did.
-pub(crate) async fn standing(engine: &Engine, out: &mut Output) -> Result<(), CliError> {
-    let now = engine.store().clock().await?;
-    let standing = engine.store().standing(engine.tenant(), now).await?;
-    let today = engine.catalog().local_calendar().await?.local_date(now.utc());
-    out.line(&out.text("standing.cases", &json!({ "cases": standing.cases, "today": today })))?;
-    let definition = match engine.store().definitions(engine.tenant()).await?.first() {
-        Some(row) => engine.catalog().definition(&row.hash).await?,
-        None => return Ok(()),
-    };
-    let rows = standing.by_state.iter();
-    let rows =
-        rows.map(|(state, count)| vec![state_title(out, &definition, "main", state), count.to_string()]);
-    let rows = rows.collect();
-    out.table(&[out.text("ledger.state", &json!({})), "n".to_owned()], rows)?;
-    out.line("")?;
-    let counts = engine.store().rung_counts(engine.tenant()).await?;
-    let rungs: u64 = counts.iter().map(|row| row.count).sum();
-    out.line(&out.text("standing.rungs", &json!({ "rungs": rungs })))?;
-    let rows = counts
-        .iter()
-        .map(|row| vec![row.ladder.clone(), row.rung.clone(), row.result.clone(), row.count.to_string()]);
-    let rows = rows.collect();
-    let header = ["ladder", "rung", "result", "n"].map(str::to_owned);
-    Ok(out.table(&header, rows)?)
 }

@@ -42,6 +42,9 @@ pub(crate) async fn case(engine: &Engine, number: &str, out: &mut Output) -> Res
     for (name, value) in &state.fields {
         let field = definition.field(name);
         let title = field.map_or(name.as_str(), |field| label(out, &field.title));
+        // The state holds its digest; the value itself is nothing for everybody who looks at the case.
+        let personal = field.is_some_and(|field| field.personal);
+        let value = if personal { out.text("show.kept_apart", &json!({})) } else { value.to_string() };
         out.line(&format!("  {title}: {value}"))?;
     }
     for link in &state.links {

@@ -1,291 +1,390 @@
-//! What the people of the demonstration do. Everything follows from the number of the case, so that every
-//! run is the same.
+//! What the people of the demonstration do. Everything follows from the number of the case and its
+//! state, so that every run is the same. What an act needs is read off the workflow file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use calendar::Calendar;
 use chrono::{Days, NaiveDate};
 use machine::act::{AssignmentStatus, Evidence, Signature, digest_hex};
-use machine::command::{Directory, Perform, UnitKind};
+use machine::command::{Directory, Perform, Post, UnitKind};
+use machine::file::{ActSpec, Field, FieldType};
 use machine::state::Subject;
-use machine::value::{UnitId, Value};
-use machine::{Person, State};
+use machine::value::{Name, PersonId, UnitId, Value};
+use machine::{Command, Definition, Person, State};
 
-type Wish = Option<(Person, Perform)>;
+use super::stories::{self, FOUND, SOURCES, Story, Temper};
 
-/// How the people around a case behave.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Temper {
-    /// Everything in time.
-    Prompt,
-    /// Reports some working days after the due date.
-    Late,
-    /// The enterprise does nothing.
-    Silent,
-    /// The first report does not pass.
-    Rejected,
-    /// Asks for an extension.
-    Extends,
-    /// The department comes late.
-    SlowRegulator,
-    /// Not a major hazard.
-    NotUpheld,
+/// Somebody wants something to happen.
+pub(super) type Wish = Option<(Person, Command)>;
+
+/// A day of the demonstration.
+pub(super) struct Day<'a> {
+    pub(super) today: NaiveDate,
+    pub(super) calendar: &'a Calendar,
+    pub(super) directory: &'a Directory,
+    pub(super) definition: &'a Definition,
 }
 
-fn temper(index: usize) -> Temper {
-    match index % 12 {
-        4 => Temper::Late,
-        6 => Temper::Silent,
-        7 => Temper::Rejected,
-        8 => Temper::Extends,
-        9 => Temper::SlowRegulator,
-        11 => Temper::NotUpheld,
-        _ => Temper::Prompt,
+fn as_person(post: &Post) -> Person {
+    Person { person: post.person.clone(), post: post.id.clone(), unit: post.unit.clone() }
+}
+
+impl Day<'_> {
+    fn in_days(&self, days: u64) -> String {
+        self.today.checked_add_days(Days::new(days)).unwrap_or(self.today).to_string()
+    }
+
+    fn holder(&self, role: &str, unit: &str) -> Option<Person> {
+        let mut posts = self.directory.posts.iter();
+        posts.find(|post| post.unit.as_str() == unit && post.roles.contains(role)).map(as_person)
+    }
+
+    /// Somebody finds a hazard, or the administrator takes one over from the ledger before.
+    pub(super) fn find(&self, index: usize) -> Option<(Person, Perform)> {
+        let units = &self.directory.units;
+        let enterprises: Vec<_> = units.iter().filter(|unit| unit.kind == UnitKind::Enterprise).collect();
+        let enterprise = enterprises.get(index * 7 % enterprises.len().max(1))?;
+        let mut townships = units.iter().filter(|unit| unit.kind == UnitKind::Township);
+        let township = townships.find(|unit| unit.area == enterprise.area)?;
+        let (place, description) = FOUND[index % FOUND.len()];
+        let sector = enterprise.sector.as_deref()?;
+        let source = SOURCES[index % SOURCES.len()];
+        let mut fields: BTreeMap<&str, String> = BTreeMap::from([
+            ("enterprise", enterprise.id.0.clone()),
+            ("township", township.id.0.clone()),
+            ("place", place.to_owned()),
+            ("description", description.to_owned()),
+            ("sector", sector.to_owned()),
+            ("source", source.to_owned()),
+            ("found_on", self.today.to_string()),
+        ]);
+        let story = stories::story(index);
+        let stated = story.with.iter().find(|(name, _)| *name == "stated_state").map(|(_, value)| *value);
+        let (actor, act) = if story.opening_entry {
+            let stated = stated?;
+            fields.insert("stated_state", stated.to_owned());
+            if matches!(stated, "rectifying" | "to_reinspect") {
+                fields.insert("due_date", self.in_days(12));
+                fields.insert("responsible_unit", enterprise.id.0.clone());
+                fields.insert("dispatching_unit", "office".to_owned());
+                fields.insert("supervising_unit", self.directory.departments.get(sector)?.0.clone());
+                fields.insert("order_no", "旧台账".to_owned());
+            }
+            (self.holder("administrator", "office")?, "opening_entry")
+        } else {
+            if source == "public_report" {
+                fields.insert("reporter_contact", stories::words("reporter_contact").to_owned());
+            }
+            (self.holder("township_officer", township.id.as_str())?, "report")
+        };
+        let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), Value::Text(value)));
+        let spec = self.definition.act(act)?;
+        let evidence = evidence(spec, index, self.today);
+        Some((
+            actor,
+            Perform { act: act.to_owned(), fields: fields.collect(), evidence, ..Perform::default() },
+        ))
+    }
+
+    /// Whether something is still to happen to a case at its end.
+    pub(super) fn comes_back(&self, index: usize, state: &State) -> bool {
+        let rebound = stories::story(index).extras.iter().any(|(_, act)| *act == "rebound");
+        rebound && !state.involved.contains_key("rebound") && state.on("main") == Some("closed")
+    }
+
+    /// What is done to a case today, if anything.
+    pub(super) fn wish(&self, index: usize, state: &State) -> Wish {
+        let stage = Stage { index, day: self, state, story: stories::story(index) };
+        let held = state.on("main").is_some_and(|main| stage.story.hold.contains(&main));
+        let goes_on = || if held { None } else { stage.usual() };
+        stage.sign().or_else(|| stage.extra()).or_else(goes_on)
     }
 }
 
-const FOUND: [(&str, &str); 6] = [
-    ("一号仓库", "消防通道被堆货堵塞，安全出口上锁"),
-    ("喷漆车间", "可燃气体报警器失效，未接入值守"),
-    ("液氨机房", "快速冻结间作业人数超过规定"),
-    ("有限空间", "未落实作业审批，现场无监护"),
-    ("除尘系统", "不同建筑物共用一套除尘系统"),
-    ("锅炉房", "安全阀超期未校验"),
-];
-
-const SOURCES: [&str; 4] = ["self_inspection", "peer_inspection", "expert_inspection", "enforcement"];
-
-fn holder(directory: &Directory, role: &str, unit: &str, nth: usize) -> Option<Person> {
-    let mut posts =
-        directory.posts.iter().filter(|post| post.unit.as_str() == unit && post.roles.contains(role));
-    let post = posts.nth(nth)?;
-    Some(Person { person: post.person.clone(), post: post.id.clone(), unit: post.unit.clone() })
-}
-
-fn photo(kind: &str, index: usize, what: &str) -> Vec<Evidence> {
-    let digest = digest_hex(format!("{kind} {index} {what}").as_bytes());
-    vec![Evidence { kind: kind.to_owned(), digest, size_bytes: 48_000 }]
-}
-
-fn perform(act: &str, fields: &[(&str, &str)]) -> Perform {
-    let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), Value::Text((*value).to_owned())));
-    Perform { act: act.to_owned(), fields: fields.collect::<BTreeMap<_, _>>(), ..Perform::default() }
-}
-
-/// Somebody finds a hazard.
-pub(super) fn find(index: usize, day: NaiveDate, directory: &Directory) -> Wish {
-    let enterprises: Vec<_> =
-        directory.units.iter().filter(|unit| unit.kind == UnitKind::Enterprise).collect();
-    let enterprise = enterprises.get(index * 7 % enterprises.len().max(1))?;
-    let township = directory
-        .units
-        .iter()
-        .find(|unit| unit.kind == UnitKind::Township && unit.area == enterprise.area)?;
-    let (place, description) = FOUND[index % FOUND.len()];
-    let fields = [
-        ("enterprise", enterprise.id.as_str()),
-        ("township", township.id.as_str()),
-        ("place", place),
-        ("description", description),
-        ("sector", enterprise.sector.as_deref()?),
-        ("source", SOURCES[index % SOURCES.len()]),
-        ("found_on", &day.to_string()),
-    ];
-    let report = Perform { evidence: photo("photo", index, "before"), ..perform("report", &fields) };
-    Some((holder(directory, "township_officer", township.id.as_str(), 0)?, report))
-}
-
-/// What is done to a case on this day, if anything.
-pub(super) fn act(
-    index: usize,
-    day: NaiveDate,
-    state: &State,
-    calendar: &Calendar,
-    directory: &Directory,
-) -> Wish {
-    let stage = Stage { index, day, state, calendar, directory, temper: temper(index) };
-    match state.on("main")? {
-        "under_determination" => stage.determine(),
-        "to_dispatch" => stage.dispatch(),
-        "rectifying" => stage.acknowledge().or_else(|| stage.rectify()),
-        "to_reinspect" => stage.reinspect(),
-        "to_close_out" => stage.close(),
-        _ => None,
-    }
+/// Photos and records: different ones every time.
+fn evidence(spec: &ActSpec, index: usize, day: NaiveDate) -> Vec<Evidence> {
+    let pieces = spec.evidence.iter().flat_map(|(kind, count)| (0..*count).map(move |no| (kind, no)));
+    let piece = |(kind, no): (&Name, u32)| Evidence {
+        kind: kind.clone(),
+        digest: digest_hex(format!("{kind} {no} {index} {day}").as_bytes()),
+        size_bytes: 48_000,
+    };
+    pieces.map(piece).collect()
 }
 
 struct Stage<'a> {
     index: usize,
-    day: NaiveDate,
+    day: &'a Day<'a>,
     state: &'a State,
-    calendar: &'a Calendar,
-    directory: &'a Directory,
-    temper: Temper,
+    story: &'a Story,
 }
 
 impl Stage<'_> {
-    /// Working days since the main track came here.
-    fn waited(&self) -> i64 {
-        let since = self.state.tracks.get("main").map(|position| position.since);
-        let since = since.map_or(self.day, |since| self.calendar.local_date(since.utc()));
-        self.calendar.count_working_days(since, self.day)
+    fn working_days_since(&self, since: machine::Instant) -> i64 {
+        let since = self.day.calendar.local_date(since.utc());
+        self.day.calendar.count_working_days(since, self.day.today)
     }
 
-    fn officer(&self, nth: usize) -> Option<Person> {
-        holder(self.directory, "department_officer", self.state.text("department")?, nth)
+    /// Working days since the main track came here.
+    fn waited(&self) -> i64 {
+        self.state.tracks.get("main").map_or(0, |position| self.working_days_since(position.since))
     }
 
     fn due(&self) -> Option<NaiveDate> {
-        calendar::parse_date(self.state.text("due_date")?).ok()
+        let clock = self.state.deadline("rectification", Subject::Case)?;
+        match clock.due {
+            machine::time::Due::Day(day) => Some(day),
+            machine::time::Due::Moment(_) => None,
+        }
     }
 
-    fn determine(&self) -> Wish {
-        if self.waited() < 2 {
+    fn done(&self, act: &str) -> bool {
+        self.state.involved.contains_key(act)
+    }
+
+    fn owes(&self, clock: &str) -> bool {
+        self.state.deadline(clock, Subject::Case).is_some_and(|clock| clock.is_open())
+    }
+
+    /// Signers sign, decline or let it lie.
+    fn sign(&self) -> Wish {
+        let proposal = self.state.proposals.iter().find(|proposal| proposal.approved.is_none())?;
+        let no = proposal.no;
+        let approved = match (self.index + usize::try_from(no).unwrap_or(0)) % 4 {
+            0 | 1 => true,
+            2 => false,
+            _ => return None,
+        };
+        let mut posts = self.day.directory.posts.iter();
+        let signer = posts.find(|post| post.roles.contains(&proposal.signer)).map(as_person)?;
+        let reason = (!approved).then(|| "先由部门当面督促".to_owned());
+        Some((signer, Command::DecideProposal { no, approved, reason }))
+    }
+
+    /// The next act of the story, when its day has come and it is possible from here.
+    fn extra(&self) -> Wish {
+        let (day, act) = self.story.extras.iter().find(|(_, act)| !self.done(act))?;
+        if self.working_days_since(self.state.opened_at) < *day {
             return None;
         }
-        if self.temper == Temper::NotUpheld {
-            let refused = Perform {
-                reason: Some("不符合判定标准，按一般隐患处理".to_owned()),
-                ..perform("not_uphold", &[])
-            };
-            return Some((self.officer(0)?, refused));
-        }
-        let stop = if self.index.is_multiple_of(25) { "part" } else { "no" };
-        let mut determine = perform("determine", &[("clause", "样例判定条款"), ("stop_work", stop)]);
-        determine.fields.insert("withdraw_people".to_owned(), Value::Bool(stop == "part"));
-        Some((self.officer(0)?, determine))
+        let spec = self.day.definition.act(act)?;
+        let here = spec.from.iter().all(|(track, states)| {
+            self.state.on(track).is_some_and(|state| states.names().iter().any(|name| name == state))
+        });
+        // A second date is set after a report that did not pass.
+        let ready = *act != "set_supplementary_date" || self.done("reinspect_fail");
+        if here && ready { self.act(act) } else { None }
     }
 
-    fn dispatch(&self) -> Wish {
-        if self.waited() < 1 {
-            return None;
-        }
-        let term = [15, 20, 30, 45][self.index % 4];
-        let due = self.day.checked_add_days(Days::new(term))?.to_string();
-        let number = format!("青应急责改〔2026〕{}号", self.index + 1);
-        let order = perform("dispatch", &[("order_no", &number), ("due_date", &due)]);
-        Some((holder(self.directory, "office", "office", self.index % 2)?, order))
-    }
-
-    fn acknowledge(&self) -> Wish {
-        let sent = self.state.assignments.iter().find(|sent| sent.status == AssignmentStatus::Sent)?;
-        if self.waited() < 1 || self.temper == Temper::Silent {
-            return None;
-        }
-        let fields =
-            [("served_how", "signed"), ("received_by", "安全员"), ("received_on", &self.day.to_string())];
-        let unit: &UnitId = &sent.unit;
-        Some((holder(self.directory, "responsible", unit.as_str(), 0)?, perform("acknowledge", &fields)))
-    }
-
-    fn enterprise(&self) -> Option<Person> {
-        holder(self.directory, "responsible", self.state.text("responsible_unit")?, 0)
-    }
-
-    fn rectify(&self) -> Wish {
-        let due = self.due()?;
-        let rejected = self.state.involved.contains_key("reinspect_fail");
-        let owes =
-            |clock: &str| self.state.deadline(clock, Subject::Case).is_some_and(|clock| clock.is_open());
-        match self.temper {
-            Temper::Silent => None,
-            _ if owes("plan") && self.waited() >= 5 => Some((self.enterprise()?, plan())),
-            Temper::Extends if owes("extension_decision") => {
-                let to = self.state.text("requested_date")?.to_owned();
-                let grant = perform(
-                    "grant_extension",
-                    &[("granted_date", &to), ("document_no", "青安办延〔2026〕1号")],
-                );
-                Some((holder(self.directory, "dispatching_leader", "office", 0)?, grant))
+    /// The way every case goes.
+    fn usual(&self) -> Wish {
+        match self.state.on("main")? {
+            "under_determination" if self.waited() >= 2 => {
+                self.act(if self.story.temper == Temper::NotUpheld { "not_uphold" } else { "determine" })
             }
-            Temper::Extends if !self.state.involved.contains_key("ask_extension") && self.waited() >= 4 => {
-                let to = due.checked_add_days(Days::new(14))?.to_string();
-                let fields = [
-                    ("done_so_far", "设备已订购"),
-                    ("interim_protection", "停用并设警戒"),
-                    ("requested_date", &to),
-                ];
-                let ask = Perform {
-                    reason: Some("设备到货推迟".to_owned()),
-                    ..perform("ask_extension", &fields)
-                };
-                Some((self.enterprise()?, ask))
+            "to_dispatch" if self.waited() >= 1 => self.act("dispatch"),
+            "rectifying" => self.acknowledge().or_else(|| self.rectify()),
+            "to_reinspect" => {
+                let wait = if self.story.temper == Temper::SlowRegulator { 14 } else { 3 };
+                let fails = self.story.temper == Temper::Rejected && !self.done("reinspect_fail");
+                let act = if fails { "reinspect_fail" } else { "reinspect_pass" };
+                if self.waited() >= wait { self.act(act) } else { None }
             }
-            Temper::Late if self.calendar.count_working_days(due, self.day) < 6 => None,
-            Temper::Rejected if rejected && self.waited() < 6 => None,
-            _ if rejected || self.day >= due.checked_sub_days(Days::new(3))? => self.complete(),
+            "to_close_out" if self.waited() >= 1 => self.act(self.before_the_end()),
             _ => None,
         }
     }
 
-    fn complete(&self) -> Wish {
-        let day = self.day.to_string();
-        let done = perform("report_complete", &[("completed_on", &day), ("completion_signer", "主要负责人")]);
-        Some((self.enterprise()?, Perform { evidence: photo("after_photo", self.index, &day), ..done }))
-    }
-
-    fn reinspect(&self) -> Wish {
-        let wait = if self.temper == Temper::SlowRegulator { 14 } else { 3 };
-        if self.waited() < wait {
+    fn acknowledge(&self) -> Wish {
+        self.state.assignments.iter().find(|sent| sent.status == AssignmentStatus::Sent)?;
+        if self.waited() < 1 || self.story.temper == Temper::Silent {
             return None;
         }
-        let fails = self.temper == Temper::Rejected && !self.state.involved.contains_key("reinspect_fail");
-        let name = if fails { "reinspect_fail" } else { "reinspect_pass" };
-        let (opinion, reason) = if fails {
-            ("未整改到位", Some("整改不彻底".to_owned()))
-        } else {
-            ("整改合格", None)
-        };
-        let day = self.day.to_string();
-        let seen = Perform {
-            officers: vec![self.officer(0)?.person, self.officer(1)?.person],
-            signature: Some(Signature::Signed("企业负责人".to_owned())),
-            evidence: photo("record", self.index, &day),
-            reason,
-            ..perform(name, &[("opinion", opinion), ("reinspected_on", &day)])
-        };
-        Some((self.officer(0)?, seen))
+        self.act("acknowledge")
     }
 
-    fn close(&self) -> Wish {
-        let stopped = self.state.on("operation")?;
-        match stopped {
-            "partly_stopped" | "fully_stopped" => {
-                let apply = Perform {
-                    reason: Some("隐患已排除".to_owned()),
-                    ..perform("apply_resumption", &[])
-                };
-                Some((self.enterprise()?, apply))
+    fn rectify(&self) -> Wish {
+        let due = self.due()?;
+        let calendar = self.day.calendar;
+        let rejected = self.done("reinspect_fail");
+        let left = calendar.count_working_days(self.day.today, due);
+        match self.story.temper {
+            Temper::Silent => None,
+            _ if self.owes("plan") && self.waited() >= 5 => self.act("submit_plan"),
+            _ if self.owes("progress") && self.waited() >= 15 && !self.done("report_progress") => {
+                self.act("report_progress")
             }
-            "resumption_applied" => {
-                let day = self.day.to_string();
-                let fields = [
-                    ("document_no", "青应急复〔2026〕1号"),
-                    ("document_date", &day),
-                    ("document_signer", "局长"),
-                ];
-                let officers = vec![self.officer(0)?.person, self.officer(1)?.person];
-                Some((self.officer(1)?, Perform { officers, ..perform("accept_resumption", &fields) }))
-            }
-            _ if self.waited() < 1 => None,
-            _ => {
-                let clerk = holder(self.directory, "office", "office", self.index % 2)?;
-                Some((clerk, perform("close_out", &[("opinion", "同意销号")])))
-            }
+            Temper::Extends if self.owes("extension_decision") => self.act("grant_extension"),
+            Temper::Extends if !self.done("ask_extension") && self.waited() >= 4 => self.act("ask_extension"),
+            Temper::Late if left > -6 => None,
+            Temper::Rejected if rejected && self.waited() < 9 => None,
+            _ if rejected || left <= 2 => self.act("report_complete"),
+            _ => None,
         }
     }
-}
 
-fn plan() -> Perform {
-    perform(
-        "submit_plan",
-        &[
-            ("plan_target", "消除隐患"),
-            ("plan_measures", "更换设备，完善制度"),
-            ("plan_funds", "8 万元"),
-            ("plan_people", "安全员负责"),
-            ("plan_time", "按期完成"),
-            ("plan_contingency", "停用、警戒、专人看守"),
-        ],
-    )
+    /// What has to be brought to an end first, or the end itself.
+    fn before_the_end(&self) -> &'static str {
+        let on = |track: &str| self.state.on(track).unwrap_or_default();
+        match (on("operation"), on("supervision"), on("publicity")) {
+            ("partly_stopped" | "fully_stopped", _, _) => "apply_resumption",
+            ("resumption_applied", _, _) => "accept_resumption",
+            (_, "county" | "city" | "province", _) => "delist",
+            (_, _, "listed_in_public" | "exposed") => "publish_closure",
+            (_, _, "exposure_proposed") => "refuse_exposure",
+            _ => "close_out",
+        }
+    }
+
+    /// An act with everything it asks for.
+    fn act(&self, name: &str) -> Wish {
+        let spec = self.day.definition.act(name)?;
+        let entered = self.story.entered_for && !spec.enter_for.is_empty() && name == "report_complete";
+        let actor = self.actor(&spec.by, &spec.apart.actor)?;
+        let (actor, entered_for) =
+            if entered { (self.actor(&spec.enter_for, &[])?, Some(actor.person)) } else { (actor, None) };
+        let mut fields = BTreeMap::new();
+        for field in &spec.requires {
+            let known = self.day.definition.field(field)?;
+            if known.default.is_none()
+                || self.special(field, name).is_some()
+                || (name == "reassign" && field == "responsible_unit")
+            {
+                fields.insert(field.clone(), self.value(field, known, name));
+            }
+        }
+        for field in spec.accepts.iter().filter(|field| self.gives(field, name)) {
+            fields.insert(field.clone(), self.value(field, self.day.definition.field(field)?, name));
+        }
+        let mut evidence = evidence(spec, self.index, self.day.today);
+        if entered_for.is_some() {
+            let digest = digest_hex(format!("signed paper {name} {}", self.index).as_bytes());
+            evidence.push(Evidence { kind: "signed_paper".to_owned(), digest, size_bytes: 90_000 });
+        }
+        let officers = match &spec.officers {
+            Some(officers) => {
+                let role = std::slice::from_ref(&officers.role);
+                let free = self.candidates(role, &spec.apart.officers);
+                free.into_iter()
+                    .take(usize::try_from(officers.least).unwrap_or(0))
+                    .map(|p| p.person)
+                    .collect()
+            }
+            None => Vec::new(),
+        };
+        let signature = spec.signature.then(|| {
+            if self.story.refuses_to_sign {
+                Signature::Refused("对结论有异议，拒绝签字".to_owned())
+            } else {
+                Signature::Signed("企业负责人".to_owned())
+            }
+        });
+        let reason = spec.reason.then(|| stories::reason(name).to_owned());
+        let act = name.to_owned();
+        let perform =
+            Perform { act, fields, evidence, officers, signature, entered_for, occurred_on: None, reason };
+        Some((actor, Command::Perform(perform)))
+    }
+
+    /// Somebody who may do it and took no part in what it is kept apart from.
+    fn actor(&self, roles: &[Name], apart: &[Name]) -> Option<Person> {
+        let mut candidates = self.candidates(roles, apart);
+        let nth = self.index % candidates.len().max(1);
+        (!candidates.is_empty()).then(|| candidates.swap_remove(nth))
+    }
+
+    fn candidates(&self, roles: &[Name], apart: &[Name]) -> Vec<Person> {
+        let barred: BTreeSet<&PersonId> =
+            apart.iter().filter_map(|act| self.state.involved.get(act)).flatten().collect();
+        let posts = self.day.directory.posts.iter().filter(|post| !barred.contains(&post.person));
+        // The first role somebody on this case plays.
+        for role in roles {
+            let held = posts.clone().filter(|post| self.plays(role, post));
+            let held: Vec<Person> = held.map(as_person).collect();
+            if !held.is_empty() {
+                return held;
+            }
+        }
+        Vec::new()
+    }
+
+    fn plays(&self, role: &str, post: &Post) -> bool {
+        if role == "assignee" {
+            let open = |status| matches!(status, AssignmentStatus::Sent | AssignmentStatus::Received);
+            // Whoever has not answered comes first, the assisting unit before the lead.
+            let waiting = self.state.assignments.iter().rev().filter(|sent| open(sent.status));
+            let sent = waiting.clone().find(|sent| sent.status == AssignmentStatus::Sent);
+            return sent.or_else(|| waiting.clone().next()).is_some_and(|sent| sent.unit == post.unit);
+        }
+        let bound = self.day.definition.file().roles.get(role).and_then(|role| role.unit.as_ref());
+        let unit = bound.map(|field| self.state.text(field).map(UnitId::from));
+        post.roles.contains(role) && unit.is_none_or(|unit| unit.as_ref() == Some(&post.unit))
+    }
+
+    /// What this story says about a field, in this act or in any.
+    fn special(&self, field: &str, act: &str) -> Option<&'static str> {
+        let here = format!("{field}@{act}");
+        let with = self.story.with.iter();
+        with.clone()
+            .find(|(name, _)| *name == here)
+            .or_else(|| with.clone().find(|(name, _)| *name == field))
+            .map(|(_, value)| *value)
+    }
+
+    /// Optional fields that are filled in all the same.
+    fn gives(&self, field: &str, act: &str) -> bool {
+        match field {
+            "clause" => act.starts_with("determine"),
+            "expert_name" => true,
+            "assisting_units" => self.special(field, act).is_some(),
+            _ => false,
+        }
+    }
+
+    fn value(&self, name: &str, field: &Field, act: &str) -> Value {
+        let year = self.day.today.format("%Y");
+        let no = self.index + 1;
+        let text = match (name, field.kind) {
+            // Another department helps.
+            ("assisting_units", _) => return Value::List(vec!["emergency".to_owned()]),
+            ("withdraw_people", _) => {
+                let stopped = self.special("stop_work", act).is_some();
+                return Value::Bool(stopped || act == "withdraw_workers");
+            }
+            (_, FieldType::Bool) => return Value::Bool(true),
+            (_, FieldType::Int) => return Value::Int(field.min.unwrap_or(1)),
+            ("due_date", _) => {
+                let term = self.special("term", act).and_then(|term| term.parse().ok());
+                self.day.in_days(term.unwrap_or([15, 20, 30, 45][self.index / 4 % 4]))
+            }
+            ("requested_date", _) => {
+                let due = self.due().and_then(|due| due.checked_add_days(Days::new(14)));
+                due.unwrap_or(self.day.today).to_string()
+            }
+            ("granted_date", _) => self.state.text("requested_date").unwrap_or_default().to_owned(),
+            ("order_no", _) => format!("青应急责改〔{year}〕{no}号"),
+            ("document_no", _) => format!("青安办〔{year}〕{no}号"),
+            ("other_case", _) => "YH-2026-000001".to_owned(),
+            (_, FieldType::Date) if field.after_today => self.day.in_days(14),
+            (_, FieldType::Date) => self.day.today.to_string(),
+            (_, FieldType::Unit) => {
+                let enterprise = self.state.text("enterprise").unwrap_or_default();
+                self.special(name, act).unwrap_or(enterprise).to_owned()
+            }
+            (_, FieldType::Choice) => {
+                let usual = match name {
+                    "stop_work" => "no",
+                    "served_how" => "signed",
+                    "pause_cause" => "expert_examination",
+                    "supervision_level" => "county",
+                    _ => field.choices.keys().next().map_or("", String::as_str),
+                };
+                self.special(name, act).unwrap_or(usual).to_owned()
+            }
+            (_, FieldType::Text | FieldType::Moment | FieldType::Units | FieldType::Person) => {
+                self.special(name, act).unwrap_or_else(|| stories::words(name)).to_owned()
+            }
+        };
+        Value::Text(text)
+    }
 }

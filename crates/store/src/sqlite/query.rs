@@ -91,7 +91,7 @@ fn digest_line(row: &SqliteRow) -> Result<DigestLine, StoreError> {
         rung: row.get(5),
         measure: row.get(6),
         template: row.get(7),
-        unreached: serde_json::from_str(&unreached).map_err(|e| bad("notices", "unreached", &number, e))?,
+        unreached: unreached.split(',').filter(|role| !role.is_empty()).map(str::to_owned).collect(),
         number,
     })
 }

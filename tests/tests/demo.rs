@@ -1,0 +1,140 @@
+//! The demonstration: what it prints, what stands in its store, and that the store is of use afterwards.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::{Command, Output};
+
+use machine::State;
+use tests::{bihuan, binary, project, raw};
+
+fn demo(folder: &Path, lang: &str) -> Output {
+    let mut command = Command::new(binary());
+    command.args(["demo", "--lang", lang, "--folder"]).arg(folder).env_remove("BIHUAN_STORE");
+    command.output().expect("the binary starts")
+}
+
+/// Columns on the terminal: a wide character takes two.
+fn columns(line: &str) -> usize {
+    let wide = |c: char| matches!(u32::from(c), 0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xfe30..=0xfe6f | 0xff00..=0xff60 | 0xffe0..=0xffe6);
+    line.chars().map(|c| if wide(c) { 2 } else { 1 }).sum()
+}
+
+/// What the demonstration printed, without the path of its store.
+fn printed(folder: &Path, lang: &str) -> String {
+    let out = demo(folder, lang);
+    assert!(out.status.success(), "{out:?}");
+    let text = String::from_utf8(out.stdout).expect("UTF-8");
+    text.replace(&folder.join("bihuan.db").display().to_string(), "bihuan.db")
+}
+
+/// Every head by number: where its tracks stand, how many acts it took.
+async fn heads(store: &Path) -> BTreeMap<String, (u32, State)> {
+    let rows: Vec<(String, u32, String)> = sqlx::query_as(
+        "SELECT number, version, state FROM cases WHERE workflow = 'major-hazard' ORDER BY number",
+    )
+    .fetch_all(&raw(store).await)
+    .await
+    .expect("read");
+    let head = |(number, version, state): (String, u32, String)| {
+        (number, (version, serde_json::from_str(&state).expect("a state")))
+    };
+    rows.into_iter().map(head).collect()
+}
+
+#[tokio::test]
+async fn the_county_in_both_languages() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (zh, en) = (folder.path().join("zh"), folder.path().join("en"));
+    for (lang, folder) in [("zh", &zh), ("en", &en)] {
+        let text = printed(folder, lang);
+        for line in text.lines() {
+            assert!(columns(line) <= 100, "{lang}: {} columns: {line}", columns(line));
+        }
+        insta::assert_snapshot!(format!("demo_{lang}"), text);
+    }
+    let store = zh.join("bihuan.db");
+    let heads_zh = heads(&store).await;
+    assert_eq!(heads_zh.len(), 300);
+    let other = heads(&en.join("bihuan.db")).await;
+    // Salts differ from run to run, and with them the digests of personal values; nothing else does.
+    for (number, (version, state)) in &heads_zh {
+        let (other_version, other) = &other[number];
+        assert_eq!(
+            (version, &state.tracks, &state.deadlines),
+            (other_version, &other.tracks, &other.deadlines)
+        );
+    }
+    let every = every_state_and_act(&store, &heads_zh).await;
+    assert_eq!(every, Vec::<String>::new(), "the demonstration leaves these out");
+    kinds_of_trouble(&store, &heads_zh).await;
+    usable_afterwards(&store);
+    let again = demo(&zh, "en");
+    assert_eq!(again.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(said.starts_with("there is a store already"), "{said}");
+}
+
+/// States no case stands in, and acts nobody did.
+async fn every_state_and_act(store: &Path, heads: &BTreeMap<String, (u32, State)>) -> Vec<String> {
+    let text = std::fs::read_to_string(project().join("workflows/major-hazard.yaml")).expect("read");
+    let file = machine::file::parse("major-hazard.yaml", &text).expect("well formed");
+    let mut missing = Vec::new();
+    for (track, spec) in &file.tracks {
+        let stands = |name: &str| heads.values().any(|(_, state)| state.on(track) == Some(name));
+        missing
+            .extend(spec.states.keys().filter(|name| !stands(name)).map(|name| format!("{track}: {name}")));
+    }
+    let done: Vec<(String,)> =
+        sqlx::query_as("SELECT DISTINCT name FROM acts").fetch_all(&raw(store).await).await.expect("read");
+    let done: BTreeSet<String> = done.into_iter().map(|(name,)| name).collect();
+    missing.extend(file.acts.keys().filter(|act| !done.contains(*act)).map(|act| format!("act {act}")));
+    missing
+}
+
+/// Overdue on both sides, extended, paused, with a second date, rejected, entered for another, unsigned.
+async fn kinds_of_trouble(store: &Path, heads: &BTreeMap<String, (u32, State)>) {
+    use machine::act::MoveReason;
+    use machine::state::{ChargedTo, Status};
+    let clocks = || heads.values().flat_map(|(_, state)| &state.deadlines);
+    for side in [ChargedTo::Enterprise, ChargedTo::Regulator] {
+        assert!(
+            clocks().any(|clock| clock.charged_to == side && clock.is_open() && clock.missed_at.is_some())
+        );
+    }
+    assert!(clocks().any(|clock| matches!(clock.status, Status::Paused { .. })));
+    for why in [MoveReason::Extended, MoveReason::Resumed] {
+        assert!(clocks().any(|clock| clock.history.iter().any(|moved| moved.why == why)), "{why:?}");
+    }
+    assert!(clocks().any(|clock| clock.name == "supplementary"));
+    for decision in [Some(true), Some(false), None] {
+        let mut proposals = heads.values().flat_map(|(_, state)| &state.proposals);
+        assert!(proposals.any(|proposal| proposal.approved == decision), "{decision:?}");
+    }
+    let pool = raw(store).await;
+    for what in ["$.entered_for", "$.signature.refused"] {
+        let acts: i64 = sqlx::query_scalar("SELECT count(*) FROM acts WHERE body->>$1 IS NOT NULL")
+            .bind(what)
+            .fetch_one(&pool)
+            .await
+            .expect("counted");
+        assert!(acts > 0, "{what}");
+    }
+    let refused: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM refusals").fetch_one(&pool).await.expect("counted");
+    assert_eq!(refused, 0, "the script does nothing the loop refuses");
+}
+
+fn usable_afterwards(store: &Path) {
+    let said = |arguments: &[&str]| {
+        let out = bihuan(store, arguments);
+        assert!(out.status.success(), "{arguments:?}: {out:?}");
+        String::from_utf8(out.stdout).expect("UTF-8")
+    };
+    // The fifth hazard was reported by somebody from the public.
+    let shown = said(&["show", "YH-2026-000005"]);
+    assert!(shown.contains("Contact of the person reporting: kept apart"), "{shown}");
+    assert!(!shown.contains("样例联系方式"), "whoever reports is protected: {shown}");
+    assert!(said(&["inbox", "clerk-lin"]).contains("Urging letter"));
+    said(&["work", "--until", "2026-06-05"]);
+    assert!(said(&["verify"]).contains("all hold"));
+}
