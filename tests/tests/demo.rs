@@ -54,7 +54,10 @@ async fn the_county_in_both_languages() {
     }
     let store = zh.join("bihuan.db");
     let heads_zh = heads(&store).await;
-    assert_eq!(heads_zh.len(), 300);
+    // What came back after its end is a case of its own.
+    let came_back = heads_zh.values().filter(|(_, state)| state.involved.contains_key("rebound")).count();
+    assert!(came_back > 0);
+    assert_eq!(heads_zh.len(), 300 + came_back);
     let other = heads(&en.join("bihuan.db")).await;
     // Salts differ from run to run, and with them the digests of personal values; nothing else does.
     for (number, (version, state)) in &heads_zh {

@@ -364,7 +364,7 @@ impl Stage<'_> {
             ("granted_date", _) => self.state.text("requested_date").unwrap_or_default().to_owned(),
             ("order_no", _) => format!("青应急责改〔{year}〕{no}号"),
             ("document_no", _) => format!("青安办〔{year}〕{no}号"),
-            ("other_case", _) => "YH-2026-000001".to_owned(),
+            ("other_case", _) => "YH-2026-000003".to_owned(),
             (_, FieldType::Date) if field.after_today => self.day.in_days(14),
             (_, FieldType::Date) => self.day.today.to_string(),
             (_, FieldType::Unit) => {
