@@ -29,9 +29,18 @@ pub fn binary() -> PathBuf {
 
 /// Runs the binary on a store, in English.
 pub fn bihuan(store: &Path, arguments: &[&str]) -> Output {
+    run(store, arguments, "en")
+}
+
+/// Runs the binary on a store, in Chinese.
+pub fn bihuan_zh(store: &Path, arguments: &[&str]) -> Output {
+    run(store, arguments, "zh")
+}
+
+fn run(store: &Path, arguments: &[&str], language: &str) -> Output {
     let mut command = Command::new(binary());
-    command.args(arguments).args(["--lang", "en"]).env("BIHUAN_STORE", store).env_remove("BIHUAN_TENANT");
-    command.output().expect("the binary starts")
+    command.args(arguments).args(["--lang", language]).env("BIHUAN_STORE", store);
+    command.env_remove("BIHUAN_TENANT").output().expect("the binary starts")
 }
 
 /// A simulated store with the sample county.

@@ -15,7 +15,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
   bihuan init --organisation organisation.yaml
   bihuan publish workflows/general-hazard.yaml
   bihuan show YB-2026-000001
-  bihuan work"
+  bihuan explain YB-2026-000001
+  bihuan work
+
+Exit codes: 0 done, 1 failure, 2 wrong usage, 3 refused, 4 findings in a file, 5 verification failed"
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -77,6 +80,12 @@ pub(crate) enum Command {
     /// One invented case through a workflow file, in simulated time
     #[command(after_help = "Example: bihuan try workflows/major-hazard.yaml")]
     Try {
+        /// The file
+        file: PathBuf,
+    },
+    /// The tracks of a workflow file as Mermaid state diagrams
+    #[command(after_help = "Example: bihuan diagram workflows/major-hazard.yaml")]
+    Diagram {
         /// The file
         file: PathBuf,
     },
@@ -185,13 +194,31 @@ pub(crate) enum Command {
         #[command(flatten)]
         who: Who,
     },
-    /// The list
+    /// The list, the most overdue first
+    #[command(
+        after_help = "Examples:\n  bihuan ledger --lamp overdue --overdue-by enterprise\n  bihuan ledger --text 仓库 --csv\n  bihuan ledger --unit industry --count"
+    )]
     Ledger(LedgerArguments),
+    /// Why a date is what it is, what moved it, what comes next, and who owes it
+    #[command(
+        after_help = "Examples:\n  bihuan explain YH-2026-000007\n  bihuan explain YH-2026-000007 --deadline reinspection"
+    )]
+    Explain {
+        /// Its number
+        case: String,
+        /// The clock; the most pressing one unless given
+        #[arg(long, value_name = "NAME")]
+        deadline: Option<String>,
+    },
     /// Who owes what by when
-    Owes {
-        /// Only this unit
-        #[arg(long)]
-        unit: Option<String>,
+    #[command(after_help = "Example: bihuan owes --person officer-qin")]
+    Owes(OwesArguments),
+    /// The circular: what is overdue by unit, and each department's progress, as of a day
+    #[command(after_help = "Example: bihuan roundup --as-of 2026-10-31")]
+    Roundup {
+        /// The day, to its end; today unless given
+        #[arg(long, value_name = "DAY")]
+        as_of: Option<String>,
     },
     /// What a person was told: the newest digests
     #[command(after_help = "Example: bihuan inbox clerk-lin")]
@@ -239,6 +266,13 @@ pub(crate) enum Command {
     Calendar(CalendarArguments),
     /// Check every act of every case against its chain and its head
     Verify,
+    /// Derive everything projected from the acts again, and put right what differs
+    #[command(after_help = "Example: bihuan rebuild --check")]
+    Rebuild {
+        /// Only say what differs (exit code 5)
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 #[derive(Args)]
@@ -323,9 +357,18 @@ pub(crate) struct LedgerArguments {
     /// Source
     #[arg(long)]
     pub(crate) source: Option<String>,
-    /// Only overdue ones
+    /// Competent department
     #[arg(long)]
+    pub(crate) department: Option<String>,
+    /// Only overdue ones, as --lamp overdue
+    #[arg(long, conflicts_with = "lamp")]
     pub(crate) overdue: bool,
+    /// A lamp
+    #[arg(long)]
+    pub(crate) lamp: Option<LampName>,
+    /// Overdue by one side
+    #[arg(long)]
+    pub(crate) overdue_by: Option<Side>,
     /// Legal date from this day
     #[arg(long)]
     pub(crate) due_from: Option<String>,
@@ -335,9 +378,12 @@ pub(crate) struct LedgerArguments {
     /// Text, taken literally
     #[arg(long)]
     pub(crate) text: Option<String>,
-    /// After this number
-    #[arg(long)]
+    /// After this place: what `next` says of the page before
+    #[arg(long, value_name = "PLACE")]
     pub(crate) after: Option<String>,
+    /// Only count, up to ten thousand
+    #[arg(long)]
+    pub(crate) count: bool,
     /// At most so many
     #[arg(long, default_value_t = 100)]
     pub(crate) limit: u32,
@@ -367,4 +413,37 @@ pub(crate) enum CalendarCommand {
         #[arg(long = "as", value_name = "PERSON/POST")]
         actor: String,
     },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum LampName {
+    Overdue,
+    Today,
+    Soon,
+    Normal,
+    Paused,
+    None,
+    Closed,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Side {
+    Enterprise,
+    Regulator,
+}
+
+#[derive(Args)]
+pub(crate) struct OwesArguments {
+    /// Only this unit
+    #[arg(long)]
+    pub(crate) unit: Option<String>,
+    /// Only this role
+    #[arg(long)]
+    pub(crate) role: Option<String>,
+    /// Only what this person's posts owe
+    #[arg(long)]
+    pub(crate) person: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 100)]
+    pub(crate) limit: u32,
 }

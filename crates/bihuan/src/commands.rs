@@ -13,9 +13,12 @@ use crate::{CliError, input};
 
 mod check;
 mod duty;
+mod diagram;
 mod enforce;
+mod explain;
 mod inbox;
 pub(crate) mod lists;
+mod roundup;
 mod setup;
 pub(crate) mod show;
 mod write;
@@ -34,6 +37,7 @@ pub(crate) async fn run(arguments: &Arguments, out: &mut Output) -> Result<(), C
             let from = from.as_deref().ok_or_else(|| usage("name the day to count from"))?;
             setup::calendar_days(from, *working_days, out)
         }
+        Command::Diagram { file } => diagram::diagram(file, out),
         other => {
             let engine = open_engine(common).await?;
             with_engine(&engine, other, out).await
@@ -69,7 +73,9 @@ async fn with_engine(engine: &Engine, command: &Command, out: &mut Output) -> Re
             write::execute(engine, case, wish, who, out).await
         }
         Command::Ledger(arguments) => lists::ledger(engine, arguments, out).await,
-        Command::Owes { unit } => lists::owes(engine, unit.as_deref(), out).await,
+        Command::Explain { case, deadline } => explain::explain(engine, case, deadline.as_deref(), out).await,
+        Command::Owes(arguments) => lists::owes(engine, arguments, out).await,
+        Command::Roundup { as_of } => roundup::roundup(engine, as_of.as_deref(), out).await,
         Command::Inbox { person } => inbox::inbox(engine, person, out).await,
         Command::Plan { duties, actor } => duty::plan(engine, duties, actor, out).await,
         Command::Coverage { duties } => duty::coverage(engine, duties, out).await,
@@ -79,10 +85,12 @@ async fn with_engine(engine: &Engine, command: &Command, out: &mut Output) -> Re
         Command::Calendar(CalendarArguments {
             command: Some(CalendarCommand::Load { file, actor }), ..
         }) => setup::load_calendar(engine, file, actor, out).await,
+        Command::Rebuild { check } => enforce::rebuild(engine, !check, out).await,
         Command::Demo { .. }
         | Command::Init { .. }
         | Command::Check { .. }
         | Command::Try { .. }
+        | Command::Diagram { .. }
         | Command::Calendar(CalendarArguments { command: None, .. }) => Ok(()),
     }
 }

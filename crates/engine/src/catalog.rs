@@ -65,6 +65,19 @@ impl Catalog {
         self.calendar(self.directory().await?.calendar()).await
     }
 
+    /// A version of a calendar, the one a clock was counted with.
+    pub async fn calendar_version(&self, id: &str, version: &str) -> Result<Arc<Calendar>, EngineError> {
+        let newest = self.calendar(id).await?;
+        if newest.version() == version {
+            return Ok(newest);
+        }
+        let body = self.store.calendar_version(&self.tenant, id, version).await?;
+        let body = body.ok_or_else(|| EngineError::NoCalendar(format!("{id} {version}")))?;
+        let calendar: Calendar = serde_json::from_str(&body)
+            .map_err(|error| EngineError::Stored(format!("calendar '{id}' {version}: {error}")))?;
+        Ok(Arc::new(calendar))
+    }
+
     /// The newest version of a calendar.
     pub async fn calendar(&self, id: &str) -> Result<Arc<Calendar>, EngineError> {
         let mut calendars = self.calendars.lock().await;

@@ -16,6 +16,7 @@ pub mod command;
 mod deadline;
 pub mod decide;
 pub mod definition;
+pub mod explain;
 mod fact;
 pub mod file;
 pub mod guard;

@@ -98,7 +98,12 @@ impl Draft<'_> {
 
 /// The unit a role is bound to on this case: `None` when it is bound but the field is empty,
 /// `Some(None)` when every holder counts.
-fn scope(definition: &Definition, state: &State, role: &str, subject: Subject) -> Option<Option<UnitId>> {
+pub(crate) fn scope(
+    definition: &Definition,
+    state: &State,
+    role: &str,
+    subject: Subject,
+) -> Option<Option<UnitId>> {
     if let ("assignee", Subject::Assignment(no)) = (role, subject) {
         return state.assignments.iter().find(|a| a.no == no).map(|a| Some(a.unit.clone()));
     }

@@ -318,6 +318,13 @@ pub trait Store: Send + Sync {
         id: &str,
         known: Option<&str>,
     ) -> Result<Option<(String, Option<String>)>, StoreError>;
+    /// A version of a calendar as JSON.
+    async fn calendar_version(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        version: &str,
+    ) -> Result<Option<String>, StoreError>;
     /// Keeps a version of a calendar.
     async fn put_calendar(
         &self,

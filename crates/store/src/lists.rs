@@ -8,6 +8,8 @@ use machine::project::Progress;
 use machine::value::{CaseId, Name, UnitId};
 use serde::{Deserialize, Serialize};
 
+/// The most rows one list gives.
+pub const ROWS_MAX: u32 = 1_000;
 /// Counting stops here: what lies beyond is "more than ten thousand".
 pub const COUNT_MAX: u64 = 10_000;
 

@@ -22,8 +22,6 @@ mod query;
 mod raw;
 mod write;
 
-/// The most rows one list gives.
-const ROWS_MAX: u32 = 1_000;
 /// Oldest SQLite without the WAL-reset corruption bug.
 const VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
 /// Marks a database as ours ("bihu").
@@ -226,6 +224,22 @@ impl Store for SqliteStore {
         .fetch_optional(&self.read)
         .await?;
         Ok(row.map(|row| (row.get(0), row.get(1))))
+    }
+
+    async fn calendar_version(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        version: &str,
+    ) -> Result<Option<String>, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT body FROM calendars WHERE tenant_id = $1 AND calendar_id = $2 AND version = $3",
+        )
+        .bind(tenant.as_str())
+        .bind(id)
+        .bind(version)
+        .fetch_optional(&self.read)
+        .await?)
     }
 
     async fn put_calendar(

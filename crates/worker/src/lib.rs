@@ -43,19 +43,24 @@ async fn deliver(engine: &Engine) -> Result<u64, EngineError> {
     Ok(engine.store().deliver(engine.tenant(), now, &today.to_string()).await?)
 }
 
-/// Runs until `stop` turns true. Errors are given to `report` and the loop goes on: a worker that dies of
+/// Runs until `stop` turns true. What rounds did, and errors, go to `report`, and the loop goes on: a worker that dies of
 /// one bad moment helps nobody.
 pub async fn run(
     engine: &Engine,
     limit: u32,
     mut stop: watch::Receiver<bool>,
-    mut report: impl FnMut(&EngineError),
+    mut report: impl FnMut(Result<Round, &EngineError>),
 ) {
     while !*stop.borrow() {
         let moved = match round(engine, limit).await {
-            Ok(round) => round.moved,
+            Ok(round) => {
+                if round != Round::default() {
+                    report(Ok(round));
+                }
+                round.moved
+            }
             Err(error) => {
-                report(&error);
+                report(Err(&error));
                 0
             }
         };

@@ -20,32 +20,87 @@ pub(super) async fn work(
         let calendar = engine.catalog().local_calendar().await?;
         let end = NaiveTime::from_hms_opt(23, 59, 59).unwrap_or_default();
         let done = worker::simulate(engine, Instant::new(calendar.instant(day, end))).await?;
-        return Ok(out.line(&format!("{} {}", done.moved, done.digests))?);
+        let values = json!({ "until": day, "moved": done.moved, "digests": done.digests });
+        return Ok(out.say("work.simulated", &values)?);
     }
     let (stop, stopped) = tokio::sync::watch::channel(false);
     tokio::spawn(async move {
-        // Without a signal handler there is nothing to wait for: the process is ended from outside.
-        if tokio::signal::ctrl_c().await.is_ok() {
-            stop.send_replace(true);
-        }
+        asked_to_stop().await;
+        stop.send_replace(true);
     });
-    worker::run(engine, batch, stopped, |error| {
-        let mut text = error.to_string();
-        let mut source = std::error::Error::source(error);
-        while let Some(cause) = source {
-            text = format!("{text}: {cause}");
-            source = cause.source();
+    worker::run(engine, batch, stopped, |round| match round {
+        Ok(round) => {
+            let values = json!({ "moved": round.moved, "digests": round.digests });
+            let line = if out.json { values.to_string() } else { out.text("work.round", &values) };
+            // A reader that went away does not stop the enforcement of deadlines.
+            drop(out.line(&line));
         }
-        out.error(&CliError::Usage(text));
+        Err(error) => {
+            let mut text = error.to_string();
+            let mut source = std::error::Error::source(error);
+            while let Some(cause) = source {
+                text = format!("{text}: {cause}");
+                source = cause.source();
+            }
+            out.error(&CliError::Usage(text));
+        }
     })
     .await;
     Ok(())
 }
 
+/// Returns when the process is asked to end, by hand or by its supervisor.
+async fn asked_to_stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = interrupt => {}
+            _ = terminate.recv() => {}
+        }
+        return;
+    }
+    // Without a signal handler there is nothing to wait for: the process is ended from outside.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
 pub(super) async fn status(engine: &Engine, out: &mut Output) -> Result<(), CliError> {
     let now = engine.store().clock().await?;
     let standing = engine.store().standing(engine.tenant(), now).await?;
-    Ok(out.value(&json!({ "now": now, "clock": engine.store().clock_kind(), "standing": standing }))?)
+    let clock = engine.store().clock_kind();
+    if out.json {
+        return Ok(out.value(&json!({ "now": now, "clock": clock, "standing": standing }))?);
+    }
+    let calendar = engine.catalog().local_calendar().await?;
+    let local = |at: Instant| at.utc().with_timezone(&calendar.zone()).format("%Y-%m-%d %H:%M").to_string();
+    let next_wake = standing.next_wake.map(local);
+    let values = json!({ "now": local(now), "clock": clock, "next_wake": next_wake, "standing": standing });
+    for key in ["now", "next", "waiting", "lateness", "undelivered", "provisional"] {
+        out.line(&out.text(&format!("status.{key}"), &values))?;
+    }
+    Ok(())
+}
+
+pub(super) async fn rebuild(engine: &Engine, repair: bool, out: &mut Output) -> Result<(), CliError> {
+    let (store, tenant) = (engine.store(), engine.tenant());
+    let report = engine::rebuild::rebuild(store, tenant, engine.catalog(), repair).await?;
+    if out.json {
+        out.value(&report)?;
+    } else {
+        for fault in &report.differences {
+            out.line(&out.text("rebuild.differs", fault))?;
+        }
+        for fault in &report.left {
+            out.line(&out.text("rebuild.left", fault))?;
+        }
+        let found = report.differences.len() + report.left.len();
+        let values = json!({ "cases": report.cases, "repaired": report.repaired, "found": found });
+        out.line(&out.text(if repair { "rebuild.done" } else { "rebuild.checked" }, &values))?;
+    }
+    let clean = report.left.is_empty() && (repair || report.differences.is_empty());
+    if clean { Ok(()) } else { Err(CliError::Faults) }
 }
 
 pub(super) async fn verify(engine: &Engine, out: &mut Output) -> Result<(), CliError> {

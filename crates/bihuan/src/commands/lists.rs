@@ -5,12 +5,12 @@ use engine::Engine;
 use machine::value::UnitId;
 use machine::{Definition, Directory, Instant};
 use serde_json::json;
-use store::{Filter, Lamp, Lamps, LedgerRow, OwedFilter};
+use store::{COUNT_MAX, Filter, Lamp, Lamps, LedgerKey, LedgerRow, OverdueBy, OwedFilter};
 
-use super::show::state_title;
+use super::show::{label, state_title, unit_name};
 use super::usage;
 use crate::CliError;
-use crate::args::LedgerArguments;
+use crate::args::{LampName, LedgerArguments, OwesArguments, Side};
 use crate::output::Output;
 
 pub(super) async fn ledger(
@@ -18,21 +18,62 @@ pub(super) async fn ledger(
     arguments: &LedgerArguments,
     out: &mut Output,
 ) -> Result<(), CliError> {
+    let lamps = lamps(engine).await?;
+    let lamp = arguments.lamp.map(lamp_named).or(arguments.overdue.then_some(Lamp::Overdue));
+    let after = arguments.after.as_deref().map(|text| {
+        let wrong = || CliError::Usage(out.text("ledger.bad_after", &json!({ "after": text })));
+        text.parse::<LedgerKey>().map_err(|()| wrong())
+    });
+    for day in [&arguments.due_from, &arguments.due_to].into_iter().flatten() {
+        calendar::parse_date(day).map_err(usage)?;
+    }
     let filter = Filter {
         state: arguments.state.clone(),
         unit: arguments.unit.clone(),
+        department: arguments.department.clone(),
         area: arguments.area.clone(),
         sector: arguments.sector.clone(),
         source: arguments.source.clone(),
-        lamp: if arguments.overdue { Some((Lamp::Overdue, lamps(engine).await?)) } else { None },
+        lamp: lamp.map(|lamp| (lamp, lamps)),
+        overdue_by: arguments.overdue_by.map(|side| match side {
+            Side::Enterprise => (OverdueBy::Enterprise, lamps.now),
+            Side::Regulator => (OverdueBy::Regulator, lamps.now),
+        }),
         due_from: arguments.due_from.clone(),
         due_to: arguments.due_to.clone(),
         text: arguments.text.clone(),
+        after: after.transpose()?,
         limit: arguments.limit,
-        ..Filter::default()
     };
+    if arguments.count {
+        let count = engine.store().ledger_count(engine.tenant(), &filter).await?;
+        let more = count > COUNT_MAX;
+        let values = json!({ "count": count.min(COUNT_MAX), "more": more });
+        return Ok(out.say("ledger.count", &values)?);
+    }
     let rows = engine.store().ledger(engine.tenant(), &filter).await?;
-    print(engine, &rows, arguments.csv, out).await
+    let full = rows.len() as u64 == u64::from(arguments.limit.min(store::ROWS_MAX));
+    let next = rows.last().filter(|_| full).map(|row| LedgerKey::of(row).to_string());
+    if out.json {
+        return Ok(out.value(&json!({ "rows": rows, "next": next }))?);
+    }
+    print(engine, &rows, arguments.csv, out).await?;
+    match next {
+        Some(next) if !arguments.csv => Ok(out.line(&out.text("ledger.next", &json!({ "next": next })))?),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn lamp_named(name: LampName) -> Lamp {
+    match name {
+        LampName::Overdue => Lamp::Overdue,
+        LampName::Today => Lamp::Today,
+        LampName::Soon => Lamp::Soon,
+        LampName::Normal => Lamp::Normal,
+        LampName::Paused => Lamp::Paused,
+        LampName::None => Lamp::None,
+        LampName::Closed => Lamp::Closed,
+    }
 }
 
 pub(crate) async fn print(
@@ -41,10 +82,8 @@ pub(crate) async fn print(
     csv: bool,
     out: &mut Output,
 ) -> Result<(), CliError> {
-    if out.json {
-        return Ok(out.value(&rows)?);
-    }
     let lamps = lamps(engine).await?;
+    let directory = engine.catalog().directory().await?;
     let header: Vec<String> = ["number", "state", "enterprise", "unit", "due", "lamp"]
         .iter()
         .map(|name| out.text(&format!("ledger.{name}"), &json!({})))
@@ -117,25 +156,68 @@ fn lamp(row: &LedgerRow, lamps: &Lamps, out: &Output) -> String {
     let lamp = serde_json::to_value(lamps.of(row)).unwrap_or_default();
     let day_micros = 86_400_000_000;
     let days = row.overdue_from.map_or(0, |from| (lamps.tomorrow.micros() - from.micros()) / day_micros);
-    out.text(&format!("lamp.{}", lamp.as_str().unwrap_or_default()), &json!({ "days": days }))
+    let passed = |from: Option<Instant>| from.is_some_and(|from| from <= lamps.now);
+    let values = json!({
+        "days": days,
+        "enterprise": passed(row.enterprise_overdue_from),
+        "regulator": passed(row.regulator_overdue_from),
+    });
+    out.text(&format!("lamp.{}", lamp.as_str().unwrap_or_default()), &values)
 }
 
-pub(crate) async fn owes(engine: &Engine, unit: Option<&str>, out: &mut Output) -> Result<(), CliError> {
-    let rows = engine
-        .store()
-        .owes(
-            engine.tenant(),
-            &OwedFilter { unit: unit.map(str::to_owned), limit: 1_000, ..OwedFilter::default() },
-        )
-        .await?;
+pub(super) async fn owes(
+    engine: &Engine,
+    arguments: &OwesArguments,
+    out: &mut Output,
+) -> Result<(), CliError> {
+    let directory = engine.catalog().directory().await?;
+    let posts = match &arguments.person {
+        None => None,
+        Some(person) => {
+            let held = directory.posts.iter().filter(|post| post.person.as_str() == person);
+            // Whoever works in a unit owes what was sent to it.
+            let roles = held.flat_map(|post| {
+                let roles = post.roles.iter().cloned().chain(["assignee".to_owned()]);
+                roles.map(|role| (role, post.unit.clone())).collect::<Vec<_>>()
+            });
+            let roles: Vec<_> = roles.collect();
+            if roles.is_empty() {
+                return Err(CliError::Usage(out.text("inbox.unknown", &json!({ "person": person }))));
+            }
+            Some(roles)
+        }
+    };
+    let filter = OwedFilter {
+        unit: arguments.unit.clone(),
+        role: arguments.role.clone(),
+        posts,
+        limit: arguments.limit,
+    };
+    let rows = engine.store().owes(engine.tenant(), &filter).await?;
     if out.json {
         return Ok(out.value(&rows)?);
     }
-    let lines = rows.into_iter().map(|row| {
-        vec![row.due_day, row.number, row.name, row.owner_role, row.owner_unit.unwrap_or_default()]
-    });
-    let header = ["ledger.due", "ledger.number", "effect.started", "ledger.unit", "ledger.unit"];
-    let header: Vec<String> =
-        header.iter().map(|key| out.text(key, &json!({ "clock": "", "due": "" }))).collect();
-    Ok(out.table(&header, lines.collect())?)
+    let mut lines = Vec::new();
+    for row in rows {
+        let definition = engine.catalog().definition(&row.definition_hash).await?;
+        let clock = definition.deadline(&row.name).map(|spec| label(out, &spec.title).to_owned());
+        let role =
+            definition.file().roles.get(&row.owner_role).map(|role| label(out, &role.title).to_owned());
+        let lamp = match (row.paused, row.breached) {
+            (true, _) => out.text("lamp.paused", &json!({})),
+            (false, true) => out.text("owes.breached", &json!({})),
+            (false, false) => String::new(),
+        };
+        lines.push(vec![
+            row.due,
+            row.number,
+            clock.unwrap_or(row.name),
+            role.unwrap_or(row.owner_role),
+            row.owner_unit.map(|unit| unit_name(&directory, &unit)).unwrap_or_default(),
+            lamp,
+        ]);
+    }
+    let header = ["ledger.due", "ledger.number", "owes.clock", "owes.role", "ledger.unit", "ledger.lamp"];
+    let header = header.map(|key| out.text(key, &json!({})));
+    Ok(out.table(&header, lines)?)
 }

@@ -2,6 +2,7 @@
 
 use engine::Engine;
 use machine::act::End;
+use machine::command::Directory;
 use machine::time::Due;
 use machine::{Act, Definition, Effect, State};
 use serde_json::json;
@@ -18,8 +19,14 @@ pub(crate) fn label<'a>(out: &Output, label: &'a Label) -> &'a str {
     }
 }
 
-fn due(due: Due) -> String {
+pub(super) fn due(due: Due) -> String {
     store::due_text(due)
+}
+
+/// The name of a unit; its id where the organisation does not know it.
+pub(super) fn unit_name(directory: &Directory, id: &str) -> String {
+    let unit = directory.units.iter().find(|unit| unit.id.as_str() == id);
+    unit.map_or_else(|| id.to_owned(), |unit| unit.name.clone())
 }
 
 pub(super) fn state_title(out: &Output, definition: &Definition, track: &str, state: &str) -> String {

@@ -5,10 +5,10 @@ use machine::value::{TenantId, UnitId};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row, Sqlite};
 
-use super::{ROWS_MAX, bad, case_id, instant};
+use super::{bad, case_id, instant};
 use crate::{
     COUNT_MAX, DepartmentProgress, Filter, Lamp, LedgerRow, OverdueBy, OverdueRow, OwedFilter, OwedRow,
-    Roundup, RungCount, StageCount, Standing, StoreError,
+    ROWS_MAX, Roundup, RungCount, StageCount, Standing, StoreError,
 };
 
 type Query<'a> = QueryBuilder<Sqlite>;

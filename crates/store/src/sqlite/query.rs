@@ -4,8 +4,8 @@ use machine::value::{CaseId, PersonId, TenantId};
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
-use super::{ROWS_MAX, bad, case_id};
-use crate::{ActRow, DigestLine, DigestRow, StoreError};
+use super::{bad, case_id};
+use crate::{ActRow, DigestLine, DigestRow, ROWS_MAX, StoreError};
 
 pub(super) async fn acts(
     pool: &SqlitePool,
