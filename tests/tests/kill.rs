@@ -80,7 +80,10 @@ impl Third {
                 self.done += 1;
             }
             None => self.killed += 1,
-            Some(code) => panic!("{code}: {}", String::from_utf8_lossy(&ended.stderr)),
+            Some(code) => panic!(
+                "the act of the third process ended with {code}: {}",
+                String::from_utf8_lossy(&ended.stderr)
+            ),
         }
     }
 }

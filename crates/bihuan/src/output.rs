@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use engine::EngineError;
 use engine::text::{self, Language};
 use serde::Serialize;
+use store::StoreError;
 
 use crate::CliError;
 use crate::args::{Common, Lang};
@@ -94,6 +95,10 @@ impl Output {
                 lines.collect::<Vec<_>>().join("\n")
             }
             CliError::Findings | CliError::Faults => return,
+            CliError::Store(StoreError::Unfit(unfit)) => text::unfit(self.language, unfit),
+            CliError::Engine(engine) if text::error(self.language, engine).is_some() => {
+                text::error(self.language, engine).unwrap_or_default()
+            }
             other => {
                 let mut text = other.to_string();
                 let mut source = std::error::Error::source(other);

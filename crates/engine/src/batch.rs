@@ -181,7 +181,7 @@ fn answer(waiting: Waiting, result: Result<Vec<Receipt>, EngineError>) {
 
 /// An error that many callers are told: each gets its text.
 fn failed(error: &StoreError) -> EngineError {
-    EngineError::Store(StoreError::Unfit(chain_text(error)))
+    EngineError::Store(StoreError::Shared(chain_text(error)))
 }
 
 /// An error with its causes, printed once.
@@ -271,7 +271,7 @@ impl<'a> Round<'a> {
             for (no, index) in (0u64..).zip(indices) {
                 numbers[index] = match &first {
                     Ok(first) => Ok(Some(format!("{prefix}-{:06}", first + no))),
-                    Err(error) => Err(EngineError::Store(StoreError::Unfit(chain_text(error)))),
+                    Err(error) => Err(EngineError::Store(StoreError::Shared(chain_text(error)))),
                 };
             }
         }

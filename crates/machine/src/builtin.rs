@@ -6,7 +6,7 @@ use crate::act::{Act, Effect, End, Link, Person};
 use crate::command::{OtherCaseProblem, Refusal};
 use crate::decide::Draft;
 use crate::file::{ActSpec, DeadlineSpec};
-use crate::requirement::is_blank;
+use crate::requirement::{is_blank, shortened};
 use crate::state::{State, Subject};
 use crate::value::{Name, PersonId, Value};
 
@@ -25,7 +25,7 @@ impl Draft<'_> {
             if !self.may_amend(name, &actor.person) {
                 let allowed = self.state.fields.keys().filter(|name| self.may_amend(name, &actor.person));
                 return Err(Refusal::UnknownField {
-                    field: name.clone(),
+                    field: shortened(name),
                     allowed: allowed.cloned().collect(),
                 });
             }
@@ -99,6 +99,7 @@ impl Draft<'_> {
         if is_blank(reason) {
             return Err(Refusal::ReasonMissing);
         }
+        self.check_text("reason", reason)?;
         let own = self.state.last.person.as_ref() == Some(&actor.person);
         let untouched = self.state.version == version && before.version + 1 == version;
         // What another case was opened by or joined to is not taken back on one side.
@@ -135,6 +136,9 @@ impl Draft<'_> {
         }
         if !approved && reason.is_none_or(is_blank) {
             return Err(Refusal::ReasonMissing);
+        }
+        if let Some(reason) = reason {
+            self.check_text("reason", reason)?;
         }
         self.emit(Effect::ProposalDecided { no, approved });
         let clocks: Vec<Name> = self

@@ -8,7 +8,7 @@ use crate::act::{Act, Actor, Effect, Person};
 use crate::command::{Command, Decision, Facts, Perform, Personal, Refusal};
 use crate::definition::Definition;
 use crate::file::ActSpec;
-use crate::requirement::is_blank;
+use crate::requirement::{is_blank, shortened};
 use crate::state::{State, apply, apply_effect};
 use crate::sweep::ACTS_MAX;
 use crate::time::Instant;
@@ -208,8 +208,10 @@ impl Draft<'_> {
         if let Some(reason) = &perform.reason {
             self.check_text("reason", reason)?;
         }
-        if let Some(day) = perform.occurred_on.filter(|day| *day > self.today) {
-            return Err(Refusal::Date { problem: format!("{day} lies in the future") });
+        if let Some(day) = perform.occurred_on.filter(|day| *day > self.today || *day < calendar::EARLIEST) {
+            return Err(Refusal::Date {
+                problem: format!("{day} lies in the future or before {}", calendar::EARLIEST),
+            });
         }
         if let Some(to) = spec.assignment {
             self.move_assignment(&spec, to, actor, perform.entered_for.as_ref())?;
@@ -237,7 +239,7 @@ impl Draft<'_> {
 
     fn find(&self, perform: &Perform, actor: &Person, exists: bool) -> Result<&ActSpec, Refusal> {
         let unknown =
-            || Refusal::UnknownAct { act: perform.act.clone(), allowed: self.allowed(actor, exists) };
+            || Refusal::UnknownAct { act: shortened(&perform.act), allowed: self.allowed(actor, exists) };
         let spec = self.definition.act(&perform.act).ok_or_else(unknown)?;
         match (spec.opens, exists) {
             (true, true) => Err(Refusal::AlreadyOpen),

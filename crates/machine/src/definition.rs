@@ -6,7 +6,7 @@ use chrono::NaiveTime;
 use serde::{Deserialize, Serialize};
 
 use crate::act::{canonical, digest_hex};
-use crate::file::{ActSpec, DeadlineSpec, Field, FieldType, File, Number, Rung, Step};
+use crate::file::{ActSpec, DeadlineSpec, Field, FieldType, File, Number, Rung, Step, pointed};
 use crate::guard::{Guard, VarType};
 use crate::value::Name;
 
@@ -74,11 +74,11 @@ impl Definition {
                 Ok(guard) => {
                     guards.insert(source, guard);
                 }
-                Err(error) => findings.push(Finding {
-                    code: "WF0020".to_owned(),
-                    path,
-                    message: format!("{error}\n  {source}\n  {}^", " ".repeat(error.offset)),
-                }),
+                Err(error) => {
+                    let (source, caret) = pointed(&source, error.offset);
+                    let message = format!("{error}\n  {source}\n  {caret}");
+                    findings.push(Finding { code: "WF0020".to_owned(), path, message });
+                }
             }
         }
         let mut ladders = BTreeMap::new();

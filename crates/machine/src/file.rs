@@ -16,6 +16,7 @@ mod act;
 mod read;
 
 pub use act::*;
+pub(crate) use read::pointed;
 pub use read::{FileError, caret, parse, read};
 
 /// The largest workflow file that is read.

@@ -90,7 +90,8 @@ impl Draft<'_> {
             return Err(refuse(&spec.enter_for));
         }
         if !spec.by.iter().any(|role| self.plays(role, other, None)) {
-            return Err(Refusal::EnteredFor { person: other.clone() });
+            let person = PersonId(crate::requirement::shortened(&other.0));
+            return Err(Refusal::EnteredFor { person });
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 
-use crate::act::Effect;
+use crate::act::{Effect, Signature};
 use crate::command::{FieldProblem, Perform, Personal, Refusal};
 use crate::decide::Draft;
 use crate::definition::number;
@@ -16,6 +16,14 @@ use crate::value::{Name, PersonId, UnitId, Value};
 pub(crate) const TEXT_CHARS_MAX: u32 = 2_000;
 /// Most pieces of evidence, officers, or units in one act.
 const LIST_MAX: usize = 100;
+
+/// Longest kind of evidence.
+const KIND_BYTES_MAX: usize = 64;
+
+/// What a refusal repeats of what was handed in.
+pub(crate) fn shortened(text: &str) -> String {
+    text.chars().take(80).collect()
+}
 
 /// Whether a text has anything to read in it.
 pub(crate) fn is_blank(text: &str) -> bool {
@@ -36,7 +44,7 @@ impl Draft<'_> {
     pub(crate) fn take_fields(&mut self, spec: &ActSpec, perform: &Perform) -> Result<(), Refusal> {
         let allowed: Vec<Name> = spec.requires.iter().chain(&spec.accepts).cloned().collect();
         if let Some(field) = perform.fields.keys().find(|field| !allowed.contains(field)) {
-            return Err(Refusal::UnknownField { field: field.clone(), allowed });
+            return Err(Refusal::UnknownField { field: shortened(field), allowed });
         }
         for (name, value) in &perform.fields {
             self.set_field(name, value)?;
@@ -211,6 +219,11 @@ impl Draft<'_> {
     ) -> Result<(), Refusal> {
         self.check_evidence(spec, perform)?;
         self.check_officers(spec, perform)?;
+        if let Some(Signature::Signed(text) | Signature::Refused(text)) = &perform.signature
+            && !is_blank(text)
+        {
+            self.check_text("signature", text)?;
+        }
         let signed = match &perform.signature {
             Some(crate::act::Signature::Signed(text) | crate::act::Signature::Refused(text)) => {
                 !is_blank(text)
@@ -257,7 +270,10 @@ impl Draft<'_> {
             let is_digest = piece.digest.len() == 64
                 && piece.digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
             if !is_digest || piece.size_bytes == 0 {
-                return Err(Refusal::EvidenceBad { digest: piece.digest.chars().take(80).collect() });
+                return Err(Refusal::EvidenceBad { digest: shortened(&piece.digest) });
+            }
+            if piece.kind.is_empty() || piece.kind.len() > KIND_BYTES_MAX || has_bad_characters(&piece.kind) {
+                return Err(Refusal::EvidenceBad { digest: shortened(&piece.kind) });
             }
             let before = self.state.evidence.get(&piece.digest).copied();
             let version = before.or((!seen.insert(&piece.digest)).then_some(self.state.version + 1));
@@ -290,8 +306,12 @@ impl Draft<'_> {
         if let Some(officers) = &spec.officers {
             let holders = self.holders(&officers.role, crate::state::Subject::Case);
             if let Some(person) = perform.officers.iter().find(|person| !holders.contains(person)) {
-                return Err(Refusal::OfficerRole { person: person.clone(), role: officers.role.clone() });
+                let person = PersonId(shortened(&person.0));
+                return Err(Refusal::OfficerRole { person, role: officers.role.clone() });
             }
+        } else if given > 0 {
+            // Whoever is named took part; an act that asks for no officers names none.
+            return Err(Refusal::Officers { needed, given });
         }
         Ok(())
     }

@@ -51,14 +51,64 @@ pub enum StoreError {
         actual: u64,
     },
     /// The database is not one this program may use.
+    #[error("{0:?}")]
+    Unfit(Unfit),
+    /// What went wrong for everybody who waited for the same call, as text.
     #[error("{0}")]
-    Unfit(String),
+    Shared(String),
     /// Simulated time on a store with a real clock.
     #[error("this store runs on the real clock; its time cannot be set")]
     RealClock,
     /// Simulated time set to before what it is.
     #[error("simulated time never runs backwards")]
     ClockBackwards,
+}
+
+/// Why a database cannot be used. The texts are made elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "unfit", rename_all = "snake_case")]
+pub enum Unfit {
+    /// There is no such file.
+    Missing {
+        /// The file.
+        path: String,
+    },
+    /// There is a file already.
+    Exists {
+        /// The file.
+        path: String,
+    },
+    /// Something else lies there: another program's database, a folder, a damaged file.
+    NotAStore {
+        /// The file.
+        path: String,
+    },
+    /// Made by a newer program.
+    Newer {
+        /// Its schema.
+        found: i64,
+        /// The newest schema this program knows.
+        known: i64,
+    },
+    /// Its schema is not the one this program would have made.
+    Altered {
+        /// The schema.
+        schema: i64,
+    },
+    /// A database engine with a known bug.
+    Old {
+        /// Its version.
+        version: String,
+        /// The oldest that may be used.
+        least: String,
+    },
+    /// It does not run the way durability needs.
+    Lax {
+        /// What was read back.
+        found: String,
+        /// What is needed.
+        needed: String,
+    },
 }
 
 impl From<sqlx::Error> for StoreError {

@@ -7,14 +7,15 @@ use async_trait::async_trait;
 use machine::value::{CaseId, PersonId, TenantId};
 use machine::{Instant, State};
 use serde_json::json;
+use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Row, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 
 use crate::{
     ActRow, Change, Clock, DefinitionRow, DigestRow, Filter, Head, Known, LedgerRow, Outcome, OwedFilter,
-    OwedRow, RawCase, Read, RefusalRow, Roundup, RungCount, Standing, Store, StoreError, Used,
+    OwedRow, RawCase, Read, RefusalRow, Roundup, RungCount, Standing, Store, StoreError, Unfit, Used,
 };
 
 mod lists;
@@ -38,7 +39,7 @@ impl SqliteStore {
     /// Creates a store. Refuses a file that exists.
     pub async fn create(path: &Path, clock: Clock, now: Instant) -> Result<Self, StoreError> {
         if path.exists() {
-            return Err(StoreError::Unfit(format!("{} exists already", path.display())));
+            return Err(StoreError::Unfit(Unfit::Exists { path: path.display().to_string() }));
         }
         let (write, read) = pools(path, true).await?;
         migrate(&write).await?;
@@ -58,12 +59,7 @@ impl SqliteStore {
 
     /// Opens a store and brings its schema up to date.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        if !path.exists() {
-            return Err(StoreError::Unfit(format!(
-                "there is no store at {}; make one with `bihuan init`",
-                path.display()
-            )));
-        }
+        check_ours(path).await?;
         let (write, read) = pools(path, false).await?;
         migrate(&write).await?;
         let clock: Option<String> =
@@ -84,6 +80,27 @@ impl SqliteStore {
         };
         Ok(SqliteStore { write, read, clock })
     }
+
+    /// Ends all work on the file. What was written lies in the one file then, which may be moved.
+    pub async fn close(self) {
+        // The last connection to go must be one that may write, to fold the log into the file.
+        self.read.close().await;
+        self.write.close().await;
+    }
+}
+
+/// Looks at what lies there before anything is written to it: it may belong to somebody else.
+async fn check_ours(path: &Path) -> Result<(), StoreError> {
+    let text = path.display().to_string();
+    if !path.exists() {
+        return Err(StoreError::Unfit(Unfit::Missing { path: text }));
+    }
+    let not_a_store = || StoreError::Unfit(Unfit::NotAStore { path: text.clone() });
+    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    let mut connection = options.connect().await.map_err(|_| not_a_store())?;
+    let application = sqlx::query_scalar::<_, i64>("PRAGMA application_id").fetch_one(&mut connection).await;
+    connection.close().await?;
+    if application.ok() == Some(APPLICATION_ID) { Ok(()) } else { Err(not_a_store()) }
 }
 
 async fn pools(path: &Path, create: bool) -> Result<(SqlitePool, SqlitePool), StoreError> {
@@ -109,28 +126,33 @@ async fn check_fitness(pool: &SqlitePool, create: bool) -> Result<(), StoreError
     let mut parts = version.split('.').map(|part| u32::from_str(part).unwrap_or(0));
     let mut part = || parts.next().unwrap_or(0);
     if (part(), part(), part()) < VERSION_MIN {
-        return Err(StoreError::Unfit(format!("SQLite {version} is too old; 3.51.3 is the least")));
+        let (major, minor, patch) = VERSION_MIN;
+        let least = format!("{major}.{minor}.{patch}");
+        return Err(StoreError::Unfit(Unfit::Old { version, least }));
     }
     let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await?;
     let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(pool).await?;
     if journal != "wal" || synchronous != 2 {
-        return Err(StoreError::Unfit(format!(
-            "the database runs with journal_mode={journal} and synchronous={synchronous}; wal and 2 are needed"
-        )));
+        let found = format!("journal_mode={journal} synchronous={synchronous}");
+        let needed = "journal_mode=wal synchronous=2".to_owned();
+        return Err(StoreError::Unfit(Unfit::Lax { found, needed }));
     }
     if create {
         sqlx::query("PRAGMA application_id = 1651075189").execute(pool).await?;
     }
-    let application: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(pool).await?;
-    if application != APPLICATION_ID {
-        return Err(StoreError::Unfit("this SQLite file is not a bihuan store".to_owned()));
-    }
     Ok(())
 }
 
-/// Brings the schema up to date; a database newer than this program is refused.
+/// Brings the schema up to date; a database newer than this program is refused. Each step is a transaction
+/// of its own, so that one cut short is done again.
 async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {
-    sqlx::migrate!("../../migrations/sqlite").run(pool).await.map_err(StoreError::Migrate)
+    let migrator = sqlx::migrate!("../../migrations/sqlite");
+    let known = migrator.iter().map(|migration| migration.version).max().unwrap_or(0);
+    migrator.run(pool).await.map_err(|error| match error {
+        MigrateError::VersionMissing(found) => StoreError::Unfit(Unfit::Newer { found, known }),
+        MigrateError::VersionMismatch(schema) => StoreError::Unfit(Unfit::Altered { schema }),
+        error => StoreError::Migrate(error),
+    })
 }
 
 fn bad(table: &'static str, column: &'static str, row: &str, problem: impl std::fmt::Display) -> StoreError {

@@ -114,10 +114,6 @@ pub(crate) async fn print(
     Ok(out.table(&header, lines)?)
 }
 
-fn unit_name(directory: &Directory, unit: &str) -> String {
-    directory.unit(&UnitId::from(unit)).map_or(unit, |unit| &unit.name).to_owned()
-}
-
 /// Who owes the next step: a unit, or a role that is bound to none.
 fn owner(row: &LedgerRow, definition: &Definition, directory: &Directory, out: &Output) -> String {
     if let Some(unit) = &row.owner_unit {

@@ -39,14 +39,36 @@ pub(super) async fn init(
         }
     };
     let tenant = TenantId(common.tenant.clone().unwrap_or_else(|| "default".to_owned()));
-    let store = SqliteStore::create(&common.store, clock, now).await?;
+    if common.store.exists() {
+        let path = common.store.display().to_string();
+        return Err(store::StoreError::Unfit(store::Unfit::Exists { path }).into());
+    }
+    // Made beside its place and moved there whole: an `init` cut short is begun again.
+    let unfinished = common.store.with_extension("unfinished");
+    remove(&unfinished)?;
+    let store = SqliteStore::create(&unfinished, clock, now).await?;
     let body = serde_json::to_string(&directory).map_err(usage)?;
     store.put_organisation(&tenant, &body).await?;
     for calendar in &calendars {
         let body = serde_json::to_string(calendar).map_err(usage)?;
         store.put_calendar(&tenant, calendar.id(), calendar.version(), &body).await?;
     }
+    store.close().await;
+    std::fs::rename(&unfinished, &common.store)?;
     Ok(out.say("done.initialised", &json!({ "store": common.store, "tenant": tenant }))?)
+}
+
+/// Removes what an `init` cut short has left: the file and what SQLite keeps beside it.
+fn remove(unfinished: &Path) -> Result<(), CliError> {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = unfinished.as_os_str().to_owned();
+        name.push(suffix);
+        match std::fs::remove_file(&name) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// The calendars that come with the program, and those from files in place of or beside them.

@@ -47,11 +47,26 @@ pub fn caret(file_name: &str, text: &str, line: u64, column: u64, message: &str)
     };
     let number = line.to_string();
     let margin = " ".repeat(number.len());
-    let before = usize::try_from(column).unwrap_or(1).saturating_sub(1);
+    let (source, caret) = pointed(source, usize::try_from(column).unwrap_or(1).saturating_sub(1));
+    format!("{file_name}:{line}:{column}: {message}\n{margin} |\n{number} | {source}\n{margin} | {caret}")
+}
+
+/// Characters shown on each side of the place pointed at.
+const AROUND: usize = 60;
+
+/// A line, and a caret under the character after `before` others. Of a long line, what stands around it.
+pub(crate) fn pointed(line: &str, before: usize) -> (String, String) {
+    let skipped = before.saturating_sub(AROUND);
+    let mut shown: String = line.chars().skip(skipped).take(2 * AROUND).collect();
     // A wide character takes two columns on the terminal.
-    let pad: usize = source.chars().take(before).map(|c| if (c as u32) < 0x1100 { 1 } else { 2 }).sum();
-    format!(
-        "{file_name}:{line}:{column}: {message}\n{margin} |\n{number} | {source}\n{margin} | {}^",
-        " ".repeat(pad)
-    )
+    let width = |c: char| if (c as u32) < 0x1100 { 1 } else { 2 };
+    let mut pad: usize = shown.chars().take(before - skipped).map(width).sum();
+    if skipped > 0 {
+        shown.insert_str(0, "...");
+        pad += 3;
+    }
+    if line.chars().nth(skipped + 2 * AROUND).is_some() {
+        shown.push_str("...");
+    }
+    (shown, format!("{}^", " ".repeat(pad)))
 }

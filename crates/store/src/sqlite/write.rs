@@ -272,8 +272,6 @@ async fn write_derived(
         change.projection.obligations.iter().map(|owed| obligation_row(change.state.case, owed)).collect()
     };
     let obligations: Vec<Value> = won.iter().flat_map(|change| owed(change)).collect();
-    let rungs = won.iter().flat_map(|change| change.rungs.iter().map(|rung| with_case(change, json!(rung))));
-    let rungs: Vec<Value> = rungs.collect();
     let history = won.iter().flat_map(|change| change.history.iter().map(|row| row.row(change.state.case)));
     let history: Vec<Value> = history.collect();
     insert(
@@ -287,17 +285,7 @@ async fn write_derived(
             value->>'paused' FROM jsonb_each($2)",
     )
     .await?;
-    insert(
-        connection,
-        tenant,
-        &rungs,
-        "INSERT INTO rungs (tenant_id, case_id, deadline_no, revision, ladder, rung, repeat, act_version,
-            result, measure, due_at, recorded_at)
-         SELECT $1, value->>'case_id', value->>'deadline_no', value->>'revision', value->>'ladder',
-            value->>'rung', value->>'repeat', value->>'act_version', value->>'result', value->>'measure',
-            value->>'due_at', value->>'recorded_at' FROM jsonb_each($2)",
-    )
-    .await?;
+    write_rungs(connection, tenant, won).await?;
     insert(
         connection,
         tenant,
@@ -310,6 +298,26 @@ async fn write_derived(
             value->>'legal_breach_at', value->>'met_in_time', value->>'enterprise_overdue_from',
             value->>'enterprise_unit', value->>'regulator_overdue_from', value->>'regulator_unit',
             value->>'late_extensions', value->>'supplementary' FROM jsonb_each($2)",
+    )
+    .await
+}
+
+async fn write_rungs(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    won: &[&Change],
+) -> Result<(), StoreError> {
+    let rungs = won.iter().flat_map(|change| change.rungs.iter().map(|rung| with_case(change, json!(rung))));
+    let rungs: Vec<Value> = rungs.collect();
+    insert(
+        connection,
+        tenant,
+        &rungs,
+        "INSERT INTO rungs (tenant_id, case_id, deadline_no, revision, ladder, rung, repeat, act_version,
+            result, measure, due_at, recorded_at)
+         SELECT $1, value->>'case_id', value->>'deadline_no', value->>'revision', value->>'ladder',
+            value->>'rung', value->>'repeat', value->>'act_version', value->>'result', value->>'measure',
+            value->>'due_at', value->>'recorded_at' FROM jsonb_each($2)",
     )
     .await
 }
