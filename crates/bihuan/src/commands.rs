@@ -12,8 +12,8 @@ use crate::output::Output;
 use crate::{CliError, input};
 
 mod check;
-mod duty;
 mod diagram;
+mod duty;
 mod enforce;
 mod explain;
 mod inbox;

@@ -77,6 +77,7 @@ pub fn error(language: Language, error: &EngineError) -> Option<String> {
         | EngineError::RefusedIn { .. }
         | EngineError::CalendarVersion(_)
         | EngineError::Findings(_)
+        | EngineError::Unsound(_)
         | EngineError::Store(_)
         | EngineError::Stored(_) => return None,
     };

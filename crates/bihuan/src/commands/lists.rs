@@ -2,7 +2,6 @@
 
 use chrono::{NaiveDate, NaiveTime};
 use engine::Engine;
-use machine::value::UnitId;
 use machine::{Definition, Directory, Instant};
 use serde_json::json;
 use store::{COUNT_MAX, Filter, Lamp, Lamps, LedgerKey, LedgerRow, OverdueBy, OwedFilter};
@@ -83,7 +82,6 @@ pub(crate) async fn print(
     out: &mut Output,
 ) -> Result<(), CliError> {
     let lamps = lamps(engine).await?;
-    let directory = engine.catalog().directory().await?;
     let header: Vec<String> = ["number", "state", "enterprise", "unit", "due", "lamp"]
         .iter()
         .map(|name| out.text(&format!("ledger.{name}"), &json!({})))
