@@ -65,7 +65,7 @@ async fn notices_come_at_half_past_eight_on_working_days_of_the_place() {
         "responsible=e-paper",
         "due_on=2026-03-11",
     ];
-    let mut arguments = vec!["open", "general-hazard", "--as", "clerk-lin"];
+    let mut arguments = vec!["open", "general-hazard", "--by", "register", "--as", "clerk-lin"];
     for field in &fields {
         arguments.extend(["--field", field]);
     }
