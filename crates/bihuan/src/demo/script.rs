@@ -63,6 +63,7 @@ impl Day<'_> {
         let (actor, act) = if story.opening_entry {
             let stated = stated?;
             fields.insert("stated_state", stated.to_owned());
+            fields.insert("go_live_on", self.today.to_string());
             if matches!(stated, "rectifying" | "to_reinspect") {
                 fields.insert("due_date", self.in_days(12));
                 fields.insert("responsible_unit", enterprise.id.0.clone());
