@@ -62,6 +62,33 @@ pub fn morning(day: &str) -> Instant {
 
 /// A county whose simulated clock begins on a day, with one workflow file published.
 pub async fn county(day: &str, workflow: &str) -> County {
+    let county = empty_county(day).await;
+    county.engine.publish(&definition(workflow)).await.expect("published");
+    county
+}
+
+/// The definition of a workflow file of the project.
+pub fn definition(workflow: &str) -> Definition {
+    let text = std::fs::read_to_string(project().join(workflow)).expect("the workflow file");
+    let file = machine::file::parse(workflow, &text).expect("well formed");
+    Definition::compile(&file, &Default::default()).expect("no findings")
+}
+
+/// Keeps a file that the checker would refuse, for what the machine itself refuses.
+pub async fn keep_unchecked(engine: &Engine, workflow: &str) {
+    let definition = definition(workflow);
+    let row = store::DefinitionRow {
+        hash: definition.digest().to_owned(),
+        workflow: definition.file().workflow.clone(),
+        edition: definition.file().edition.clone(),
+        body: definition.bytes().to_vec(),
+        published_at: engine.store().clock().await.expect("read").micros(),
+    };
+    engine.store().put_definition(engine.tenant(), &row).await.expect("kept");
+}
+
+/// A county whose simulated clock begins on a day, with no workflow yet.
+pub async fn empty_county(day: &str) -> County {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("bihuan.db");
     let store = SqliteStore::create(&path, Clock::Simulated, morning(day)).await.expect("a store");
@@ -76,10 +103,6 @@ pub async fn county(day: &str, workflow: &str) -> County {
         .await
         .expect("stored");
     let engine = Engine::start(Arc::new(store), tenant);
-    let text = std::fs::read_to_string(project().join(workflow)).expect("the workflow file");
-    let file = machine::file::parse(workflow, &text).expect("well formed");
-    let definition = Definition::compile(&file, &Default::default()).expect("no findings");
-    engine.publish(&definition).await.expect("published");
     County { folder, path, engine }
 }
 

@@ -25,12 +25,14 @@ pub(super) async fn open(
     out: &mut Output,
 ) -> Result<(), CliError> {
     let definition = engine.catalog().definition(&engine.newest(workflow).await?).await?;
-    let acts = definition.file().acts.iter().filter(|(_, spec)| spec.opens).map(|(name, _)| name.as_str());
-    let acts: Vec<&str> = acts.collect();
-    let name = match (by, acts.as_slice()) {
-        (Some(name), _) => name,
-        (None, [only]) => *only,
-        (None, several) => {
+    let opening = definition.file().acts.iter().filter(|(_, spec)| spec.opens);
+    let acts: Vec<&str> = opening.clone().map(|(name, _)| name.as_str()).collect();
+    let everyday: Vec<&str> =
+        opening.filter(|(_, spec)| spec.everyday).map(|(name, _)| name.as_str()).collect();
+    let name = match (by, everyday.as_slice(), acts.as_slice()) {
+        (Some(name), _, _) => name,
+        (None, [only], _) | (None, _, [only]) => *only,
+        (None, _, several) => {
             return Err(usage(format!("name the opening act with --by: {}", several.join(", "))));
         }
     };

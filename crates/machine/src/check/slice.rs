@@ -131,6 +131,12 @@ impl Model<'_> {
         for index in &steps {
             reads.extend(self.reads_of(&model.steps[*index], &wanted));
         }
+        if model.spec.opens {
+            // Opening starts the clocks of the first states, and those ask for their dates.
+            let first =
+                self.tracks.iter().filter_map(|track| track.states[usize::from(track.initial)].step_clock);
+            reads.extend(first.flat_map(|clock| self.clocks[clock].needs.iter().map(|f| self.field_var(*f))));
+        }
         let conditions: Vec<Option<&Condition<'_>>> = std::iter::once(model.when.as_ref())
             .chain(steps.iter().map(|index| model.steps[*index].only_if.as_ref()))
             .collect();
