@@ -335,10 +335,11 @@ async fn close_history(
     if ends.is_empty() {
         return Ok(());
     }
+    // By IN, not by a join: the planner would walk the history of all cases.
     let statement = "WITH ended AS MATERIALIZED (
             SELECT value->>'case_id' AS case_id, value->>'at' AS at FROM jsonb_each($2))
-        UPDATE history SET to_at = ended.at FROM ended
-        WHERE history.tenant_id = $1 AND history.case_id = ended.case_id AND history.to_at IS NULL";
+        UPDATE history SET to_at = (SELECT at FROM ended WHERE ended.case_id = history.case_id)
+        WHERE tenant_id = $1 AND case_id IN (SELECT case_id FROM ended) AND to_at IS NULL";
     let done = sqlx::query(statement)
         .bind(tenant.as_str())
         .bind(json!(ends).to_string())
