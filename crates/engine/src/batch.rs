@@ -204,7 +204,7 @@ pub(crate) fn refusal_row(request: &Request, refusal: &Refusal, now: Instant) ->
         Command::DecideProposal { .. } => "decide_proposal".to_owned(),
         Command::Tick => "tick".to_owned(),
         Command::Recalculate => "recalculate".to_owned(),
-        Command::Absorb => "absorb".to_owned(),
+        Command::Absorb(_) => "absorb".to_owned(),
     };
     RefusalRow {
         at: now,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use machine::act::chain;
-use machine::command::{OtherCaseProblem, Perform};
+use machine::command::{Absorbed, OtherCaseProblem, Perform};
 use machine::file::OpensCase;
 use machine::value::{CaseId, Name, Value};
 use machine::{Command, Definition, Refusal, State};
@@ -28,7 +28,9 @@ impl Engine {
             let spec = definition.act(&perform.act).ok_or(Refusal::NoSuchCase)?;
             let members = match (&spec.opens_case, &spec.joins) {
                 (Some(opens), _) => self.opening(request, perform, &head.state, opens).await?,
-                (None, Some(field)) => self.joining(request, perform, &head.state, field).await?,
+                (None, Some(field)) => {
+                    self.joining(request, perform, &head.state, &definition, field).await?
+                }
                 (None, None) => return Err(Refusal::NoSuchCase.into()),
             };
             match self.submit(request.fingerprint(), members).await {
@@ -99,6 +101,7 @@ impl Engine {
         request: &Request,
         perform: &Perform,
         state: &State,
+        definition: &Definition,
         field: &Name,
     ) -> Result<Vec<Member>, EngineError> {
         let named = perform.fields.get(field).and_then(Value::as_text).unwrap_or_default();
@@ -115,12 +118,16 @@ impl Engine {
             }
             Err(error) => return Err(error),
         };
-        let mut members = vec![Member { request: request.clone(), other: Other::Case(other.number) }];
+        // What goes over to the other case is read from this one as it stands.
+        let this = Request { expected_version: Some(state.version), ..request.clone() };
+        let mut members = vec![Member { request: this, other: Other::Case(other.number) }];
         // A case joined to itself is refused by the machine, which sees both numbers.
         if other.case != request.case {
+            let absorbed =
+                Absorbed { workflow: definition.file().workflow.clone(), involved: state.involved.clone() };
             let absorb = Request {
                 case: other.case,
-                command: Command::Absorb,
+                command: Command::Absorb(absorbed),
                 expected_version: None,
                 ..request.clone()
             };

@@ -1,6 +1,6 @@
 //! Acts: what happened to a case, as it is hashed and kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -253,6 +253,9 @@ pub enum Effect {
         number: String,
         /// How.
         link: Link,
+        /// Who took part in which act of a case taken in.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        involved: BTreeMap<Name, BTreeSet<PersonId>>,
     },
     /// An assignment moved on.
     AssignmentMoved {

@@ -24,18 +24,17 @@ impl Draft<'_> {
                 AssignmentDuty::Lead => {
                     let former = self.state.assignments.iter();
                     let former = former.filter(|a| a.duty == AssignmentDuty::Lead && held(a));
-                    for former in former.cloned().collect::<Vec<_>>() {
+                    let former: Vec<_> = former.cloned().collect();
+                    if former.iter().any(|a| a.unit.as_str() == unit) {
+                        return Err(Self::has_it_already(&assign.to, unit));
+                    }
+                    for former in former {
                         self.release(&former);
                     }
                 }
                 AssignmentDuty::Assist => {
                     if self.state.assignments.iter().any(|a| a.unit.as_str() == unit && held(a)) {
-                        return Err(Refusal::BadField {
-                            field: assign.to.clone(),
-                            problem: FieldProblem::Repeated,
-                            value: unit,
-                            expected: String::new(),
-                        });
+                        return Err(Self::has_it_already(&assign.to, unit));
                     }
                 }
             }
@@ -45,6 +44,11 @@ impl Draft<'_> {
             self.start_for(no, [clocks.receipt, clocks.feedback])?;
         }
         Ok(())
+    }
+
+    fn has_it_already(field: &str, unit: String) -> Refusal {
+        let (field, expected) = (field.to_owned(), String::new());
+        Refusal::BadField { field, problem: FieldProblem::Repeated, value: unit, expected }
     }
 
     fn start_for(&mut self, no: u32, clocks: [Option<Name>; 2]) -> Result<(), Refusal> {

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::act::{Act, Effect, End, Link, Person};
-use crate::command::{OtherCaseProblem, Refusal};
+use crate::command::{Absorbed, OtherCaseProblem, Refusal};
 use crate::decide::Draft;
-use crate::file::{ActSpec, DeadlineSpec};
+use crate::file::{ActSpec, DeadlineSpec, FieldDefault, Stage};
+use crate::guard::{Atom, Guard};
 use crate::requirement::{is_blank, shortened};
 use crate::state::{State, Subject};
 use crate::value::{Name, PersonId, Value};
@@ -37,8 +38,9 @@ impl Draft<'_> {
         Ok(act)
     }
 
-    /// Only who entered a fact puts it right. What a clock is counted from, and the unit a role or an
-    /// assignment hangs on, is no fact but a decision: it changes by an act of the file.
+    /// Only who entered a fact puts it right. What a clock is counted from, the unit a role hangs on, what
+    /// that unit was taken from, and what a guard compares is no fact any more but a decision: it changes
+    /// by an act of the file. So the model of the checker need not follow corrections.
     fn may_amend(&self, field: &str, person: &PersonId) -> bool {
         let file = self.definition.file();
         let mut terms = file.deadlines.values().flat_map(DeadlineSpec::terms);
@@ -46,8 +48,25 @@ impl Draft<'_> {
             [&term.on, &term.at, &term.from].into_iter().any(|named| named.as_deref() == Some(field))
         });
         let binds_role = file.roles.values().any(|role| role.unit.as_deref() == Some(field));
+        let taken_from = file.roles.values().filter_map(|role| role.unit.as_ref()).any(|bound| {
+            let default = self.definition.field(bound).and_then(|field| field.default.as_ref());
+            let from = match default {
+                Some(FieldDefault::Field(from) | FieldDefault::DepartmentOfSector(from)) => from,
+                Some(FieldDefault::False | FieldDefault::Actor | FieldDefault::ActorUnit) | None => {
+                    return false;
+                }
+            };
+            from == field && self.state.fields.contains_key(bound)
+        });
+        let mut atoms = self.definition.guards().flat_map(Guard::atoms);
+        let compared = atoms.any(|atom| match atom {
+            Atom::Has(_) => false,
+            Atom::Is(_) | Atom::Compare { .. } | Atom::OneOf { .. } | Atom::CompareVariables { .. } => {
+                atom.variables().contains(&field)
+            }
+        });
         let entered = self.state.entered.get(field).is_some_and(|people| people.contains(person));
-        entered && !is_date && !binds_role
+        entered && !is_date && !binds_role && !taken_from && !compared
     }
 
     /// What belongs together says so on both sides, in one transaction: an act that needs another case
@@ -69,23 +88,32 @@ impl Draft<'_> {
         } else {
             return Ok(());
         };
-        self.emit(Effect::Linked { number: number.to_owned(), link });
+        self.emit(Effect::Linked { number: number.to_owned(), link, involved: BTreeMap::new() });
         Ok(())
     }
 
-    /// Takes in another case. A case at its end takes in none, so no circle of merged cases can come up.
-    pub(crate) fn absorb(&mut self, actor: &Person) -> Result<Act, Refusal> {
+    /// Takes in another case of the same workflow, with whoever took part in it. A case at its end takes in
+    /// none, so no circle of merged cases can come up; nor does one whose re-inspection has been passed,
+    /// for that of the other has not (I1).
+    pub(crate) fn absorb(&mut self, absorbed: &Absorbed, actor: &Person) -> Result<Act, Refusal> {
         let number = self.facts.linked.unwrap_or_default().to_owned();
         let refuse = |problem| Refusal::OtherCase { number: self.state.number.clone(), problem };
         if number.is_empty() {
             return Err(refuse(OtherCaseProblem::Alone));
         }
+        if absorbed.workflow != self.definition.file().workflow {
+            return Err(refuse(OtherCaseProblem::Workflow));
+        }
         let main = self.definition.file().tracks.get("main");
         let here = main.zip(self.state.on("main")).and_then(|(main, state)| main.states.get(state));
-        if here.is_none_or(|state| state.outcome.is_some()) {
+        let Some(here) = here.filter(|state| state.outcome.is_none()) else {
             return Err(refuse(OtherCaseProblem::Ended));
+        };
+        if here.stage == Stage::Accepted {
+            return Err(refuse(OtherCaseProblem::Accepted));
         }
-        self.emit(Effect::Linked { number, link: Link::Absorbed });
+        let involved = absorbed.involved.clone();
+        self.emit(Effect::Linked { number, link: Link::Absorbed, involved });
         Ok(self.act("absorb", Some(actor), Vec::new()))
     }
 
@@ -104,7 +132,9 @@ impl Draft<'_> {
         let untouched = self.state.version == version && before.version + 1 == version;
         // What another case was opened by or joined to is not taken back on one side.
         let linked = self.state.links.len() != before.links.len();
-        if !own || linked || !untouched || before.version == 0 || self.state.last.name == "take_back" {
+        // Dates counted anew are those of the calendar, not a decision of whoever loaded it.
+        let last_stands = matches!(self.state.last.name.as_str(), "take_back" | "recalculate");
+        if !own || linked || !untouched || before.version == 0 || last_stands {
             return Err(Refusal::CannotTakeBack { last: self.state.last.name.clone() });
         }
         self.emit(Effect::Restored { state: Box::new(before.clone()) });

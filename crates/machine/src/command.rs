@@ -50,7 +50,16 @@ pub enum Command {
     /// Counts every open due date again, with the calendar given.
     Recalculate,
     /// The other half of a merge (并案): this case takes in the one whose number the facts give.
-    Absorb,
+    Absorb(Absorbed),
+}
+
+/// What a case brings to the one that takes it in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Absorbed {
+    /// Its workflow.
+    pub workflow: Name,
+    /// Who took part in which of its acts: separation of duty goes on in the other case.
+    pub involved: BTreeMap<Name, BTreeSet<PersonId>>,
 }
 
 /// An act as handed in. Unknown keys are refused.
@@ -449,6 +458,10 @@ pub enum OtherCaseProblem {
     Itself,
     /// It is at its end.
     Ended,
+    /// Its re-inspection has been passed: what comes in now would be closed without one.
+    Accepted,
+    /// It runs under another workflow.
+    Workflow,
 }
 
 /// What is wrong with a clock.

@@ -155,7 +155,7 @@ impl Draft<'_> {
             Command::DecideProposal { no, approved, reason } => {
                 self.decide_proposal(*no, *approved, reason.as_deref(), &actor)
             }
-            Command::Absorb => self.absorb(&actor),
+            Command::Absorb(absorbed) => self.absorb(absorbed, &actor),
             Command::Perform(_) | Command::Tick | Command::Recalculate => Err(Refusal::NoSuchCase),
         }
     }
@@ -188,7 +188,11 @@ impl Draft<'_> {
     fn perform(&mut self, perform: &Perform, actor: &Person, exists: bool) -> Result<Act, Refusal> {
         let spec = self.find(perform, actor, exists)?.clone();
         self.check_position(&perform.act, &spec, actor, exists)?;
-        if !exists {
+        // Who is competent is settled by what stands, not by what this act would write; only an opening
+        // says itself whose case it is.
+        if exists {
+            self.check_role(&perform.act, &spec, perform, actor)?;
+        } else {
             if let Some(number) = self.facts.number {
                 self.emit(Effect::Numbered { number: number.to_owned() });
             }
@@ -197,7 +201,9 @@ impl Draft<'_> {
             }
         }
         self.take_fields(&spec, perform)?;
-        self.check_role(&perform.act, &spec, perform, actor)?;
+        if !exists {
+            self.check_role(&perform.act, &spec, perform, actor)?;
+        }
         if let Some(guard) = &spec.when {
             let atoms = self.failing(guard);
             if !atoms.is_empty() {

@@ -123,7 +123,8 @@ impl Draft<'_> {
 
     fn check_value(&self, name: &str, field: &Field, value: &Value) -> Result<(), Refusal> {
         let bad = |problem, expected: String| {
-            let value: String = value.to_string().chars().take(80).collect();
+            // A refusal is kept for good; a personal value is not.
+            let value = if field.personal { String::new() } else { shortened(&value.to_string()) };
             Err(Refusal::BadField { field: name.to_owned(), problem, value, expected })
         };
         match (field.kind, value) {

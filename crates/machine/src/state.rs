@@ -489,8 +489,11 @@ pub(crate) fn apply_effect(mut state: State, effect: &Effect, at: Instant, versi
                 status: AssignmentStatus::Sent,
             });
         }
-        Effect::Linked { number, link } => {
+        Effect::Linked { number, link, involved } => {
             state.links.push(CaseLink { number: number.clone(), link: *link });
+            for (act, people) in involved {
+                state.involved.entry(act.clone()).or_default().extend(people.iter().cloned());
+            }
         }
         Effect::AssignmentMoved { no, to } => {
             if let Some(assignment) = state.assignments.iter_mut().find(|assignment| assignment.no == *no) {

@@ -131,7 +131,7 @@ fn effect_line(effect: &Effect, definition: &Definition, state: &State, out: &Ou
         Effect::ProposalMade { no, what, signer } => {
             out.text("effect.proposal", &json!({ "no": no, "what": what, "signer": signer }))
         }
-        Effect::Linked { number, link } => {
+        Effect::Linked { number, link, .. } => {
             out.text("effect.linked", &json!({ "number": number, "link": link }))
         }
         Effect::AssignmentSent { unit, .. } => out.text("effect.assigned", &json!({ "unit": unit })),

@@ -12,8 +12,9 @@ use crate::check::{Bad, Happening, Problem};
 use crate::command::{Command, Directory, Facts, Perform, Refusal};
 use crate::decide::{Draft, decide};
 use crate::definition::Definition;
-use crate::file::{ActSpec, FieldType, Outcome};
+use crate::file::{ActSpec, AssignmentMove, FieldType, Outcome};
 use crate::guard::Fact;
+use crate::people::scope;
 use crate::state::{Deadline, State, Subject};
 use crate::time::{Due, Instant};
 use crate::value::{CaseId, Name, PersonId, TenantId, UnitId, Value};
@@ -222,9 +223,15 @@ impl<'a> Story<'a> {
         let unknown = || Refusal::UnknownAct { act: name.to_owned(), allowed: Vec::new() };
         let spec = definition.act(name).ok_or_else(unknown)?;
         self.correct(spec, facts)?;
+        self.receive(spec, actor)?;
         let roles = if entered_for.is_some() { &spec.enter_for } else { &spec.by };
         let who = invent::person(actor);
-        let post = self.post(spec, &who, roles.first().map_or("any", String::as_str));
+        // The role of a unit nobody has named yet is held by nobody.
+        let state = self.state.as_ref();
+        let bound =
+            |role: &&Name| state.is_none_or(|state| scope(definition, state, role, Subject::Case).is_some());
+        let role = roles.iter().find(bound).or(roles.first());
+        let post = self.post(spec, &who, role.map_or("any", String::as_str));
         let mut serial = self.serial;
         let perform = Perform {
             act: name.to_owned(),
@@ -288,6 +295,22 @@ impl<'a> Story<'a> {
         let assignments = &self.state.as_ref()?.assignments;
         let fits = assignments.iter().rev().find(|found| spec.assignment.is_none_or(|to| to.fits(found)));
         fits.or(assignments.last()).map(|assignment| assignment.unit.clone())
+    }
+
+    /// Assignments are no part of the abstract state: has one received that the act takes to be received.
+    fn receive(&mut self, spec: &ActSpec, actor: u8) -> Result<(), Refusal> {
+        let Some(to) = spec.assignment.filter(|to| *to != AssignmentMove::Receive) else { return Ok(()) };
+        let fits = |state: &State| state.assignments.iter().any(|found| to.fits(found));
+        if self.state.as_ref().is_none_or(fits) {
+            return Ok(());
+        }
+        let mut acts = self.definition.file().acts.iter();
+        let by_itself =
+            |spec: &ActSpec| spec.assignment == Some(AssignmentMove::Receive) && spec.assignee.is_none();
+        match acts.find(|(_, spec)| by_itself(spec)) {
+            Some((name, _)) => self.act(name, (actor, None, &[]), &BTreeMap::new(), None),
+            None => Ok(()),
+        }
     }
 
     /// Puts facts right that the act itself does not take, by a correction of whoever acted last.

@@ -197,14 +197,6 @@ fn a_move_taken_back_and_made_again_is_a_new_revision() {
 }
 
 /// The shipped calendar with 2027 published: a New Year's holiday of three days, the Monday after works.
-fn with_2027(world: &World) -> calendar::Calendar {
-    let year = calendar::parse_year(
-        "2027.yaml",
-        "year: 2027\noff:\n  - { from: 2027-01-01, to: 2027-01-05, name: 元旦 }\nmake_up: [2027-01-09]\n",
-    );
-    world.calendar.with_year("2027-1", year.unwrap()).unwrap()
-}
-
 #[test]
 fn a_new_calendar_counts_every_open_date_again_and_keeps_what_fired() {
     let mut world = World::new("2026-12-22 09:00");

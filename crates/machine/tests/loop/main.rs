@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod clocks;
 #[cfg(test)]
+mod competence;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod refusals;

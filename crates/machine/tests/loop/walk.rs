@@ -269,7 +269,10 @@ fn a_returned_assignment_goes_to_another_unit_with_a_new_receipt_clock() {
 #[test]
 fn a_case_takes_in_another_while_it_is_open_and_never_itself() {
     let mut world = World::dispatched("2026-04-10");
-    let absorb = |world: &World| world.decide(Some("li"), &machine::Command::Absorb, None).map(|_| ());
+    let absorbed = machine::command::Absorbed { workflow: "major-hazard".to_owned(), ..Default::default() };
+    let absorb = |world: &World| {
+        world.decide(Some("li"), &machine::Command::Absorb(absorbed.clone()), None).map(|_| ())
+    };
     assert_eq!(absorb(&world).unwrap_err().code(), "BH0028", "without the other half");
     world.linked = Some("YH-2026-000002".to_owned());
     absorb(&world).unwrap();

@@ -373,3 +373,12 @@ pub fn pause(review: &str) -> Perform {
 pub fn resume() -> Perform {
     act("resume_clock").because("检测完成")
 }
+
+/// The calendar of the world with an invented notice for 2027.
+pub fn with_2027(world: &World) -> calendar::Calendar {
+    let year = calendar::parse_year(
+        "2027.yaml",
+        "year: 2027\noff:\n  - { from: 2027-01-01, to: 2027-01-05, name: 元旦 }\nmake_up: [2027-01-09]\n",
+    );
+    world.calendar.with_year("2027-1", year.unwrap()).unwrap()
+}
