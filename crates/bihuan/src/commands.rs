@@ -18,6 +18,7 @@ mod enforce;
 mod explain;
 mod inbox;
 pub(crate) mod lists;
+mod next;
 mod roundup;
 mod setup;
 pub(crate) mod show;
@@ -53,7 +54,7 @@ async fn with_engine(engine: &Engine, command: &Command, out: &mut Output) -> Re
             write::perform(engine, case, act_name, act, *expect, *dry_run, out).await
         }
         Command::Order { act_name, cases, act } => write::order(engine, act_name, cases, act, out).await,
-        Command::Next { case, actor } => show::next(engine, case, actor, out).await,
+        Command::Next { case, actor } => next::next(engine, case, actor, out).await,
         Command::Show { case } => show::case(engine, case, out).await,
         Command::Comment { case, text, who } => {
             write::execute(engine, case, Wish::Comment { text: text.clone() }, who, out).await

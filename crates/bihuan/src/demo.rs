@@ -34,6 +34,9 @@ const FOUND_PER_DAY: usize = 5;
 /// Rounds of acts on one day: a step of the loop can follow another on the same day.
 const ROUNDS: usize = 3;
 
+/// Columns of the page it prints.
+const PAGE_COLUMNS: usize = 100;
+
 const WORKFLOW: &str = "major-hazard";
 const ORGANISATION: &str = include_str!("../../../workflows/sample/organisation.yaml");
 const WORKFLOWS: [(&str, &str); 4] = [
@@ -45,6 +48,7 @@ const WORKFLOWS: [(&str, &str); 4] = [
 
 /// Runs the demonstration in a new store, and shows what came of it.
 pub(crate) async fn run(folder: Option<&Path>, out: &mut Output) -> Result<(), CliError> {
+    out.narrow(PAGE_COLUMNS);
     let scratch = std::env::temp_dir().join(format!("bihuan-demo-{}", std::process::id()));
     let folder: PathBuf = folder.map_or(scratch, Path::to_path_buf);
     let path = folder.join("bihuan.db");

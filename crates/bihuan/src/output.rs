@@ -1,25 +1,92 @@
 //! Printing: text or JSON, Chinese or English.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Reset, Style};
 use engine::EngineError;
 use engine::text::{self, Language};
 use serde::Serialize;
 use store::StoreError;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::CliError;
 use crate::args::{Common, Lang};
 
 /// A space that keeps the words beside it on one line of a table.
 pub(crate) const TOGETHER: &str = "\u{a0}";
-/// Columns a table may take.
-const WIDTH: u16 = 100;
+
+/// How a text is meant. It always carries words; the colour only helps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Good,
+    Warn,
+    Bad,
+    Quiet,
+}
+
+impl Tone {
+    const ALL: [Tone; 4] = [Tone::Good, Tone::Warn, Tone::Bad, Tone::Quiet];
+
+    /// Stands before a painted text until it is printed: no columns wide, so that tables stay aligned, and
+    /// a character nobody writes.
+    fn mark(self) -> char {
+        match self {
+            Tone::Good => '\u{e0f01}',
+            Tone::Warn => '\u{e0f02}',
+            Tone::Bad => '\u{e0f03}',
+            Tone::Quiet => '\u{e0f04}',
+        }
+    }
+
+    fn style(self) -> Style {
+        let colour = |colour: AnsiColor| Style::new().fg_color(Some(colour.into()));
+        match self {
+            Tone::Good => colour(AnsiColor::Green),
+            Tone::Warn => colour(AnsiColor::Yellow),
+            Tone::Bad => colour(AnsiColor::Red),
+            Tone::Quiet => Style::new().dimmed(),
+        }
+    }
+}
+
+/// Stands after a painted text.
+const END: char = '\u{e0f00}';
+
+/// A line with its marks turned into colours, or taken out.
+fn coloured(line: &str, colours: bool) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut open = false;
+    for c in line.chars() {
+        let tone = Tone::ALL.into_iter().find(|tone| tone.mark() == c);
+        match (tone, c == END) {
+            (Some(tone), _) if colours => {
+                open = true;
+                out.push_str(&tone.style().render().to_string());
+            }
+            (None, true) if colours => {
+                open = false;
+                out.push_str(&Reset.render().to_string());
+            }
+            (Some(_), _) | (None, true) => {}
+            (None, false) => out.push(c),
+        }
+    }
+    // A cell that goes on in the next line stays plain there.
+    if open {
+        out.push_str(&Reset.render().to_string());
+    }
+    out
+}
 
 /// Where everything is printed.
 pub(crate) struct Output {
     pub(crate) language: Language,
     pub(crate) json: bool,
     out: io::Stdout,
+    /// Columns a line may take; none where nobody looks at it, and a program may read it.
+    width: Option<usize>,
+    colours: bool,
 }
 
 impl Output {
@@ -29,7 +96,20 @@ impl Output {
             Some(Lang::En) => Language::En,
             None => from_locale(),
         };
-        Output { language, json: common.json, out: io::stdout() }
+        let out = io::stdout();
+        let colours = AutoStream::choice(&out) != ColorChoice::Never;
+        let width = if out.is_terminal() { Some(terminal_width(&out)) } else { None };
+        Output { language, json: common.json, out, width, colours }
+    }
+
+    /// A page for reading, at most so many columns wide also where it goes to a file.
+    pub(crate) fn narrow(&mut self, columns: usize) {
+        self.width = Some(self.width.map_or(columns, |width| width.min(columns)));
+    }
+
+    /// A text with its tone.
+    pub(crate) fn paint(&self, tone: Tone, text: String) -> String {
+        if text.is_empty() { text } else { format!("{}{text}{END}", tone.mark()) }
     }
 
     /// The text for a key.
@@ -39,13 +119,18 @@ impl Output {
 
     /// Prints a line.
     pub(crate) fn line(&mut self, line: &str) -> io::Result<()> {
-        writeln!(self.out, "{line}")
+        writeln!(self.out, "{}", coloured(line, self.colours))
+    }
+
+    /// Prints what another program reads: no colours, whatever the terminal.
+    pub(crate) fn plain(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.out, "{}", coloured(text, false))
     }
 
     /// Prints JSON.
     pub(crate) fn value(&mut self, value: &impl Serialize) -> io::Result<()> {
         let text = serde_json::to_string_pretty(value).map_err(io::Error::other)?;
-        self.line(&text)
+        self.plain(&text)
     }
 
     /// Prints a text, or the values behind it as JSON.
@@ -53,8 +138,11 @@ impl Output {
         if self.json { self.value(values) } else { self.line(&self.text(key, values)) }
     }
 
-    /// Prints a table.
-    pub(crate) fn table(&mut self, header: &[String], rows: Vec<Vec<String>>) -> io::Result<()> {
+    /// Prints a table. On a terminal its longest texts are cut until a row fits in a line.
+    pub(crate) fn table(&mut self, header: &[String], mut rows: Vec<Vec<String>>) -> io::Result<()> {
+        if let Some(width) = self.width.filter(|_| self.out.is_terminal()) {
+            fit(header, &mut rows, width);
+        }
         let mut table = comfy_table::Table::new();
         table.set_header(header.iter());
         self.rows(table, rows)
@@ -66,9 +154,12 @@ impl Output {
     }
 
     fn rows(&mut self, mut table: comfy_table::Table, rows: Vec<Vec<String>>) -> io::Result<()> {
-        // A row that would be wider goes on in the lines below it.
-        table.load_style(comfy_table::presets::NOTHING).set_width(WIDTH);
-        table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
+        table.load_style(comfy_table::presets::NOTHING);
+        if let Some(width) = self.width {
+            // A row that would be wider still goes on in the lines below it.
+            table.set_width(u16::try_from(width).unwrap_or(u16::MAX));
+            table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
+        }
         for row in rows {
             table.add_row(row);
         }
@@ -121,6 +212,65 @@ impl Output {
         // Nothing is left to be done when even the error stream is gone.
         drop(writeln!(io::stderr(), "{line}"));
     }
+}
+
+/// Columns of the terminal: as `COLUMNS` says, or the terminal itself.
+fn terminal_width(out: &io::Stdout) -> usize {
+    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let measured = || terminal_size::terminal_size_of(out).map(|(width, _)| usize::from(width.0));
+    said.or_else(measured).filter(|columns| *columns > 0).unwrap_or(80)
+}
+
+/// No column is cut to less.
+const NARROWEST: usize = 8;
+/// White space around a cell.
+const PADDING: usize = 2;
+
+/// Cuts the longest texts until every row fits. Numbers, dates and ids are no free text and stay whole.
+fn fit(header: &[String], rows: &mut [Vec<String>], width: usize) {
+    let columns = header.len();
+    let is_free = |cell: &String| cell.contains(' ') || !cell.is_ascii();
+    let free: Vec<bool> =
+        (0..columns).map(|at| rows.iter().filter_map(|row| row.get(at)).any(is_free)).collect();
+    let widest = |at: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.width());
+        cells.chain(header.get(at).map(|cell| cell.width())).max().unwrap_or(0)
+    };
+    let mut widths: Vec<usize> = (0..columns).map(widest).collect();
+    while widths.iter().map(|width| width + PADDING).sum::<usize>() > width {
+        let longest = (0..columns).filter(|at| free.get(*at) == Some(&true)).max_by_key(|at| widths.get(*at));
+        let Some(longest) = longest.and_then(|at| widths.get_mut(at)).filter(|width| **width > NARROWEST)
+        else {
+            break;
+        };
+        *longest -= 1;
+    }
+    for row in rows {
+        for (cell, width) in row.iter_mut().zip(&widths) {
+            if cell.width() > *width {
+                *cell = cut(cell, *width);
+            }
+        }
+    }
+}
+
+/// A text of at most so many columns, with … at its end where something is missing.
+fn cut(text: &str, columns: usize) -> String {
+    let mut out = String::new();
+    let mut taken = 1;
+    for c in text.chars() {
+        taken += c.width().unwrap_or(0);
+        if taken > columns {
+            break;
+        }
+        out.push(c);
+    }
+    out.push('…');
+    // The tone ends with the text.
+    if text.ends_with(END) {
+        out.push(END);
+    }
+    out
 }
 
 /// Chinese where the locale says so, English elsewhere.

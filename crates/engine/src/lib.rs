@@ -16,6 +16,7 @@ pub mod proof;
 pub mod rebuild;
 pub mod text;
 pub mod verify;
+pub mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

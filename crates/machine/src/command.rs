@@ -178,6 +178,12 @@ pub struct Post {
     pub unit: UnitId,
     /// The roles it carries.
     pub roles: BTreeSet<Name>,
+    /// What the post is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The name of the person who holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 impl Directory {
@@ -207,6 +213,23 @@ impl Directory {
     /// The unit.
     pub fn unit(&self, id: &UnitId) -> Option<&Unit> {
         self.units.iter().find(|unit| unit.id == *id)
+    }
+
+    /// The name of a person; the id where none is known.
+    pub fn person_name<'a>(&'a self, id: &'a PersonId) -> &'a str {
+        let mut held = self.posts.iter().filter(|post| post.person == *id);
+        held.find_map(|post| post.name.as_deref()).unwrap_or(id.as_str())
+    }
+
+    /// What a post is called; the id where it has no title.
+    pub fn post_title<'a>(&'a self, id: &'a PostId) -> &'a str {
+        let post = self.posts.iter().find(|post| post.id == *id);
+        post.and_then(|post| post.title.as_deref()).unwrap_or(id.as_str())
+    }
+
+    /// The name of a unit; the id where the organisation does not know it.
+    pub fn unit_name<'a>(&'a self, id: &'a str) -> &'a str {
+        self.units.iter().find(|unit| unit.id.as_str() == id).map_or(id, |unit| &unit.name)
     }
 
     /// Whether anybody with that id holds a post.

@@ -263,7 +263,7 @@ fn rule(context: &Context<'_>, deadline: &Deadline) -> Rule {
 }
 
 /// The acts that stand: those taken back moved nothing.
-fn standing(acts: &[Act]) -> impl Iterator<Item = &Act> {
+pub fn standing(acts: &[Act]) -> impl Iterator<Item = &Act> {
     let taken_back = |version: u32| {
         acts.iter()
             .filter(move |act| act.version > version)

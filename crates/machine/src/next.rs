@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use crate::command::Facts;
+use crate::command::{Facts, Refusal};
 use crate::deadline::{count, date_field, day_of, term};
 use crate::decide::Draft;
 use crate::definition::Definition;
 use crate::state::{State, Term};
-use crate::value::Name;
+use crate::value::{Name, Value};
 
-/// An act a person may do now, and what it needs.
+/// An act that a person's roles allow where the case stands, and what it needs.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Possible {
     /// The act.
@@ -32,8 +32,12 @@ pub struct Possible {
     pub reason: bool,
     /// Dates proposed for its fields.
     pub proposed: Vec<Proposed>,
+    /// Fields that take this value when none is given.
+    pub defaults: BTreeMap<Name, Value>,
     /// Atoms of its guard that fail now, with the fields known so far.
     pub not_yet: Vec<String>,
+    /// Why this person cannot do it, whatever is handed in.
+    pub refused: Option<Refusal>,
 }
 
 /// A proposed date, and how it was counted. Whoever acts may choose another.
@@ -83,8 +87,8 @@ pub fn next(definition: &Definition, state: Option<&State>, facts: &Facts<'_>) -
     let Some(actor) = facts.actor else { return Vec::new() };
     let acts = draft.allowed(actor, exists).into_iter().filter_map(|name| {
         let spec = definition.act(&name)?;
-        let apart = draft.check_requirements_of_actor(spec, &actor.person);
-        apart.is_ok().then(|| Possible {
+        let fields = || spec.requires.iter().chain(&spec.accepts);
+        Some(Possible {
             act: name,
             everyday: spec.everyday,
             requires: spec.requires.clone(),
@@ -93,7 +97,11 @@ pub fn next(definition: &Definition, state: Option<&State>, facts: &Facts<'_>) -
             officers: spec.officers.as_ref().map_or(0, |officers| officers.least),
             signature: spec.signature,
             reason: spec.reason,
-            proposed: spec.requires.iter().chain(&spec.accepts).filter_map(|f| draft.proposed(f)).collect(),
+            proposed: fields().filter_map(|field| draft.proposed(field)).collect(),
+            defaults: fields()
+                .filter_map(|field| Some((field.clone(), draft.default_value(field)?)))
+                .collect(),
+            refused: draft.check_requirements_of_actor(spec, &actor.person).err(),
             not_yet: spec.when.as_ref().map(|guard| draft.failing(guard)).unwrap_or_default(),
         })
     });

@@ -71,26 +71,27 @@ impl Draft<'_> {
     }
 
     fn set_default(&mut self, name: &str) -> Result<(), Refusal> {
-        let Some(default) = self.definition.field(name).and_then(|field| field.default.clone()) else {
-            return Ok(());
-        };
-        if self.state.fields.contains_key(name) {
-            return Ok(());
+        match self.default_value(name) {
+            Some(value) => self.set_field(name, &value),
+            None => Ok(()),
         }
-        let value = match default {
+    }
+
+    /// What a field that is empty gets when nothing is given for it.
+    pub(crate) fn default_value(&self, name: &str) -> Option<Value> {
+        let default = self.definition.field(name)?.default.as_ref()?;
+        if self.state.fields.contains_key(name) {
+            return None;
+        }
+        match default {
             FieldDefault::False => Some(Value::Bool(false)),
             FieldDefault::Actor => self.facts.actor.map(|actor| Value::Text(actor.person.0.clone())),
             FieldDefault::ActorUnit => self.facts.actor.map(|actor| Value::Text(actor.unit.0.clone())),
-            FieldDefault::Field(from) => self.state.fields.get(&from).cloned(),
+            FieldDefault::Field(from) => self.state.fields.get(from).cloned(),
             FieldDefault::DepartmentOfSector(from) => {
-                let sector = self.state.text(&from);
-                let unit = sector.and_then(|sector| self.facts.directory.departments.get(sector));
+                let unit = self.facts.directory.departments.get(self.state.text(from)?);
                 unit.map(|unit| Value::Text(unit.0.clone()))
             }
-        };
-        match value {
-            Some(value) => self.set_field(name, &value),
-            None => Ok(()),
         }
     }
 

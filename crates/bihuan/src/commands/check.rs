@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use engine::proof::{Proved, prove};
 use engine::text;
+use engine::view::Words;
 use machine::Definition;
 use machine::check::{self, Property, Verdict};
 use serde_json::{Value, json};
@@ -119,5 +120,8 @@ pub(super) fn attempt(path: &Path, out: &mut Output) -> Result<(), CliError> {
         "days": (ended - opened).num_days() + 1,
     });
     out.line(&out.text("try.title", &values))?;
-    show::timeline(&attempt.acts, &definition, &attempt.state, out)
+    let nobody = machine::Directory::default();
+    let words =
+        Words { language: out.language, definition: &definition, directory: &nobody, calendar: &calendar };
+    show::timeline(&words.timeline(&attempt.acts, &attempt.state), &words, out)
 }

@@ -3,12 +3,12 @@
 use calendar::DayKind;
 use chrono::NaiveDate;
 use engine::Engine;
-use machine::Definition;
-use machine::command::Directory;
+use engine::view::Words;
 use machine::explain::{self, Context, Explanation, Leg, NextRung, Span};
+use machine::value::PersonId;
 use serde_json::json;
 
-use super::show::{due, label, unit_name};
+use super::show::due;
 use crate::CliError;
 use crate::output::Output;
 
@@ -40,23 +40,22 @@ pub(super) async fn explain(
     if out.json {
         return Ok(out.value(&explanation)?);
     }
-    let words = Words { definition: &definition, directory: &directory, calendar: &calendar };
-    for line in words.lines(&explanation, out) {
+    let words =
+        Words { language: out.language, definition: &definition, directory: &directory, calendar: &calendar };
+    for line in (Account { words: &words }).lines(&explanation, out) {
         out.line(&line)?;
     }
     Ok(())
 }
 
-struct Words<'a> {
-    definition: &'a Definition,
-    directory: &'a Directory,
-    calendar: &'a calendar::Calendar,
+struct Account<'a> {
+    words: &'a Words<'a>,
 }
 
-impl Words<'_> {
+impl Account<'_> {
     fn lines(&self, told: &Explanation, out: &Output) -> Vec<String> {
-        let clock = self.definition.deadline(&told.name);
-        let clock = clock.map_or(told.name.as_str(), |spec| label(out, &spec.title));
+        let words = self.words;
+        let clock = words.clock(&told.name);
         let standing = match &told.status {
             machine::state::Status::Paused { .. } => out.text("explain.paused", &json!({})),
             machine::state::Status::Ended { end, .. } => out.text("explain.ended", &json!({ "end": end })),
@@ -81,20 +80,20 @@ impl Words<'_> {
         }
         for pause in &told.pauses {
             let values = json!({
-                "from": self.moment(pause.by.at), "until": pause.until.map(|until| self.moment(until)),
+                "from": words.moment(pause.by.at), "until": pause.until.map(|until| words.moment(until)),
                 "remaining": pause.remaining, "version": pause.by.version, "reason": pause.by.reason,
             });
             lines.push(out.text("explain.pause", &values));
         }
-        let breach = json!({ "at": self.moment(told.breach_at), "missed": told.missed });
+        let breach = json!({ "at": words.moment(told.breach_at), "missed": told.missed });
         lines.push(out.text("explain.breach", &breach));
         if !told.recorded.is_empty() {
             lines.push(out.text("explain.recorded", &json!({})));
         }
         for rung in &told.recorded {
-            let title = self.rung_title(&rung.ladder, &rung.rung, out);
+            let title = words.rung(&rung.ladder, &rung.rung);
             let values = json!({
-                "at": self.moment(rung.due_at), "title": title, "result": rung.result,
+                "at": words.moment(rung.due_at), "title": title, "result": rung.result,
                 "people": rung.recipients.len(), "repeat": rung.repeat,
             });
             lines.push(format!("  {}", out.text("explain.rung", &values)));
@@ -103,13 +102,17 @@ impl Words<'_> {
             Some(next) => self.next(next, out),
             None => out.text("explain.nothing_next", &json!({})),
         });
-        let role = self.role(&told.owner.role, out);
+        let role = words.role(&told.owner.role);
         let values = json!({
-            "role": role, "people": told.owner.people,
-            "unit": told.owner.unit.as_ref().map(|unit| unit_name(self.directory, unit.as_str())),
+            "role": role, "people": self.people(&told.owner.people),
+            "unit": told.owner.unit.as_ref().map(|unit| words.unit(unit.as_str())),
         });
         lines.push(out.text("explain.owner", &values));
         lines
+    }
+
+    fn people<'p>(&'p self, people: &'p [PersonId]) -> Vec<&'p str> {
+        people.iter().map(|person| self.words.directory.person_name(person)).collect()
     }
 
     fn rule(&self, told: &Explanation, out: &Output) -> String {
@@ -124,10 +127,8 @@ impl Words<'_> {
             serde_json::Value::String(field) => Some(field.as_str()),
             other => other["field"].as_str(),
         };
-        let title =
-            field.and_then(|field| self.definition.field(field)).map(|field| label(out, &field.title));
         let values = json!({
-            "value": value, "field": title, "given": told.rule.given, "anchor": told.rule.anchor,
+            "value": value, "field": field.map(|field| self.words.field(field)), "given": told.rule.given, "anchor": told.rule.anchor,
         });
         out.text(&format!("explain.term.{kind}"), &values)
     }
@@ -138,7 +139,7 @@ impl Words<'_> {
             "calendar_days": leg.calendar_days, "why": leg.why,
             "version": leg.by.as_ref().map(|by| by.version),
             "reason": leg.by.as_ref().and_then(|by| by.reason.clone()),
-            "person": leg.by.as_ref().and_then(|by| by.person.clone()),
+            "person": leg.by.as_ref().and_then(|by| by.person.as_ref()).map(|id| self.words.directory.person_name(id)),
         });
         let mut lines = vec![out.text("explain.leg", &values)];
         lines.extend(leg.days.iter().map(|span| format!("  {}", span_line(span, out))));
@@ -150,34 +151,14 @@ impl Words<'_> {
     }
 
     fn next(&self, next: &NextRung, out: &Output) -> String {
+        let words = self.words;
         let values = json!({
-            "at": self.moment(next.at), "title": self.rung_title(&next.ladder, &next.rung, out),
-            "measure": next.measure, "people": next.people, "every": next.every_working_days,
-            "roles": next.to.iter().map(|role| self.role(role, out)).collect::<Vec<_>>(),
-            "signer": next.signer.as_ref().map(|role| self.role(role, out)),
+            "at": words.moment(next.at), "title": words.rung(&next.ladder, &next.rung),
+            "measure": next.measure, "people": self.people(&next.people), "every": next.every_working_days,
+            "roles": next.to.iter().map(|role| words.role(role)).collect::<Vec<_>>(),
+            "signer": next.signer.as_ref().map(|role| words.role(role)),
         });
         out.text("explain.next", &values)
-    }
-
-    fn role(&self, role: &str, out: &Output) -> String {
-        match self.definition.file().roles.get(role) {
-            Some(spec) => label(out, &spec.title).to_owned(),
-            None if role == "assignee" => out.text("explain.assignee", &json!({})),
-            None => role.to_owned(),
-        }
-    }
-
-    /// A rung is called by what it marks, drafts or proposes, else by its text.
-    fn rung_title(&self, ladder: &str, rung: &str, out: &Output) -> String {
-        let spec = self.definition.file().ladders.get(ladder);
-        let spec = spec.and_then(|rungs| rungs.iter().find(|spec| spec.rung == rung));
-        let names = spec.into_iter().flat_map(|spec| spec.what.iter().chain(&spec.template));
-        let mut titles = names.filter_map(|name| engine::notice::title(out.language, name));
-        titles.next().map_or_else(|| rung.to_owned(), str::to_owned)
-    }
-
-    fn moment(&self, at: machine::Instant) -> String {
-        at.utc().with_timezone(&self.calendar.zone()).format("%Y-%m-%d %H:%M").to_string()
     }
 }
 

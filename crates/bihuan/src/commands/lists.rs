@@ -6,11 +6,11 @@ use machine::{Definition, Directory, Instant};
 use serde_json::json;
 use store::{COUNT_MAX, Filter, Lamp, Lamps, LedgerKey, LedgerRow, OverdueBy, OwedFilter};
 
-use super::show::{label, state_title, unit_name};
+use super::show::{label, state_title};
 use super::usage;
 use crate::CliError;
 use crate::args::{LampName, LedgerArguments, OwesArguments, Side};
-use crate::output::Output;
+use crate::output::{Output, Tone};
 
 pub(super) async fn ledger(
     engine: &Engine,
@@ -93,7 +93,7 @@ pub(crate) async fn print(
         lines.push(vec![
             row.number.clone(),
             state_title(out, &definition, "main", &row.main_state),
-            row.enterprise.as_deref().map(|unit| unit_name(&directory, unit)).unwrap_or_default(),
+            row.enterprise.as_deref().map(|unit| directory.unit_name(unit).to_owned()).unwrap_or_default(),
             owner(row, &definition, &directory, out),
             row.legal_due.clone().unwrap_or_default(),
             lamp(row, &lamps, out),
@@ -107,7 +107,7 @@ pub(crate) async fn print(
         }
         let bytes = writer.into_inner().map_err(std::io::Error::other)?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        return Ok(out.line(text.trim_end())?);
+        return Ok(out.plain(text.trim_end())?);
     }
     Ok(out.table(&header, lines)?)
 }
@@ -115,7 +115,7 @@ pub(crate) async fn print(
 /// Who owes the next step: a unit, or a role that is bound to none.
 fn owner(row: &LedgerRow, definition: &Definition, directory: &Directory, out: &Output) -> String {
     if let Some(unit) = &row.owner_unit {
-        return unit_name(directory, unit.as_str());
+        return directory.unit_name(unit.as_str()).to_owned();
     }
     let file = definition.file();
     let state = file.tracks.get("main").and_then(|track| track.states.get(&row.main_state));
@@ -156,7 +156,13 @@ fn lamp(row: &LedgerRow, lamps: &Lamps, out: &Output) -> String {
         "enterprise": passed(row.enterprise_overdue_from),
         "regulator": passed(row.regulator_overdue_from),
     });
-    out.text(&format!("lamp.{}", lamp.as_str().unwrap_or_default()), &values)
+    let text = out.text(&format!("lamp.{}", lamp.as_str().unwrap_or_default()), &values);
+    match lamps.of(row) {
+        Lamp::Overdue => out.paint(Tone::Bad, text),
+        Lamp::Today | Lamp::Soon => out.paint(Tone::Warn, text),
+        Lamp::Normal => out.paint(Tone::Good, text),
+        Lamp::Paused | Lamp::Closed | Lamp::None => out.paint(Tone::Quiet, text),
+    }
 }
 
 pub(super) async fn owes(
@@ -198,8 +204,8 @@ pub(super) async fn owes(
         let role =
             definition.file().roles.get(&row.owner_role).map(|role| label(out, &role.title).to_owned());
         let lamp = match (row.paused, row.breached) {
-            (true, _) => out.text("lamp.paused", &json!({})),
-            (false, true) => out.text("owes.breached", &json!({})),
+            (true, _) => out.paint(Tone::Quiet, out.text("lamp.paused", &json!({}))),
+            (false, true) => out.paint(Tone::Bad, out.text("owes.breached", &json!({}))),
             (false, false) => String::new(),
         };
         lines.push(vec![
@@ -207,7 +213,7 @@ pub(super) async fn owes(
             row.number,
             clock.unwrap_or(row.name),
             role.unwrap_or(row.owner_role),
-            row.owner_unit.map(|unit| unit_name(&directory, &unit)).unwrap_or_default(),
+            row.owner_unit.map(|unit| directory.unit_name(&unit).to_owned()).unwrap_or_default(),
             lamp,
         ]);
     }

@@ -8,7 +8,6 @@ use machine::Instant;
 use serde_json::json;
 use store::{DepartmentProgress, OverdueBy};
 
-use super::show::unit_name;
 use super::usage;
 use crate::CliError;
 use crate::output::Output;
@@ -32,7 +31,7 @@ pub(super) async fn roundup(engine: &Engine, as_of: Option<&str>, out: &mut Outp
         return Ok(out.value(&json!({ "as_of": day, "roundup": found }))?);
     }
     let name = |unit: &Option<String>| {
-        unit.as_ref().map_or_else(|| "—".to_owned(), |unit| unit_name(&directory, unit))
+        unit.as_ref().map_or_else(|| "—".to_owned(), |unit| directory.unit_name(unit).to_owned())
     };
     out.line(&out.text("roundup.title", &json!({ "day": day })))?;
     let counted: BTreeMap<String, u64> = found.stages.iter().fold(BTreeMap::new(), |mut sums, row| {

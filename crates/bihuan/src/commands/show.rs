@@ -1,16 +1,19 @@
-//! What a person looks at: a case, and what may be done with it.
+//! `show`: a case, its clocks and what happened.
 
 use engine::Engine;
-use machine::act::End;
-use machine::command::Directory;
+use engine::text::Language;
+use engine::view::{
+    AssignmentView, CaseView, Cause, ClockView, Entry, Named, Post, ProposalView, ShortClock, Words,
+};
+use machine::Definition;
+use machine::act::Signature;
+use machine::file::Label;
+use machine::state::Status;
 use machine::time::Due;
-use machine::{Act, Definition, Effect, State};
 use serde_json::json;
 
-use crate::output::Output;
-use crate::{CliError, input};
-use engine::text::Language;
-use machine::file::Label;
+use crate::CliError;
+use crate::output::{Output, Tone};
 
 pub(crate) fn label<'a>(out: &Output, label: &'a Label) -> &'a str {
     match out.language {
@@ -23,157 +26,226 @@ pub(super) fn due(due: Due) -> String {
     store::due_text(due)
 }
 
-/// The name of a unit; its id where the organisation does not know it.
-pub(super) fn unit_name(directory: &Directory, id: &str) -> String {
-    let unit = directory.units.iter().find(|unit| unit.id.as_str() == id);
-    unit.map_or_else(|| id.to_owned(), |unit| unit.name.clone())
-}
-
 pub(super) fn state_title(out: &Output, definition: &Definition, track: &str, state: &str) -> String {
     let spec = definition.file().tracks.get(track).and_then(|track| track.states.get(state));
     spec.map_or_else(|| state.to_owned(), |spec| label(out, &spec.title).to_owned())
 }
 
-pub(crate) async fn case(engine: &Engine, number: &str, out: &mut Output) -> Result<(), CliError> {
+pub(super) async fn case(engine: &Engine, number: &str, out: &mut Output) -> Result<(), CliError> {
+    let view = engine.view(number, out.language).await?;
     let (state, definition) = engine.case(number).await?;
-    let acts = engine.acts(state.case).await?;
     if out.json {
-        return Ok(out.value(&json!({ "state": state, "acts": acts }))?);
+        let acts = engine.acts(state.case).await?;
+        let mut value = serde_json::to_value(&view).map_err(std::io::Error::other)?;
+        // As they are kept, besides what people call them.
+        value["state"] = serde_json::to_value(&state).map_err(std::io::Error::other)?;
+        value["acts"] = serde_json::to_value(&acts).map_err(std::io::Error::other)?;
+        return Ok(out.value(&value)?);
     }
-    out.line(&format!("{}  {}", state.number, label(out, &definition.file().title)))?;
-    for (track, position) in &state.tracks {
-        let title =
-            definition.file().tracks.get(track).map_or(track.as_str(), |spec| label(out, &spec.title));
-        out.line(&format!("  {title}: {}", state_title(out, &definition, track, &position.state)))?;
-    }
-    for (name, value) in &state.fields {
-        let field = definition.field(name);
-        let title = field.map_or(name.as_str(), |field| label(out, &field.title));
-        // The state holds its digest; the value itself is nothing for everybody who looks at the case.
-        let personal = field.is_some_and(|field| field.personal);
-        let value = if personal { out.text("show.kept_apart", &json!({})) } else { value.to_string() };
-        out.line(&format!("  {title}: {value}"))?;
-    }
-    for link in &state.links {
-        out.line(&format!("  {}", out.text("effect.linked", link)))?;
-    }
-    timeline(&acts, &definition, &state, out)
-}
-
-pub(crate) fn timeline(
-    acts: &[Act],
-    definition: &Definition,
-    state: &State,
-    out: &mut Output,
-) -> Result<(), CliError> {
-    for act in acts {
-        let title = match definition.act(&act.name) {
-            Some(spec) => label(out, &spec.title).to_owned(),
-            None => out.text(&format!("act.{}", act.name), &json!({})),
-        };
-        let who =
-            act.actor.person().map_or_else(|| out.text("worker", &json!({})), |who| who.person.to_string());
-        let local = act.at.utc().with_timezone(&chrono_offset());
-        out.line(&format!("{:>3}  {}  {title}  {who}", act.version, local.format("%Y-%m-%d %H:%M")))?;
-        if let Some(reason) = &act.reason {
-            out.line(&format!("       “{reason}”"))?;
-        }
-        for effect in &act.effects {
-            if let Some(line) = effect_line(effect, definition, state, out) {
-                out.line(&format!("       {line}"))?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// China has one zone without summer time since 1991.
-fn chrono_offset() -> chrono::FixedOffset {
-    chrono::FixedOffset::east_opt(8 * 3600).unwrap_or_else(|| chrono::Offset::fix(&chrono::Utc))
-}
-
-fn effect_line(effect: &Effect, definition: &Definition, state: &State, out: &Output) -> Option<String> {
-    let clock = |no: u32| {
-        let name = state.deadlines.iter().find(|deadline| deadline.no == no).map(|d| d.name.clone());
-        let name = name.unwrap_or_default();
-        definition.deadline(&name).map_or(name, |spec| label(out, &spec.title).to_owned())
-    };
-    let due_of =
-        |no: u32| state.deadlines.iter().find(|d| d.no == no).map(|d| due(d.due)).unwrap_or_default();
-    Some(match effect {
-        Effect::Moved { track, from, to } => {
-            let (from, to) =
-                (state_title(out, definition, track, from), state_title(out, definition, track, to));
-            out.text("effect.moved", &json!({ "from": from, "to": to }))
-        }
-        Effect::DeadlineStarted { deadline } => {
-            let title = definition.deadline(&deadline.name).map_or("", |spec| label(out, &spec.title));
-            out.text("effect.started", &json!({ "clock": title, "due": due(deadline.due) }))
-        }
-        Effect::DeadlineMoved { no, why, due: to, .. } => {
-            out.text("effect.moved_due", &json!({ "clock": clock(*no), "due": due(*to), "why": why }))
-        }
-        Effect::DeadlinePaused { no, .. } => out.text("effect.paused", &json!({ "clock": clock(*no) })),
-        Effect::DeadlineMissed { no } => {
-            out.text("effect.missed", &json!({ "clock": clock(*no), "due": due_of(*no) }))
-        }
-        Effect::DeadlineEnded { no, end } => {
-            let end = if *end == End::Met { "met" } else { "cancelled" };
-            out.text("effect.ended", &json!({ "clock": clock(*no), "end": end }))
-        }
-        Effect::RungRecorded { rung } => out.text(
-            "effect.rung",
-            &json!({
-                "clock": clock(rung.deadline_no), "rung": rung.rung, "result": rung.result,
-                "recipients": rung.recipients.len(),
-            }),
-        ),
-        Effect::ProposalMade { no, what, signer } => {
-            out.text("effect.proposal", &json!({ "no": no, "what": what, "signer": signer }))
-        }
-        Effect::Linked { number, link, .. } => {
-            out.text("effect.linked", &json!({ "number": number, "link": link }))
-        }
-        Effect::AssignmentSent { unit, .. } => out.text("effect.assigned", &json!({ "unit": unit })),
-        Effect::Imported { muted_until } => out.text("effect.imported", &json!({ "until": muted_until })),
-        Effect::Numbered { .. }
-        | Effect::Entered { .. }
-        | Effect::FieldSet { .. }
-        | Effect::ProposalDecided { .. }
-        | Effect::AssignmentMoved { .. }
-        | Effect::Restored { .. } => return None,
-    })
-}
-
-pub(crate) async fn next(
-    engine: &Engine,
-    number: &str,
-    actor: &str,
-    out: &mut Output,
-) -> Result<(), CliError> {
-    let (state, definition) = engine.case(number).await?;
     let directory = engine.catalog().directory().await?;
-    let actor = input::person(actor, &directory)?;
-    let possible = engine.next(&state, &definition, &actor).await?;
-    if out.json {
-        return Ok(out.value(&possible)?);
+    let calendar = engine.catalog().calendar(&definition.file().calendar).await?;
+    let words =
+        Words { language: out.language, definition: &definition, directory: &directory, calendar: &calendar };
+    let page = Page { words: &words };
+    for line in page.case(&view, out) {
+        out.line(&line)?;
     }
-    for act in possible {
-        let title = definition.act(&act.act).map_or("", |spec| label(out, &spec.title)).to_owned();
-        let mut needs = act.requires.clone();
-        needs.extend(act.evidence.iter().map(|(kind, count)| format!("{kind}×{count}")));
-        if act.officers > 0 {
-            needs.push(format!("officer×{}", act.officers));
-        }
-        out.line(format!("{}  {title}  {}", act.act, needs.join(", ")).trim_end())?;
-        for proposed in &act.proposed {
-            let field = definition.field(&proposed.field);
-            let field = field.map_or(proposed.field.as_str(), |field| label(out, &field.title));
-            out.line(&format!(
-                "    {}",
-                out.text("next.proposed", &json!({ "field": field, "why": proposed }))
-            ))?;
+    Ok(())
+}
+
+/// Prints acts.
+pub(super) fn timeline(entries: &[Entry], words: &Words<'_>, out: &mut Output) -> Result<(), CliError> {
+    let page = Page { words };
+    for entry in entries {
+        for line in page.entry(entry) {
+            out.line(&line)?;
         }
     }
     Ok(())
+}
+
+fn names(people: &[Named]) -> Vec<&str> {
+    people.iter().map(|person| person.name.as_str()).collect()
+}
+
+struct Page<'a> {
+    words: &'a Words<'a>,
+}
+
+impl Page<'_> {
+    fn case(&self, view: &CaseView, out: &Output) -> Vec<String> {
+        let words = self.words;
+        let mut lines = vec![format!("{}  {}", view.number, view.workflow.name)];
+        if let Some(until) = view.muted_until {
+            let until = words.moment(until);
+            lines.push(format!("  {}", words.text("effect.imported", &json!({ "until": until }))));
+        }
+        for track in &view.tracks {
+            let values = json!({
+                "track": track.track.name, "state": track.state.name, "since": words.moment(track.since),
+            });
+            lines.push(format!("  {}", words.text("show.track", &values)));
+        }
+        for field in &view.fields {
+            let values = json!({ "field": field.field.name, "value": field.text });
+            lines.push(format!("  {}", words.text("show.field", &values)));
+        }
+        for link in &view.links {
+            let values = json!({ "number": link.number, "link": link.link });
+            let linked = words.text("effect.linked", &values);
+            let values = json!({ "linked": linked, "workflow": link.workflow.name });
+            lines.push(format!("  {}", words.text("show.link", &values)));
+        }
+        let mut part = |key: &str, found: Vec<String>| {
+            if !found.is_empty() {
+                lines.push(words.text(key, &()));
+                lines.extend(found.into_iter().map(|line| format!("  {line}")));
+            }
+        };
+        part("show.assignments", view.assignments.iter().flat_map(|a| self.assignment(a)).collect());
+        part("show.proposals", view.proposals.iter().flat_map(|p| self.proposal(p)).collect());
+        part("show.clocks", view.clocks.iter().flat_map(|clock| self.clock(clock, out)).collect());
+        part("show.timeline", view.timeline.iter().flat_map(|entry| self.entry(entry)).collect());
+        lines
+    }
+
+    fn assignment(&self, view: &AssignmentView) -> Vec<String> {
+        let words = self.words;
+        let steps = view.steps.iter().map(|step| {
+            let values = json!({ "status": step.status, "at": words.moment(step.at) });
+            words.text("show.assignment_step", &values)
+        });
+        let values = json!({
+            "no": view.no, "unit": view.unit.name, "duty": view.duty,
+            "steps": steps.collect::<Vec<_>>().join(words.language.comma()),
+        });
+        let line = words.text("show.assignment", &values);
+        std::iter::once(line).chain(view.due.iter().map(|clock| self.short(clock))).collect()
+    }
+
+    fn short(&self, clock: &ShortClock) -> String {
+        let values = json!({
+            "clock": clock.clock.name, "due": self.words.due(clock.due), "missed": clock.missed,
+            "status": status(&clock.status),
+        });
+        format!("   {}", self.words.text("show.short_clock", &values))
+    }
+
+    fn proposal(&self, view: &ProposalView) -> Vec<String> {
+        let words = self.words;
+        let values = json!({
+            "no": view.no, "what": view.what.name, "signer": view.signer.name, "people": names(&view.people),
+            "since": view.since.map(|since| words.moment(since)), "approved": view.approved,
+            "by": view.decided_by.as_ref().map(|person| &person.name),
+            "at": view.decided_at.map(|at| words.moment(at)),
+        });
+        let line = words.text("show.proposal", &values);
+        std::iter::once(line).chain(view.due.iter().map(|clock| self.short(clock))).collect()
+    }
+
+    fn cause(&self, by: &Cause) -> String {
+        let values = json!({
+            "version": by.version, "act": by.act.name, "at": self.words.moment(by.at), "reason": by.reason,
+            "person": by.person.as_ref().map(|person| &person.name),
+        });
+        self.words.text("show.cause", &values)
+    }
+
+    fn clock(&self, view: &ClockView, out: &Output) -> Vec<String> {
+        let words = self.words;
+        let standing = match (&view.status, view.days_overdue) {
+            (Status::Paused { .. }, _) => out.paint(Tone::Quiet, words.text("explain.paused", &())),
+            (Status::Ended { end, .. }, _) => words.text("explain.ended", &json!({ "end": end })),
+            (Status::Running, Some(days)) => {
+                let values = json!({ "days": days, "by": view.charged_to });
+                out.paint(Tone::Bad, words.text("explain.overdue", &values))
+            }
+            (Status::Running, None) => words.text("explain.running", &()),
+        };
+        let values = json!({
+            "clock": view.clock.name, "of": view.of, "due": words.due(view.due), "standing": standing,
+            "supplementary": view.supplementary, "provisional": view.provisional,
+            // Said where it would not be seen otherwise: the clock is over, or its date was moved later.
+            "missed": view.missed && view.days_overdue.is_none(),
+            "breach": words.moment(view.breach_at),
+        });
+        let mut lines = vec![words.text("show.clock", &values)];
+        for date in &view.earlier {
+            let values = json!({
+                "from": words.due(date.due), "to": words.due(date.became), "why": date.why,
+                "cause": self.cause(&date.by),
+            });
+            lines.push(format!("   {}", words.text("show.earlier", &values)));
+        }
+        for pause in &view.pauses {
+            let until = pause.until.map(|until| words.moment(until));
+            let values = json!({ "until": until, "cause": self.cause(&pause.by) });
+            lines.push(format!("   {}", words.text("show.pause", &values)));
+        }
+        if matches!(view.status, Status::Ended { .. }) {
+            return lines;
+        }
+        let unit = view.unit.as_ref().map(|unit| &unit.name);
+        let values = json!({ "role": view.owner.name, "unit": unit, "people": names(&view.people) });
+        lines.push(format!("   {}", words.text("explain.owner", &values)));
+        if let Some(next) = &view.next {
+            let values = json!({
+                "at": words.moment(next.at), "rung": next.rung.name, "people": names(&next.people),
+            });
+            lines.push(format!("   {}", words.text("show.next_rung", &values)));
+        }
+        lines
+    }
+
+    fn entry(&self, entry: &Entry) -> Vec<String> {
+        let words = self.words;
+        let who = match &entry.by {
+            None => words.text("worker", &()),
+            Some(Post { person, post, unit }) => {
+                let values = json!({ "person": person.name, "post": post.name, "unit": unit.name });
+                words.text("show.who", &values)
+            }
+        };
+        let at = words.moment(entry.at);
+        let mut lines = vec![format!("{:>3}  {at}  {}  {who}", entry.version, entry.act.name)];
+        let (signed, refused) = match &entry.signature {
+            Some(Signature::Signed(name)) => (Some(name), None),
+            Some(Signature::Refused(reason)) => (None, Some(reason)),
+            None => (None, None),
+        };
+        let mut said =
+            |key: &str, values: serde_json::Value| lines.push(format!("     {}", words.text(key, &values)));
+        if let Some(day) = entry.occurred_on {
+            said("show.occurred_on", json!({ "day": day }));
+        }
+        if let Some(person) = &entry.entered_for {
+            said("show.entered_for", json!({ "person": person.name }));
+        }
+        if !entry.officers.is_empty() {
+            said("show.officers", json!({ "officers": names(&entry.officers) }));
+        }
+        if entry.signature.is_some() {
+            said("show.signature", json!({ "signed": signed, "refused": refused }));
+        }
+        for piece in &entry.evidence {
+            said(
+                "show.evidence",
+                json!({ "kind": piece.kind, "digest": piece.digest.get(..12), "bytes": piece.size_bytes }),
+            );
+        }
+        if let Some(reason) = &entry.reason {
+            said("show.reason", json!({ "reason": reason }));
+        }
+        lines.extend(entry.effects.iter().map(|effect| format!("     {effect}")));
+        lines
+    }
+}
+
+fn status(status: &Status) -> &'static str {
+    match status {
+        Status::Running => "running",
+        Status::Paused { .. } => "paused",
+        Status::Ended { end: machine::act::End::Met, .. } => "met",
+        Status::Ended { end: machine::act::End::Cancelled, .. } => "cancelled",
+    }
 }

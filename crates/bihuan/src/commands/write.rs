@@ -1,5 +1,6 @@
 //! Commands that change a case.
 
+use engine::view::Words;
 use engine::{Engine, Receipt, Request};
 use machine::act::Auth;
 use machine::command::Perform;
@@ -68,8 +69,16 @@ pub(super) async fn perform(
         if out.json {
             return Ok(out.value(&acts)?);
         }
+        let directory = engine.catalog().directory().await?;
+        let calendar = engine.catalog().calendar(&definition.file().calendar).await?;
+        let words = Words {
+            language: out.language,
+            definition: &definition,
+            directory: &directory,
+            calendar: &calendar,
+        };
         out.line(&out.text("done.dry", &json!({})))?;
-        return show::timeline(&acts, &definition, &state, out);
+        return show::timeline(&words.timeline(&acts, &state), &words, out);
     }
     let request = Request {
         case: state.case,

@@ -72,6 +72,8 @@ pub(super) fn directory(definition: &Definition, people: u8) -> Directory {
                 person: who.clone(),
                 unit: unit.id.clone(),
                 roles,
+                title: None,
+                name: None,
             });
         }
     }

@@ -88,6 +88,8 @@ fn directory() -> Directory {
                 person: (*id).into(),
                 unit: (*unit).into(),
                 roles: roles.iter().map(ToString::to_string).collect(),
+                title: None,
+                name: None,
             })
             .collect(),
         departments: BTreeMap::from([("industry".to_owned(), "dep-industry".into())]),

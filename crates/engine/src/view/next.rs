@@ -1,0 +1,131 @@
+//! What a person may do with a case now, with everything a form needs.
+
+use std::collections::BTreeMap;
+
+use machine::file::FieldType;
+use machine::next::Proposed;
+use machine::value::{Name, Value};
+use machine::{Person, Possible, Refusal, State};
+use serde::Serialize;
+
+use super::{Named, Words};
+use crate::text::{Language, refusal};
+use crate::{Engine, EngineError};
+
+/// An act that a person's roles allow now.
+#[derive(Clone, Debug, Serialize)]
+pub struct Offer {
+    /// The act.
+    pub act: Named,
+    /// One of the everyday acts.
+    pub everyday: bool,
+    /// Its fields, the required ones first.
+    pub fields: Vec<Ask>,
+    /// Evidence it needs: kind and least number.
+    pub evidence: BTreeMap<Name, u32>,
+    /// Officers it needs.
+    pub officers: Option<Officers>,
+    /// Needs a signature or a recorded refusal.
+    pub signature: bool,
+    /// Needs a reason.
+    pub reason: bool,
+    /// Conditions that do not hold with what is known so far.
+    pub not_yet: Vec<String>,
+    /// Why this person cannot do it.
+    pub refused: Option<Refusal>,
+    /// The same in words.
+    pub refused_text: Option<String>,
+}
+
+/// A field of an act.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ask {
+    /// The field.
+    pub field: Named,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: FieldType,
+    /// Has to be given, unless there is a value it takes by itself.
+    pub required: bool,
+    /// The choices.
+    pub choices: Vec<Named>,
+    /// The value it takes when none is given.
+    pub default: Option<Value>,
+    /// A date proposed, and how it was counted. Never set by itself.
+    pub proposed: Option<Proposed>,
+    /// What it holds now.
+    pub now: Option<Value>,
+}
+
+/// Officers an act needs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Officers {
+    /// At least so many, all different.
+    pub least: u32,
+    /// The role each must hold.
+    pub role: Named,
+    /// Who holds it today.
+    pub people: Vec<Named>,
+}
+
+impl Engine {
+    /// What a person may do with a case now, those acts first that nothing stands against.
+    pub async fn offers(
+        &self,
+        number: &str,
+        actor: &Person,
+        language: Language,
+    ) -> Result<Vec<Offer>, EngineError> {
+        let (state, definition) = self.case(number).await?;
+        let possible = self.next(&state, &definition, actor).await?;
+        let (calendar, directory) = self.surroundings(&definition).await?;
+        let words = Words { language, definition: &definition, directory: &directory, calendar: &calendar };
+        let mut offers: Vec<Offer> =
+            possible.into_iter().map(|possible| words.offer(possible, &state)).collect();
+        offers.sort_by_key(|offer| (offer.refused.is_some(), !offer.not_yet.is_empty(), !offer.everyday));
+        Ok(offers)
+    }
+}
+
+impl Words<'_> {
+    fn offer(&self, possible: Possible, state: &State) -> Offer {
+        let required = possible.requires.iter().map(|name| (name, true));
+        let fields = required.chain(possible.accepts.iter().map(|name| (name, false)));
+        let spec = self.definition.act(&possible.act).and_then(|spec| spec.officers.as_ref());
+        Offer {
+            act: self.named_act(&possible.act),
+            everyday: possible.everyday,
+            fields: fields
+                .filter_map(|(name, required)| self.ask(name, required, &possible, state))
+                .collect(),
+            evidence: possible.evidence,
+            officers: spec.map(|officers| Officers {
+                least: officers.least,
+                role: self.named_role(&officers.role),
+                people: self.holders(state, &officers.role),
+            }),
+            signature: possible.signature,
+            reason: possible.reason,
+            not_yet: possible.not_yet,
+            refused_text: possible.refused.as_ref().map(|why| refusal(self.language, why)),
+            refused: possible.refused,
+        }
+    }
+
+    fn ask(&self, name: &str, required: bool, possible: &Possible, state: &State) -> Option<Ask> {
+        let spec = self.definition.field(name)?;
+        let choices = spec
+            .choices
+            .iter()
+            .map(|(id, title)| Named { id: id.clone(), name: self.language.of(title).to_owned() });
+        Some(Ask {
+            field: self.named_field(name),
+            kind: spec.kind,
+            required,
+            choices: choices.collect(),
+            default: possible.defaults.get(name).cloned(),
+            proposed: possible.proposed.iter().find(|proposed| proposed.field == name).cloned(),
+            now: state.fields.get(name).filter(|_| !spec.personal).cloned(),
+        })
+    }
+}
