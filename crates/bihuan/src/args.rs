@@ -111,8 +111,9 @@ pub(crate) enum Command {
     Act {
         /// Its number
         case: String,
-        /// The act
-        act_name: String,
+        /// The act; may be left out with --file
+        #[arg(required_unless_present = "file")]
+        act_name: Option<String>,
         #[command(flatten)]
         act: ActArguments,
         /// The version you saw
@@ -126,8 +127,9 @@ pub(crate) enum Command {
     #[command(after_help = "Example: bihuan order dispatch --as clerk-lin --field order_no=1号 \\
     --case YH-2026-000001,due_date=2026-12-18 --case YH-2026-000002,due_date=2026-12-31")]
     Order {
-        /// The act
-        act_name: String,
+        /// The act; may be left out with --file
+        #[arg(required_unless_present = "file")]
+        act_name: Option<String>,
         /// A case, and fields of its own: number,name=value
         #[arg(long = "case", value_name = "NUMBER[,NAME=VALUE]", required = true)]
         cases: Vec<String>,
@@ -314,6 +316,10 @@ pub(crate) enum Kind {
 pub(crate) struct ActArguments {
     #[command(flatten)]
     pub(crate) who: Who,
+    /// The act as JSON (`-`: standard input): act, fields, evidence, officers, signature, entered_for,
+    /// occurred_on, reason. What the command line gives is added; nothing may be given in both
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
     /// A field: name=value; several units with commas
     #[arg(long = "field", value_name = "NAME=VALUE")]
     pub(crate) fields: Vec<String>,

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use engine::Engine;
 use machine::Command as Wish;
+use serde_json::json;
 use store::Store;
 use store::sqlite::SqliteStore;
 
 use crate::args::{Arguments, CalendarArguments, CalendarCommand, Command, Common};
+use crate::error::usage;
 use crate::output::Output;
 use crate::{CliError, input};
 
@@ -35,7 +37,7 @@ pub(crate) async fn run(arguments: &Arguments, out: &mut Output) -> Result<(), C
         Command::Check { files } => check::check(files, out),
         Command::Try { file } => check::attempt(file, out),
         Command::Calendar(CalendarArguments { from, working_days, command: None }) => {
-            let from = from.as_deref().ok_or_else(|| usage("name the day to count from"))?;
+            let from = from.as_deref().ok_or_else(|| usage("BH0050", json!({})))?;
             setup::calendar_days(from, *working_days, out)
         }
         Command::Diagram { file } => diagram::diagram(file, out),
@@ -51,9 +53,11 @@ async fn with_engine(engine: &Engine, command: &Command, out: &mut Output) -> Re
         Command::Publish { file, parameters } => setup::publish(engine, file, parameters, out).await,
         Command::Open { workflow, act, by } => write::open(engine, workflow, act, by.as_deref(), out).await,
         Command::Act { case, act_name, act, expect, dry_run } => {
-            write::perform(engine, case, act_name, act, *expect, *dry_run, out).await
+            write::perform(engine, case, act_name.as_deref(), act, *expect, *dry_run, out).await
         }
-        Command::Order { act_name, cases, act } => write::order(engine, act_name, cases, act, out).await,
+        Command::Order { act_name, cases, act } => {
+            write::order(engine, act_name.as_deref(), cases, act, out).await
+        }
         Command::Next { case, actor } => next::next(engine, case, actor, out).await,
         Command::Show { case } => show::case(engine, case, out).await,
         Command::Comment { case, text, who } => {
@@ -96,10 +100,6 @@ async fn with_engine(engine: &Engine, command: &Command, out: &mut Output) -> Re
     }
 }
 
-pub(crate) fn usage(error: impl std::fmt::Display) -> CliError {
-    CliError::Usage(error.to_string())
-}
-
 /// Opens the store and picks the tenant.
 async fn open_engine(common: &Common) -> Result<Engine, CliError> {
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&common.store).await?);
@@ -109,9 +109,9 @@ async fn open_engine(common: &Common) -> Result<Engine, CliError> {
             .iter()
             .find(|tenant| tenant.as_str() == name)
             .cloned()
-            .ok_or_else(|| usage(format!("there is no jurisdiction '{name}' in this store")))?,
+            .ok_or_else(|| usage("BH0051", json!({ "name": name, "known": tenants })))?,
         (None, [only]) => only.clone(),
-        (None, _) => return Err(usage("the store holds several jurisdictions; name one with --tenant")),
+        (None, several) => return Err(usage("BH0052", json!({ "known": several }))),
     };
     Ok(Engine::start(store, tenant))
 }

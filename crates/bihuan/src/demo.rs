@@ -8,6 +8,7 @@ use chrono::{NaiveDate, NaiveTime};
 use engine::{Engine, EngineError, Request};
 use machine::act::Auth;
 use machine::command::Directory;
+use machine::file::FileError;
 use machine::value::{CaseId, TenantId};
 use machine::{Definition, Instant, State};
 use serde_json::json;
@@ -15,7 +16,7 @@ use store::sqlite::SqliteStore;
 use store::{Clock, Read, Store};
 
 use crate::CliError;
-use crate::commands::usage;
+use crate::error::{no_json, unwritable, usage};
 use crate::output::Output;
 use script::Day;
 
@@ -53,16 +54,21 @@ pub(crate) async fn run(folder: Option<&Path>, out: &mut Output) -> Result<(), C
     let folder: PathBuf = folder.map_or(scratch, Path::to_path_buf);
     let path = folder.join("bihuan.db");
     if path.exists() {
-        return Err(usage(out.text("demo.exists", &json!({ "store": path.display().to_string() }))));
+        return Err(usage("BH0069", json!({ "store": path.display().to_string() })));
     }
-    std::fs::create_dir_all(&folder).map_err(|error| usage(format!("{}: {error}", folder.display())))?;
+    std::fs::create_dir_all(&folder).map_err(|error| unwritable(&folder, &error))?;
     let county = County::found(&path).await?;
-    let begins_on = calendar::parse_date(BEGINS_ON).map_err(usage)?;
+    let begins_on = calendar::parse_date(BEGINS_ON)?;
     let mut cases = Cases::default();
     for today in (0..DAYS).filter_map(|day| begins_on.checked_add_days(chrono::Days::new(day))) {
         county.live_through(today, &mut cases).await?;
     }
     report::print(&county, begins_on, &cases.all, &path, out).await
+}
+
+/// A file that comes with the program: its own message says which.
+fn own_file(error: FileError) -> CliError {
+    CliError::File { file: "demo".to_owned(), error }
 }
 
 /// Cases found so far, and those not at their end.
@@ -86,17 +92,18 @@ fn at(calendar: &Calendar, day: NaiveDate, hour: u32) -> Instant {
 impl County {
     /// A store with the sample county and its loops.
     async fn found(path: &Path) -> Result<County, CliError> {
-        let directory: Directory = machine::file::read("organisation.yaml", ORGANISATION).map_err(usage)?;
+        let directory: Directory =
+            machine::file::read("organisation.yaml", ORGANISATION).map_err(own_file)?;
         let china = calendar::china();
-        let day = calendar::parse_date(BEGINS_ON).map_err(usage)?;
+        let day = calendar::parse_date(BEGINS_ON)?;
         let store = SqliteStore::create(path, Clock::Simulated, at(&china, day, 8)).await?;
         let tenant = TenantId::from("qingyuan");
-        store.put_organisation(&tenant, &serde_json::to_string(&directory).map_err(usage)?).await?;
-        let json = serde_json::to_string(&china).map_err(usage)?;
+        store.put_organisation(&tenant, &serde_json::to_string(&directory).map_err(no_json)?).await?;
+        let json = serde_json::to_string(&china).map_err(no_json)?;
         store.put_calendar(&tenant, china.id(), china.version(), &json).await?;
         let engine = Engine::start(Arc::new(store), tenant);
         for (name, text) in WORKFLOWS {
-            let file = machine::file::parse(name, text).map_err(usage)?;
+            let file = machine::file::parse(name, text).map_err(own_file)?;
             let definition =
                 Definition::compile(&file, &Default::default()).map_err(EngineError::Findings)?;
             engine.publish(&definition).await?;
@@ -169,7 +176,7 @@ impl County {
         cases.open.retain(|(index, _)| !ended.contains(index));
         let mut acts = 0;
         while let Some(answer) = acting.join_next().await {
-            answer.map_err(usage)??;
+            answer.map_err(|_| EngineError::Stopped)??;
             acts += 1;
         }
         Ok(acts)

@@ -4,10 +4,11 @@ use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Reset, Style};
+use clap::ValueEnum;
 use engine::EngineError;
 use engine::text::{self, Language};
 use serde::Serialize;
-use store::StoreError;
+use serde_json::json;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::CliError;
@@ -91,7 +92,23 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn new(common: &Common) -> Self {
-        let language = match common.lang {
+        Output::speaking(common.lang, common.json)
+    }
+
+    /// For what is wrong with the arguments themselves: language and form as far as they can be made out.
+    pub(crate) fn before_parsing() -> Self {
+        let words: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+        let lang = words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix("--lang") {
+            Some("") => words.get(at + 1).map(String::as_str),
+            Some(rest) => rest.strip_prefix('='),
+            None => None,
+        });
+        let lang = lang.and_then(|lang| Lang::from_str(lang, true).ok());
+        Output::speaking(lang, words.iter().any(|word| word == "--json"))
+    }
+
+    fn speaking(lang: Option<Lang>, json: bool) -> Self {
+        let language = match lang {
             Some(Lang::Zh) => Language::Zh,
             Some(Lang::En) => Language::En,
             None => from_locale(),
@@ -99,7 +116,7 @@ impl Output {
         let out = io::stdout();
         let colours = AutoStream::choice(&out) != ColorChoice::Never;
         let width = if out.is_terminal() { Some(terminal_width(&out)) } else { None };
-        Output { language, json: common.json, out, width, colours }
+        Output { language, json, out, width, colours }
     }
 
     /// A page for reading, at most so many columns wide also where it goes to a file.
@@ -170,44 +187,29 @@ impl Output {
         Ok(())
     }
 
-    /// Prints an error with its causes, once.
+    /// Prints what went wrong with something that goes on all the same.
+    pub(crate) fn warn(&mut self, error: &EngineError) {
+        let text = text::error(self.language, error);
+        let line = if self.json { json!({ "error": text, "code": error.code() }).to_string() } else { text };
+        drop(writeln!(io::stderr(), "{line}"));
+    }
+
+    /// Prints an error, once.
     pub(crate) fn error(&mut self, error: &CliError) {
-        let text = match error {
-            CliError::Engine(EngineError::Refused(refusal)) => text::refusal(self.language, refusal),
-            CliError::Engine(EngineError::RefusedIn { number, refusal }) => {
-                format!("{number}: {}", text::refusal(self.language, refusal))
-            }
-            CliError::Engine(EngineError::Findings(findings)) => {
-                let lines = findings.iter().map(|f| format!("{} {}: {}", f.code, f.path, f.message));
-                lines.collect::<Vec<_>>().join("\n")
-            }
-            CliError::Engine(EngineError::Unsound(problems)) => {
-                let lines = problems.iter().map(|problem| text::problem(self.language, problem));
-                lines.collect::<Vec<_>>().join("\n")
-            }
-            CliError::Findings | CliError::Faults => return,
-            CliError::Store(StoreError::Unfit(unfit)) => text::unfit(self.language, unfit),
-            CliError::Engine(engine) if text::error(self.language, engine).is_some() => {
-                text::error(self.language, engine).unwrap_or_default()
-            }
-            other => {
-                let mut text = other.to_string();
-                let mut source = std::error::Error::source(other);
-                while let Some(cause) = source {
-                    text = format!("{text}: {cause}");
-                    source = cause.source();
-                }
-                text
-            }
-        };
+        let Some(text) = error.text(self.language) else { return };
         let line = if self.json {
             let refusal = match error {
-                CliError::Engine(EngineError::Refused(refusal)) => serde_json::to_value(refusal).ok(),
+                CliError::Engine(EngineError::Refused(refusal) | EngineError::RefusedIn { refusal, .. }) => {
+                    Some(refusal)
+                }
                 _ => None,
             };
-            serde_json::json!({ "error": text, "refusal": refusal }).to_string()
+            let exit_code = error.exit_code();
+            json!({ "error": text, "code": error.code(), "exit_code": exit_code, "refusal": refusal })
+                .to_string()
         } else {
-            text
+            let colours = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
+            coloured(&self.paint(Tone::Bad, text), colours)
         };
         // Nothing is left to be done when even the error stream is gone.
         drop(writeln!(io::stderr(), "{line}"));

@@ -3,6 +3,7 @@
 use chrono::{Days, Months, NaiveDate};
 use serde::{Deserialize, Serialize};
 
+use crate::error::CountUnit;
 use crate::text::in_range;
 use crate::{Calendar, CalendarError};
 
@@ -33,9 +34,8 @@ impl Counted {
     }
 }
 
-fn beyond(start: NaiveDate, n: u32, unit: &str, direction: &str) -> CalendarError {
-    let plural = if n == 1 { "" } else { "s" };
-    CalendarError::OutOfRange { what: format!("{n} {unit}{plural} {direction} {start}") }
+fn beyond(start: NaiveDate, n: u32, unit: CountUnit, back: bool) -> CalendarError {
+    CalendarError::CountOutOfRange { start, n, unit, back }
 }
 
 impl Calendar {
@@ -47,7 +47,7 @@ impl Calendar {
     ///
     /// When the start or the result lies outside the range of dates.
     pub fn add_working_days(&self, start: NaiveDate, n: u32) -> Result<Counted, CalendarError> {
-        self.walk(start, n, NaiveDate::succ_opt, "after")
+        self.walk(start, n, NaiveDate::succ_opt, false)
     }
 
     /// The `n`-th working day before `end`, which is not counted itself.
@@ -61,7 +61,7 @@ impl Calendar {
     ///
     /// When the end or the result lies outside the range of dates.
     pub fn sub_working_days(&self, end: NaiveDate, n: u32) -> Result<Counted, CalendarError> {
-        self.walk(end, n, NaiveDate::pred_opt, "before")
+        self.walk(end, n, NaiveDate::pred_opt, true)
     }
 
     fn walk(
@@ -69,13 +69,13 @@ impl Calendar {
         start: NaiveDate,
         n: u32,
         next: impl Fn(&NaiveDate) -> Option<NaiveDate>,
-        direction: &str,
+        back: bool,
     ) -> Result<Counted, CalendarError> {
         let mut counted = Counted::fixed(in_range(start)?);
         let mut left = n;
         while left > 0 {
             let day = next(&counted.date).and_then(|day| in_range(day).ok());
-            counted.date = day.ok_or_else(|| beyond(start, n, "working day", direction))?;
+            counted.date = day.ok_or_else(|| beyond(start, n, CountUnit::WorkingDay, back))?;
             counted.provisional |= self.is_provisional(counted.date);
             left -= u32::from(self.kind(counted.date).is_working());
         }
@@ -102,7 +102,7 @@ impl Calendar {
     /// When the start or the result lies outside the range of dates.
     pub fn add_calendar_days(&self, start: NaiveDate, n: u32, roll: Roll) -> Result<Counted, CalendarError> {
         let end = in_range(start)?.checked_add_days(Days::new(n.into()));
-        self.rolled(end, roll).ok_or_else(|| beyond(start, n, "day", "after"))
+        self.rolled(end, roll).ok_or_else(|| beyond(start, n, CountUnit::Day, false))
     }
 
     /// The same-numbered day `n` months after `start`, or the last day of a month that has no
@@ -113,7 +113,7 @@ impl Calendar {
     /// When the start or the result lies outside the range of dates.
     pub fn add_months(&self, start: NaiveDate, n: u32, roll: Roll) -> Result<Counted, CalendarError> {
         let end = in_range(start)?.checked_add_months(Months::new(n));
-        self.rolled(end, roll).ok_or_else(|| beyond(start, n, "month", "after"))
+        self.rolled(end, roll).ok_or_else(|| beyond(start, n, CountUnit::Month, false))
     }
 
     fn rolled(&self, end: Option<NaiveDate>, roll: Roll) -> Option<Counted> {

@@ -1,11 +1,13 @@
 //! What can be wrong with a date, a zone or a year's data.
 
 use chrono::NaiveDate;
+use serde::Serialize;
 
 use crate::text::{EARLIEST, LATEST};
 
 /// Why a calendar, a date or a zone was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "error", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CalendarError {
     /// A fault at a known place of a file; its code is that of the fault.
@@ -32,13 +34,25 @@ pub enum CalendarError {
         /// The text as given.
         text: String,
         /// Which part is wrong.
-        problem: String,
+        problem: DateFault,
     },
     /// The date lies outside the years that are counted.
-    #[error("{what} is outside {EARLIEST} to {LATEST}")]
+    #[error("the date {date} is outside {EARLIEST} to {LATEST}")]
     OutOfRange {
-        /// The date, or the computation that would leave the range.
-        what: String,
+        /// The date as given.
+        date: String,
+    },
+    /// A count would leave the years that are counted.
+    #[error("{n} {unit}{} {} {start} is outside {EARLIEST} to {LATEST}", if *.n == 1 { "" } else { "s" }, if *.back { "before" } else { "after" })]
+    CountOutOfRange {
+        /// The day counted from.
+        start: NaiveDate,
+        /// How many.
+        n: u32,
+        /// Of what.
+        unit: CountUnit,
+        /// Counted back.
+        back: bool,
     },
     /// The zone is not one of the IANA names.
     #[error("\"{name}\" is not an IANA time zone; {hint}")]
@@ -120,7 +134,7 @@ impl CalendarError {
             CalendarError::InFile { fault, .. } => fault.code(),
             CalendarError::Unreadable { .. } => "CA0001",
             CalendarError::NotADate { .. } => "CA0002",
-            CalendarError::OutOfRange { .. } => "CA0003",
+            CalendarError::OutOfRange { .. } | CalendarError::CountOutOfRange { .. } => "CA0003",
             CalendarError::UnknownZone { .. } => "CA0004",
             CalendarError::DuplicateYear { .. } => "CA0005",
             CalendarError::MissingYear { .. } => "CA0006",
@@ -133,5 +147,50 @@ impl CalendarError {
             CalendarError::MakeUpNotOnWeekend { .. } => "CA0013",
             CalendarError::NoWorkingDays => "CA0014",
         }
+    }
+}
+
+/// What is wrong with a text that should be a date.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "fault", rename_all = "snake_case")]
+pub enum DateFault {
+    /// It is written otherwise.
+    #[error("write it as YYYY-MM-DD, such as 2026-09-18")]
+    Shape,
+    /// The year has no such month.
+    #[error("there is no month {month}")]
+    Month {
+        /// The month.
+        month: String,
+    },
+    /// The month has no such day.
+    #[error("the month {month} has no day {day}")]
+    Day {
+        /// Year and month.
+        month: String,
+        /// The day.
+        day: String,
+    },
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CountUnit {
+    /// Working days.
+    WorkingDay,
+    /// Calendar days.
+    Day,
+    /// Months.
+    Month,
+}
+
+impl std::fmt::Display for CountUnit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            CountUnit::WorkingDay => "working day",
+            CountUnit::Day => "day",
+            CountUnit::Month => "month",
+        })
     }
 }

@@ -30,7 +30,7 @@ mod zone;
 
 pub use calendar::{Calendar, DayKind, Off, Year, china, shipped};
 pub use count::{Counted, Roll};
-pub use error::CalendarError;
+pub use error::{CalendarError, CountUnit, DateFault};
 pub use explain::Day;
 pub use file::{parse_calendar, parse_year};
 pub use text::{EARLIEST, LATEST, parse_date};

@@ -3,6 +3,7 @@
 use chrono::NaiveDate;
 
 use crate::CalendarError;
+use crate::error::DateFault;
 
 /// The first date that is accepted.
 pub const EARLIEST: NaiveDate = NaiveDate::from_ymd_opt(1900, 1, 1).expect("a date of the calendar");
@@ -15,9 +16,9 @@ pub const LATEST: NaiveDate = NaiveDate::from_ymd_opt(2200, 12, 31).expect("a da
 ///
 /// Names the part that is wrong, or the range when the year lies outside it.
 pub fn parse_date(text: &str) -> Result<NaiveDate, CalendarError> {
-    let wrong = |problem: String| CalendarError::NotADate { text: text.to_owned(), problem };
-    let out_of_range = || CalendarError::OutOfRange { what: format!("the date {text}") };
-    let shape = || wrong("write it as YYYY-MM-DD, such as 2026-09-18".to_owned());
+    let wrong = |problem: DateFault| CalendarError::NotADate { text: text.to_owned(), problem };
+    let out_of_range = || CalendarError::OutOfRange { date: text.to_owned() };
+    let shape = || wrong(DateFault::Shape);
 
     // A leading sign belongs to the year.
     let (negative, unsigned) = match text.strip_prefix('-') {
@@ -39,10 +40,10 @@ pub fn parse_date(text: &str) -> Result<NaiveDate, CalendarError> {
     let number = |part: &str| part.parse::<u32>().map_err(|_| shape());
     let (y, m, d) = (number(year)?, number(month)?, number(day)?);
     if !(1..=12).contains(&m) {
-        return Err(wrong(format!("there is no month {month}")));
+        return Err(wrong(DateFault::Month { month: month.to_owned() }));
     }
     let date = NaiveDate::from_ymd_opt(y.cast_signed(), m, d)
-        .ok_or_else(|| wrong(format!("the month {year}-{month} has no day {day}")))?;
+        .ok_or_else(|| wrong(DateFault::Day { month: format!("{year}-{month}"), day: day.to_owned() }))?;
     in_range(date).map_err(|_| out_of_range())
 }
 
@@ -51,6 +52,6 @@ pub(crate) fn in_range(date: NaiveDate) -> Result<NaiveDate, CalendarError> {
     if (EARLIEST..=LATEST).contains(&date) {
         Ok(date)
     } else {
-        Err(CalendarError::OutOfRange { what: format!("the date {date}") })
+        Err(CalendarError::OutOfRange { date: date.to_string() })
     }
 }

@@ -84,7 +84,7 @@ pub enum EngineError {
     Contended,
     /// A calendar whose version is kept with other days, or is not the newest.
     #[error(
-        "BH0041: version {0} of this calendar is kept with other days or is not the newest; give the new days a new version"
+        "BH0042: version {0} of this calendar is kept with other days or is not the newest; give the new days a new version"
     )]
     CalendarVersion(String),
     /// An order over no case, too many, or one twice.
@@ -93,6 +93,28 @@ pub enum EngineError {
     /// The engine is shutting down.
     #[error("BH0038: the engine is shutting down")]
     Stopped,
+}
+
+impl EngineError {
+    /// A stable code: of what was refused, of the store, or its own.
+    pub fn code(&self) -> &'static str {
+        match self {
+            EngineError::Refused(refusal) | EngineError::RefusedIn { refusal, .. } => refusal.code(),
+            EngineError::KeyReused => "BH0030",
+            EngineError::KeyBad => "BH0031",
+            EngineError::NoWorkflow(_) => "BH0032",
+            EngineError::NoCase(_) => "BH0033",
+            EngineError::Findings(_) => "BH0034",
+            EngineError::Store(error) => error.code(),
+            EngineError::Stored(_) => "BH0036",
+            EngineError::Contended => "BH0037",
+            EngineError::Stopped => "BH0038",
+            EngineError::NoCalendar(_) => "BH0039",
+            EngineError::GroupBad => "BH0040",
+            EngineError::Unsound(_) => "BH0041",
+            EngineError::CalendarVersion(_) => "BH0042",
+        }
+    }
 }
 
 impl From<Refusal> for EngineError {

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use machine::Refusal;
 use machine::check::{Happening, Problem};
 use machine::file::Label;
 use minijinja::{Environment, UndefinedBehavior};
 
-use crate::EngineError;
+mod error;
+
+pub use error::{calendar_error, error, file_error, reader, refusal, said, store_error};
 
 /// A language of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,41 +62,6 @@ pub fn text(language: Language, key: &str, values: &impl serde::Serialize) -> St
     environment
         .render_str(template, minijinja::value::Serde(values))
         .unwrap_or_else(|error| format!("{key}: {error}"))
-}
-
-/// What an error says that is no refusal. `None` for those that have no text of their own.
-pub fn error(language: Language, error: &EngineError) -> Option<String> {
-    let values = match error {
-        EngineError::NoWorkflow(name) | EngineError::NoCase(name) | EngineError::NoCalendar(name) => {
-            serde_json::json!({ "name": name })
-        }
-        EngineError::GroupBad => serde_json::json!({ "most": crate::GROUP_MAX }),
-        EngineError::KeyReused | EngineError::KeyBad | EngineError::Contended | EngineError::Stopped => {
-            serde_json::json!({})
-        }
-        EngineError::Refused(_)
-        | EngineError::RefusedIn { .. }
-        | EngineError::CalendarVersion(_)
-        | EngineError::Findings(_)
-        | EngineError::Unsound(_)
-        | EngineError::Store(_)
-        | EngineError::Stored(_) => return None,
-    };
-    let code = error.to_string().chars().take_while(|c| *c != ':').collect::<String>();
-    Some(format!("{code}: {}", text(language, &format!("error.{code}"), &values)))
-}
-
-/// Why a database cannot be used, and what to do.
-pub fn unfit(language: Language, unfit: &store::Unfit) -> String {
-    let values = serde_json::to_value(unfit).unwrap_or_default();
-    text(language, &format!("unfit.{}", values["unfit"].as_str().unwrap_or_default()), &values)
-}
-
-/// What a refusal says: what is wrong, where, and what to do.
-pub fn refusal(language: Language, refusal: &Refusal) -> String {
-    let values = serde_json::to_value(refusal).unwrap_or_default();
-    let key = format!("refusal.{}", values["refusal"].as_str().unwrap_or_default());
-    format!("{}: {}", refusal.code(), text(language, &key, &values))
 }
 
 /// What a finding of the checker says: what is wrong, where, and the shortest way there.

@@ -436,8 +436,10 @@ pub enum Refusal {
     },
     /// A date cannot be counted.
     Date {
-        /// Why.
-        problem: String,
+        /// The date.
+        date: String,
+        /// What is wrong.
+        problem: DateProblem,
     },
     /// More overdue rungs than one command records; the worker is catching up.
     CatchingUp,
@@ -467,6 +469,20 @@ pub enum FieldProblem {
     TooFar,
     /// The unit has the work already.
     Repeated,
+}
+
+/// What is wrong with a date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DateProblem {
+    /// It is no date.
+    NotADate,
+    /// It is no moment.
+    NotAMoment,
+    /// It, or what is counted from it, lies outside the years that are counted.
+    OutOfRange,
+    /// Something that has happened cannot have happened then.
+    NotInThePast,
 }
 
 /// What is wrong with the other case.

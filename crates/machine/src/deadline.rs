@@ -4,7 +4,7 @@ use calendar::{Calendar, CalendarError, Roll};
 use chrono::{Days, Duration, NaiveDate, NaiveTime};
 
 use crate::act::{Effect, End, Measure, MoveReason, Remaining, RungRecord, RungResult};
-use crate::command::{ClockProblem, ExtensionProblem, Refusal};
+use crate::command::{ClockProblem, DateProblem, ExtensionProblem, Refusal};
 use crate::decide::Draft;
 use crate::definition::{Definition, Offset, PlacedRung, number};
 use crate::file::{ConditionalTerm, Extend, TermSpec};
@@ -22,7 +22,14 @@ pub(crate) struct Counted {
 
 impl From<CalendarError> for Refusal {
     fn from(error: CalendarError) -> Self {
-        Refusal::Date { problem: error.to_string() }
+        let (date, problem) = match error {
+            CalendarError::OutOfRange { date } => (date, DateProblem::OutOfRange),
+            CalendarError::CountOutOfRange { start, .. } => (start.to_string(), DateProblem::OutOfRange),
+            CalendarError::NotADate { text, .. } => (text, DateProblem::NotADate),
+            // The rest is about files, which no command reads.
+            other => (other.to_string(), DateProblem::NotADate),
+        };
+        Refusal::Date { date, problem }
     }
 }
 
@@ -55,7 +62,7 @@ pub(crate) fn date_field(state: &State, field: &str) -> Result<NaiveDate, Refusa
 fn moment_field(state: &State, field: &str) -> Result<Instant, Refusal> {
     let text = state.fields.get(field).and_then(Value::as_text);
     let text = text.ok_or_else(|| Refusal::MissingFields { fields: vec![field.to_owned()] })?;
-    text.parse().map_err(|_| Refusal::Date { problem: format!("'{text}' is no moment") })
+    text.parse().map_err(|_| Refusal::Date { date: text.to_owned(), problem: DateProblem::NotAMoment })
 }
 
 /// A due moment: the moment itself is still in time, one microsecond later is not.
@@ -94,7 +101,8 @@ fn rolling(roll: bool) -> Roll {
 /// A due day: the breach falls at 00:00 of the next local day (I9).
 pub(crate) fn due_day(calendar: &Calendar, day: NaiveDate) -> Result<Counted, Refusal> {
     let next = day.checked_add_days(Days::new(1)).filter(|next| *next <= calendar::LATEST);
-    let next = next.ok_or_else(|| Refusal::Date { problem: format!("{day} is too far ahead") })?;
+    let next =
+        next.ok_or_else(|| Refusal::Date { date: day.to_string(), problem: DateProblem::OutOfRange })?;
     Ok(Counted {
         due: Due::Day(day),
         breach_at: Instant::new(calendar.instant(next, NaiveTime::MIN)),
@@ -118,7 +126,7 @@ fn rung_at(calendar: &Calendar, due: Due, rung: &PlacedRung) -> Result<Instant, 
         Offset::WorkingDays(days) => calendar.sub_working_days(day, days.unsigned_abs())?.date,
         Offset::Days(days) => {
             let moved = day.checked_add_signed(Duration::days(i64::from(days)));
-            moved.ok_or_else(|| Refusal::Date { problem: format!("{day} {days:+} days") })?
+            moved.ok_or_else(|| Refusal::Date { date: day.to_string(), problem: DateProblem::OutOfRange })?
         }
         Offset::Hours(hours) => {
             let from = match due {

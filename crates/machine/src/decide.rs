@@ -216,7 +216,8 @@ impl Draft<'_> {
         }
         if let Some(day) = perform.occurred_on.filter(|day| *day > self.today || *day < calendar::EARLIEST) {
             return Err(Refusal::Date {
-                problem: format!("{day} lies in the future or before {}", calendar::EARLIEST),
+                date: day.to_string(),
+                problem: crate::command::DateProblem::NotInThePast,
             });
         }
         if let Some(to) = spec.assignment {

@@ -152,7 +152,7 @@ impl Draft<'_> {
             }
             (FieldType::Date, Value::Text(text)) => match calendar::parse_date(text) {
                 Ok(day) => self.check_day(name, field, day),
-                Err(error) => bad(FieldProblem::Type, error.to_string()),
+                Err(_) => bad(FieldProblem::Type, "date".to_owned()),
             },
             (FieldType::Moment, Value::Text(text)) => match text.parse::<Instant>() {
                 Ok(moment) => self.check_day(name, field, self.facts.calendar.local_date(moment.utc())),

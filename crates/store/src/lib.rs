@@ -64,6 +64,28 @@ pub enum StoreError {
     ClockBackwards,
 }
 
+impl StoreError {
+    /// A stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            StoreError::Database(_) => "ST0001",
+            StoreError::Migrate(_) => "ST0002",
+            StoreError::Inconsistent { .. } => "ST0003",
+            StoreError::RowsAffected { .. } => "ST0004",
+            StoreError::Shared(_) => "ST0005",
+            StoreError::RealClock => "ST0006",
+            StoreError::ClockBackwards => "ST0007",
+            StoreError::Unfit(Unfit::Missing { .. }) => "ST0011",
+            StoreError::Unfit(Unfit::Exists { .. }) => "ST0012",
+            StoreError::Unfit(Unfit::NotAStore { .. }) => "ST0013",
+            StoreError::Unfit(Unfit::Newer { .. }) => "ST0014",
+            StoreError::Unfit(Unfit::Altered { .. }) => "ST0015",
+            StoreError::Unfit(Unfit::Old { .. }) => "ST0016",
+            StoreError::Unfit(Unfit::Lax { .. }) => "ST0017",
+        }
+    }
+}
+
 /// Why a database cannot be used. The texts are made elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "unfit", rename_all = "snake_case")]

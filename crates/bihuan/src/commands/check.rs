@@ -10,8 +10,9 @@ use machine::Definition;
 use machine::check::{self, Property, Verdict};
 use serde_json::{Value, json};
 
-use super::{setup, show, usage};
+use super::{setup, show};
 use crate::CliError;
+use crate::error::usage;
 use crate::output::Output;
 
 pub(super) fn check(files: &[PathBuf], out: &mut Output) -> Result<(), CliError> {
@@ -103,13 +104,24 @@ fn property(property: &Property, definition: &Definition, out: &Output) -> Strin
     out.text(&format!("property.{}", property.key()), &values)
 }
 
+fn no_play(error: &check::AttemptError) -> CliError {
+    let step = match error {
+        check::AttemptError::NoEnd => None,
+        check::AttemptError::Refused(
+            check::ReplayError::Refused { step, .. } | check::ReplayError::NoClock { step, .. },
+        ) => Some(step + 1),
+        check::AttemptError::Refused(check::ReplayError::NotBad(_)) => Some(0),
+    };
+    usage("BH0073", json!({ "step": step }))
+}
+
 /// Plays one invented case through a file and prints its timeline.
 pub(super) fn attempt(path: &Path, out: &mut Output) -> Result<(), CliError> {
     let definition = setup::compile(path, &BTreeMap::new())?;
     let id = &definition.file().calendar;
     let calendar = calendar::shipped().into_iter().find(|calendar| calendar.id() == id);
     let calendar = calendar.ok_or_else(|| engine::EngineError::NoCalendar(id.clone()))?;
-    let attempt = check::attempt(&definition, &calendar).map_err(usage)?;
+    let attempt = check::attempt(&definition, &calendar).map_err(|error| no_play(&error))?;
     if out.json {
         return Ok(out.value(&json!({ "state": attempt.state, "acts": attempt.acts }))?);
     }

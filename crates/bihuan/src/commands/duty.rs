@@ -16,8 +16,8 @@ use serde_json::json;
 use store::Read;
 use tokio::task::JoinSet;
 
-use super::usage;
 use crate::args::{DutyArguments, Kind};
+use crate::error::usage;
 use crate::output::Output;
 use crate::{CliError, input};
 
@@ -59,10 +59,9 @@ async fn duties(
     engine: &Engine,
     definition: &Definition,
     arguments: &DutyArguments,
-    out: &Output,
 ) -> Result<Vec<Duty>, CliError> {
-    let no_period = || usage(out.text("duty.no_period", &json!({ "workflow": arguments.workflow })));
-    let bad_period = || usage(out.text("duty.bad_period", &json!({ "period": arguments.period })));
+    let no_period = || usage("BH0067", json!({ "workflow": arguments.workflow }));
+    let bad_period = || usage("BH0068", json!({ "period": arguments.period }));
     let end = period_end(&arguments.period).ok_or_else(bad_period)?;
     let asks = |name: &str, spec: &machine::file::ActSpec| spec.requires.iter().any(|field| field == name);
     let acts = definition.file().acts.iter();
@@ -102,7 +101,7 @@ async fn duties(
         let perform = Perform { act: act.clone(), fields, ..Perform::default() };
         duties.push(Duty { unit: unit.clone(), key, case, perform });
     }
-    if duties.is_empty() { Err(usage(out.text("duty.no_units", &json!({})))) } else { Ok(duties) }
+    if duties.is_empty() { Err(usage("BH0066", json!({}))) } else { Ok(duties) }
 }
 
 async fn heads(engine: &Engine, duties: &[Duty]) -> Result<Vec<Option<State>>, CliError> {
@@ -120,7 +119,7 @@ pub(super) async fn plan(
     let definition = engine.catalog().definition(&engine.newest(&arguments.workflow).await?).await?;
     let directory = engine.catalog().directory().await?;
     let actor = input::person(actor, &directory)?;
-    let duties = duties(engine, &definition, arguments, out).await?;
+    let duties = duties(engine, &definition, arguments).await?;
     let known = heads(engine, &duties).await?;
     let (mut opened, mut there) = (0, 0);
     let mut opening = JoinSet::new();
@@ -135,7 +134,7 @@ pub(super) async fn plan(
         );
     }
     while let Some(answer) = opening.join_next().await {
-        match answer.map_err(usage)? {
+        match answer.map_err(|_| EngineError::Stopped)? {
             Ok(receipt) if !receipt.replayed => opened += 1,
             // Somebody else planned the same period at the same moment.
             Ok(_) | Err(EngineError::KeyReused) => there += 1,
@@ -163,7 +162,7 @@ pub(super) async fn coverage(
     out: &mut Output,
 ) -> Result<(), CliError> {
     let newest = engine.catalog().definition(&engine.newest(&arguments.workflow).await?).await?;
-    let duties = duties(engine, &newest, arguments, out).await?;
+    let duties = duties(engine, &newest, arguments).await?;
     let known = heads(engine, &duties).await?;
     let (mut done, mut cancelled, mut missing) = (0, 0, Vec::new());
     for (duty, head) in duties.iter().zip(known) {

@@ -5,7 +5,6 @@ use engine::Engine;
 use machine::Instant;
 use serde_json::json;
 
-use super::usage;
 use crate::CliError;
 use crate::output::Output;
 
@@ -16,7 +15,7 @@ pub(super) async fn work(
     out: &mut Output,
 ) -> Result<(), CliError> {
     if let Some(day) = until {
-        let day = calendar::parse_date(day).map_err(usage)?;
+        let day = calendar::parse_date(day)?;
         let calendar = engine.catalog().local_calendar().await?;
         let end = NaiveTime::from_hms_opt(23, 59, 59).unwrap_or_default();
         let done = worker::simulate(engine, Instant::new(calendar.instant(day, end))).await?;
@@ -35,15 +34,7 @@ pub(super) async fn work(
             // A reader that went away does not stop the enforcement of deadlines.
             drop(out.line(&line));
         }
-        Err(error) => {
-            let mut text = error.to_string();
-            let mut source = std::error::Error::source(error);
-            while let Some(cause) = source {
-                text = format!("{text}: {cause}");
-                source = cause.source();
-            }
-            out.error(&CliError::Usage(text));
-        }
+        Err(error) => out.warn(error),
     })
     .await;
     Ok(())

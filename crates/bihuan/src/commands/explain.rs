@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::show::due;
 use crate::CliError;
+use crate::error::usage;
 use crate::output::Output;
 
 pub(super) async fn explain(
@@ -23,7 +24,7 @@ pub(super) async fn explain(
     let Some(deadline) = explain::choose(&state, name) else {
         let known: Vec<_> = state.deadlines.iter().map(|deadline| deadline.name.as_str()).collect();
         let values = json!({ "number": state.number, "name": name, "known": known });
-        return Err(CliError::Usage(out.text("explain.no_clock", &values)));
+        return Err(usage("BH0064", values));
     };
     let calendar = engine.catalog().calendar_version(&deadline.calendar, &deadline.calendar_version).await?;
     let directory = engine.catalog().directory().await?;

@@ -5,6 +5,7 @@ use machine::value::PersonId;
 use serde_json::json;
 
 use crate::CliError;
+use crate::error::usage;
 use crate::output::Output;
 
 /// Digests shown: the newest.
@@ -13,7 +14,7 @@ const DIGESTS_MAX: u32 = 5;
 pub(crate) async fn inbox(engine: &Engine, person: &str, out: &mut Output) -> Result<(), CliError> {
     let person = PersonId(person.to_owned());
     if !engine.catalog().directory().await?.knows(&person) {
-        return Err(CliError::Usage(out.text("inbox.unknown", &json!({ "person": person }))));
+        return Err(usage("BH0063", json!({ "person": person })));
     }
     let digests = engine.inbox(&person, out.language, DIGESTS_MAX).await?;
     if out.json {

@@ -7,9 +7,9 @@ use serde_json::json;
 use store::{COUNT_MAX, Filter, Lamp, Lamps, LedgerKey, LedgerRow, OverdueBy, OwedFilter};
 
 use super::show::{label, state_title};
-use super::usage;
 use crate::CliError;
 use crate::args::{LampName, LedgerArguments, OwesArguments, Side};
+use crate::error::usage;
 use crate::output::{Output, Tone};
 
 pub(super) async fn ledger(
@@ -20,11 +20,11 @@ pub(super) async fn ledger(
     let lamps = lamps(engine).await?;
     let lamp = arguments.lamp.map(lamp_named).or(arguments.overdue.then_some(Lamp::Overdue));
     let after = arguments.after.as_deref().map(|text| {
-        let wrong = || CliError::Usage(out.text("ledger.bad_after", &json!({ "after": text })));
+        let wrong = || usage("BH0062", json!({ "after": text }));
         text.parse::<LedgerKey>().map_err(|()| wrong())
     });
     for day in [&arguments.due_from, &arguments.due_to].into_iter().flatten() {
-        calendar::parse_date(day).map_err(usage)?;
+        calendar::parse_date(day)?;
     }
     let filter = Filter {
         state: arguments.state.clone(),
@@ -138,7 +138,7 @@ pub(crate) async fn lamps(engine: &Engine) -> Result<Lamps, CliError> {
         let next = day.succ_opt().unwrap_or(day);
         Instant::new(calendar.instant(next, NaiveTime::MIN))
     };
-    let soon = calendar.add_working_days(today, SOON_WORKING_DAYS).map_err(usage)?.date;
+    let soon = calendar.add_working_days(today, SOON_WORKING_DAYS)?.date;
     Ok(Lamps { now, tomorrow: ends(today), soon_until: ends(soon) })
 }
 
@@ -182,7 +182,7 @@ pub(super) async fn owes(
             });
             let roles: Vec<_> = roles.collect();
             if roles.is_empty() {
-                return Err(CliError::Usage(out.text("inbox.unknown", &json!({ "person": person }))));
+                return Err(usage("BH0063", json!({ "person": person })));
             }
             Some(roles)
         }

@@ -8,18 +8,18 @@ use machine::Instant;
 use serde_json::json;
 use store::{DepartmentProgress, OverdueBy};
 
-use super::usage;
 use crate::CliError;
+use crate::error::usage;
 use crate::output::Output;
 
 pub(super) async fn roundup(engine: &Engine, as_of: Option<&str>, out: &mut Output) -> Result<(), CliError> {
     let now = engine.store().clock().await?;
     let calendar = engine.catalog().local_calendar().await?;
     let today = calendar.local_date(now.utc());
-    let day = as_of.map_or(Ok(today), calendar::parse_date).map_err(usage)?;
+    let day = as_of.map_or(Ok(today), calendar::parse_date)?;
     if day > today {
         let values = json!({ "day": day, "today": today });
-        return Err(CliError::Usage(out.text("roundup.ahead", &values)));
+        return Err(usage("BH0065", values));
     }
     // Everything recorded on that day counts; what is overdue is so at its end, or now.
     let next = day.succ_opt().unwrap_or(day);

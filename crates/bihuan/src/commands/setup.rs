@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use chrono::NaiveTime;
 use engine::Engine;
 use machine::command::Directory;
+use machine::file::FileError;
 use machine::value::TenantId;
 use machine::{Definition, Instant};
 use serde_json::json;
 use store::sqlite::{SqliteStore, host_time};
 use store::{Clock, Store};
 
-use super::usage;
 use crate::args::Common;
+use crate::error::{no_json, unwritable, usage};
 use crate::output::Output;
 use crate::{CliError, input};
 
@@ -25,15 +26,14 @@ pub(super) async fn init(
     out: &mut Output,
 ) -> Result<(), CliError> {
     let text = input::read_text(organisation)?;
-    let directory: Directory =
-        machine::file::read(&organisation.display().to_string(), &text).map_err(usage)?;
+    let directory: Directory = structured(organisation, machine::file::read, &text)?;
     let calendars = calendars_with(calendars)?;
     let local = calendars.iter().find(|calendar| calendar.id() == directory.calendar());
     let local = local.ok_or_else(|| engine::EngineError::NoCalendar(directory.calendar().to_owned()))?;
     let (clock, now) = match simulated {
         None => (Clock::Real, host_time()),
         Some(day) => {
-            let day = calendar::parse_date(day).map_err(usage)?;
+            let day = calendar::parse_date(day)?;
             let eight = NaiveTime::from_hms_opt(8, 0, 0).unwrap_or_default();
             (Clock::Simulated, Instant::new(local.instant(day, eight)))
         }
@@ -47,14 +47,14 @@ pub(super) async fn init(
     let unfinished = common.store.with_extension("unfinished");
     remove(&unfinished)?;
     let store = SqliteStore::create(&unfinished, clock, now).await?;
-    let body = serde_json::to_string(&directory).map_err(usage)?;
+    let body = serde_json::to_string(&directory).map_err(no_json)?;
     store.put_organisation(&tenant, &body).await?;
     for calendar in &calendars {
-        let body = serde_json::to_string(calendar).map_err(usage)?;
+        let body = serde_json::to_string(calendar).map_err(no_json)?;
         store.put_calendar(&tenant, calendar.id(), calendar.version(), &body).await?;
     }
     store.close().await;
-    std::fs::rename(&unfinished, &common.store)?;
+    std::fs::rename(&unfinished, &common.store).map_err(|error| unwritable(&common.store, &error))?;
     Ok(out.say("done.initialised", &json!({ "store": common.store, "tenant": tenant }))?)
 }
 
@@ -64,7 +64,9 @@ fn remove(unfinished: &Path) -> Result<(), CliError> {
         let mut name = unfinished.as_os_str().to_owned();
         name.push(suffix);
         match std::fs::remove_file(&name) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(unwritable(Path::new(&name), &error));
+            }
             Ok(()) | Err(_) => {}
         }
     }
@@ -76,16 +78,26 @@ fn calendars_with(files: &[PathBuf]) -> Result<Vec<calendar::Calendar>, CliError
     let mut calendars = calendar::shipped();
     for path in files {
         let text = input::read_text(path)?;
-        let calendar = calendar::parse_calendar(&path.display().to_string(), &text).map_err(usage)?;
+        let calendar = calendar::parse_calendar(&path.display().to_string(), &text)?;
         calendars.retain(|other| other.id() != calendar.id());
         calendars.push(calendar);
     }
     Ok(calendars)
 }
 
+/// Reads a file of ours, and says where its structure is wrong.
+fn structured<T>(
+    path: &Path,
+    read: impl Fn(&str, &str) -> Result<T, FileError>,
+    text: &str,
+) -> Result<T, CliError> {
+    let file = path.display().to_string();
+    read(&file, text).map_err(|error| CliError::File { file, error })
+}
+
 pub(super) fn compile(path: &Path, set: &BTreeMap<String, u32>) -> Result<Definition, CliError> {
     let text = input::read_text(path)?;
-    let file = machine::file::parse(&path.display().to_string(), &text).map_err(usage)?;
+    let file = structured(path, machine::file::parse, &text)?;
     let definition = Definition::compile(&file, set).map_err(engine::EngineError::Findings)?;
     let findings = engine::notice::findings(&definition);
     if findings.is_empty() { Ok(definition) } else { Err(engine::EngineError::Findings(findings).into()) }
@@ -100,7 +112,7 @@ pub(super) async fn publish(
     let mut set = BTreeMap::new();
     for text in parameters {
         let (name, value) = input::pair(text)?;
-        let value = value.parse().map_err(|_| usage(format!("'{value}' is no whole number")))?;
+        let value = value.parse().map_err(|_| usage("BH0060", json!({ "text": value })))?;
         set.insert(name.to_owned(), value);
     }
     let definition = compile(file, &set)?;
@@ -121,12 +133,12 @@ pub(super) async fn load_calendar(
     // A notice tells the days of one year: it is added to the calendar of this place. Its version comes
     // from its bytes, so that the same file loaded twice is one version.
     let calendar = if text.lines().any(|line| line.starts_with("calendar:")) {
-        calendar::parse_calendar(&name, &text).map_err(usage)?
+        calendar::parse_calendar(&name, &text)?
     } else {
-        let year = calendar::parse_year(&name, &text).map_err(usage)?;
+        let year = calendar::parse_year(&name, &text)?;
         let digest = machine::act::digest_hex(text.as_bytes());
         let version = format!("{}-{}", year.year, digest.get(..8).unwrap_or_default());
-        engine.catalog().local_calendar().await?.with_year(&version, year).map_err(usage)?
+        engine.catalog().local_calendar().await?.with_year(&version, year)?
     };
     let directory = engine.catalog().directory().await?;
     let actor = input::person(actor, &directory)?;
@@ -136,9 +148,9 @@ pub(super) async fn load_calendar(
 }
 
 pub(super) fn calendar_days(from: &str, working_days: u32, out: &mut Output) -> Result<(), CliError> {
-    let from = calendar::parse_date(from).map_err(usage)?;
+    let from = calendar::parse_date(from)?;
     let china = calendar::china();
-    let end = china.add_working_days(from, working_days).map_err(usage)?;
+    let end = china.add_working_days(from, working_days)?;
     let days = china.explain(from, end.date);
     if out.json {
         return Ok(out.value(&json!({ "due": end.date, "provisional": end.provisional, "days": days }))?);

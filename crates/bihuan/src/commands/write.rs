@@ -3,13 +3,13 @@
 use engine::view::Words;
 use engine::{Engine, Receipt, Request};
 use machine::act::Auth;
-use machine::command::Perform;
 use machine::{Command as Wish, Person};
 use serde_json::json;
 use store::sqlite::host_time;
 
-use super::{show, usage};
+use super::show;
 use crate::args::{ActArguments, Who};
+use crate::error::usage;
 use crate::output::Output;
 use crate::{CliError, input};
 
@@ -30,15 +30,20 @@ pub(super) async fn open(
     let acts: Vec<&str> = opening.clone().map(|(name, _)| name.as_str()).collect();
     let everyday: Vec<&str> =
         opening.filter(|(_, spec)| spec.everyday).map(|(name, _)| name.as_str()).collect();
-    let name = match (by, everyday.as_slice(), acts.as_slice()) {
+    let in_file = input::file(arguments)?;
+    let name = match (
+        by.or(in_file.as_ref().map(|perform| perform.act.as_str())),
+        everyday.as_slice(),
+        acts.as_slice(),
+    ) {
         (Some(name), _, _) => name,
         (None, [only], _) | (None, _, [only]) => *only,
         (None, _, several) => {
-            return Err(usage(format!("name the opening act with --by: {}", several.join(", "))));
+            return Err(usage("BH0061", json!({ "known": several })));
         }
     };
     let actor = actor(engine, &arguments.who).await?;
-    let perform = input::perform(name, arguments, &definition)?;
+    let perform = input::perform(Some(&name.to_owned()), in_file, arguments, &definition)?;
     let key = arguments.who.key.clone().unwrap_or_else(own_key);
     let receipt = engine.open(workflow, perform, actor, Auth::Asserted, key).await?;
     let (state, _) = engine.case(&receipt.case.to_string()).await?;
@@ -54,14 +59,14 @@ async fn actor(engine: &Engine, who: &Who) -> Result<Person, CliError> {
 pub(super) async fn perform(
     engine: &Engine,
     case: &str,
-    name: &str,
+    name: Option<&str>,
     arguments: &ActArguments,
     expect: Option<u32>,
     dry_run: bool,
     out: &mut Output,
 ) -> Result<(), CliError> {
     let (state, definition) = engine.case(case).await?;
-    let perform: Perform = input::perform(name, arguments, &definition)?;
+    let perform = input::perform(name, input::file(arguments)?, arguments, &definition)?;
     let actor = actor(engine, &arguments.who).await?;
     let wish = Wish::Perform(perform);
     if dry_run {
@@ -96,17 +101,18 @@ pub(super) async fn perform(
 /// One document over several cases.
 pub(super) async fn order(
     engine: &Engine,
-    name: &str,
+    name: Option<&str>,
     cases: &[String],
     arguments: &ActArguments,
     out: &mut Output,
 ) -> Result<(), CliError> {
     let actor = actor(engine, &arguments.who).await?;
+    let in_file = input::file(arguments)?;
     let mut requests = Vec::new();
     for case in cases {
         let (number, own) = case.split_once(',').unwrap_or((case, ""));
         let (state, definition) = engine.case(number).await?;
-        let mut perform: Perform = input::perform(name, arguments, &definition)?;
+        let mut perform = input::perform(name, in_file.clone(), arguments, &definition)?;
         let own: Vec<String> = own.split(',').filter(|field| !field.is_empty()).map(str::to_owned).collect();
         perform.fields.extend(input::fields(&own, &definition)?);
         requests.push(Request {

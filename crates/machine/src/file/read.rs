@@ -8,6 +8,8 @@ use crate::file::{FILE_BYTES_MAX, File};
 pub struct FileError {
     /// What is wrong, with file, line, column and caret.
     pub message: String,
+    /// What is wrong, in the words of the reader.
+    pub problem: String,
     /// Line, from 1; 0 when unknown.
     pub line: u64,
     /// Column, from 1; 0 when unknown.
@@ -24,11 +26,13 @@ pub fn read<T: serde::de::DeserializeOwned>(file_name: &str, text: &str) -> Resu
     if text.len() > FILE_BYTES_MAX {
         let message =
             format!("{file_name}: the file has {} bytes; at most {FILE_BYTES_MAX} are read", text.len());
-        return Err(FileError { message, line: 0, column: 0 });
+        let problem = format!("{} bytes; at most {FILE_BYTES_MAX} are read", text.len());
+        return Err(FileError { message, problem, line: 0, column: 0 });
     }
     serde_saphyr::from_str(text).map_err(|error| {
         let (line, column) = error.location().map_or((0, 0), |place| (place.line(), place.column()));
-        FileError { message: caret(file_name, text, line, column, &plain(&error)), line, column }
+        let problem = plain(&error);
+        FileError { message: caret(file_name, text, line, column, &problem), problem, line, column }
     })
 }
 

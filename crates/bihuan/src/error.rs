@@ -1,0 +1,175 @@
+//! What the command line can fail with.
+
+use std::path::Path;
+
+use calendar::CalendarError;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use engine::EngineError;
+use engine::text::{self, Language};
+use machine::file::FileError;
+use serde_json::{Value, json};
+use store::StoreError;
+
+/// What the command line can fail with.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Calendar(#[from] CalendarError),
+    /// The structure of a file.
+    #[error("{file}")]
+    File { file: String, error: FileError },
+    /// An act in JSON that cannot be read.
+    #[error("{file}:{line}:{column}: {problem}")]
+    Json { file: String, line: usize, column: usize, problem: String },
+    /// Wrong usage; the text is made from the code and the values.
+    #[error("{code}")]
+    Usage { code: &'static str, values: Value },
+    #[error("cannot write")]
+    Write(#[from] std::io::Error),
+    /// The check found something; it is printed already.
+    #[error("findings")]
+    Findings,
+    /// `verify` found something; it is printed already.
+    #[error("faults")]
+    Faults,
+}
+
+/// Wrong usage.
+pub(crate) fn usage(code: &'static str, values: Value) -> CliError {
+    CliError::Usage { code, values }
+}
+
+/// A file that cannot be read.
+pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> CliError {
+    let problem = match error.kind() {
+        std::io::ErrorKind::NotFound => "missing".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "denied".to_owned(),
+        std::io::ErrorKind::IsADirectory => "folder".to_owned(),
+        _ => error.to_string(),
+    };
+    usage("BH0054", json!({ "file": path.display().to_string(), "problem": problem }))
+}
+
+/// A file or folder that cannot be written.
+pub(crate) fn unwritable(path: &Path, error: &std::io::Error) -> CliError {
+    usage("BH0072", json!({ "file": path.display().to_string(), "problem": error.to_string() }))
+}
+
+/// A value of ours that does not become JSON: a fault of the program.
+pub(crate) fn no_json(error: serde_json::Error) -> CliError {
+    EngineError::Stored(error.to_string()).into()
+}
+
+impl CliError {
+    /// Stable: 1 failure, 2 bad usage, 3 refused, 4 findings in a file, 5 verification failed.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            CliError::Engine(
+                EngineError::Refused(_) | EngineError::RefusedIn { .. } | EngineError::KeyReused,
+            ) => 3,
+            CliError::Engine(EngineError::Findings(_) | EngineError::Unsound(_)) | CliError::Findings => 4,
+            CliError::Faults => 5,
+            CliError::Usage { .. }
+            | CliError::Calendar(_)
+            | CliError::File { .. }
+            | CliError::Json { .. }
+            | CliError::Engine(
+                EngineError::NoCase(_)
+                | EngineError::NoWorkflow(_)
+                | EngineError::KeyBad
+                | EngineError::GroupBad
+                | EngineError::CalendarVersion(_),
+            )
+            | CliError::Store(StoreError::Unfit(_)) => 2,
+            CliError::Engine(_) | CliError::Store(_) | CliError::Write(_) => 1,
+        }
+    }
+
+    /// A stable code; none for what is printed already.
+    pub(crate) fn code(&self) -> Option<&'static str> {
+        Some(match self {
+            CliError::Engine(error) => error.code(),
+            CliError::Store(error) => error.code(),
+            CliError::Calendar(error) => error.code(),
+            CliError::File { .. } => "WF0000",
+            CliError::Json { .. } => "BH0070",
+            CliError::Usage { code, .. } => code,
+            CliError::Write(_) => "BH0075",
+            CliError::Findings | CliError::Faults => return None,
+        })
+    }
+
+    /// What is wrong and what to do; none for what is printed already.
+    pub(crate) fn text(&self, language: Language) -> Option<String> {
+        Some(match self {
+            CliError::Engine(error) => text::error(language, error),
+            CliError::Store(error) => text::store_error(language, error),
+            CliError::Calendar(error) => text::calendar_error(language, error),
+            CliError::File { file, error } => text::file_error(language, file, error),
+            CliError::Json { file, line, column, problem } => {
+                let problem = text::reader(language, problem);
+                let values = json!({ "file": file, "line": line, "column": column, "problem": problem });
+                text::said(language, "BH0070", &values)
+            }
+            CliError::Usage { code, values } => text::said(language, code, values),
+            CliError::Write(error) => {
+                text::said(language, "BH0075", &json!({ "problem": error.to_string() }))
+            }
+            CliError::Findings | CliError::Faults => return None,
+        })
+    }
+}
+
+/// Arguments that cannot be parsed, in the language of the reader.
+pub(crate) fn wrong_usage(language: Language, wrong: &clap::Error) -> CliError {
+    let strings = |kind| match wrong.get(kind) {
+        Some(ContextValue::String(one)) => vec![one.clone()],
+        Some(ContextValue::Strings(several)) => several.clone(),
+        _ => Vec::new(),
+    };
+    let one = |kind| strings(kind).into_iter().next();
+    let name = one(ContextKind::InvalidArg).or_else(|| one(ContextKind::InvalidSubcommand));
+    let (key, values) = match wrong.kind() {
+        ErrorKind::UnknownArgument => ("unknown_argument", json!({ "name": name })),
+        ErrorKind::InvalidSubcommand => ("unknown_command", json!({ "name": name })),
+        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            ("no_command", json!({}))
+        }
+        ErrorKind::MissingRequiredArgument => {
+            ("missing", json!({ "names": strings(ContextKind::InvalidArg) }))
+        }
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
+            let (value, known) = (one(ContextKind::InvalidValue), strings(ContextKind::ValidValue));
+            ("bad_value", json!({ "name": name, "value": value, "known": known }))
+        }
+        ErrorKind::ArgumentConflict => {
+            ("conflict", json!({ "name": name, "others": strings(ContextKind::PriorArg) }))
+        }
+        ErrorKind::InvalidUtf8 => ("utf8", json!({})),
+        ErrorKind::TooManyValues
+        | ErrorKind::TooFewValues
+        | ErrorKind::WrongNumberOfValues
+        | ErrorKind::NoEquals => ("count", json!({ "name": name })),
+        _ => ("other", json!({})),
+    };
+    let problem = text::text(language, &format!("usage.{key}"), &values);
+    // The command the arguments were meant for, as clap's own usage line has it.
+    let line = one_line(wrong);
+    let command = line.unwrap_or_else(|| "bihuan".to_owned());
+    usage("BH0049", json!({ "problem": problem, "command": command }))
+}
+
+/// `bihuan act`, out of clap's usage line.
+fn one_line(wrong: &clap::Error) -> Option<String> {
+    let Some(ContextValue::StyledStr(line)) = wrong.get(ContextKind::Usage) else { return None };
+    let line = line.to_string();
+    let words = line.split_whitespace().skip_while(|word| *word != "bihuan");
+    let words: Vec<&str> =
+        words.take_while(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-')).collect();
+    let words: Vec<&str> = words.into_iter().filter(|word| !word.starts_with('-')).collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
