@@ -74,7 +74,7 @@ async fn the_county_in_both_languages() {
     let again = demo(&zh, "en");
     assert_eq!(again.status.code(), Some(2));
     let said = String::from_utf8_lossy(&again.stderr).into_owned();
-    assert!(said.starts_with("there is a store already"), "{said}");
+    assert!(said.starts_with("BH0069: There is a store already"), "{said}");
 }
 
 /// States no case stands in, and acts nobody did.

@@ -90,7 +90,7 @@ async fn a_period_is_planned_once_for_every_unit_and_its_coverage_names_who_is_m
     let bad = bihuan(store, &with("plan", &["2026Q5", "--as", "clerk-lin"]));
     assert_eq!(bad.status.code(), Some(2));
     let said = String::from_utf8_lossy(&bad.stderr).into_owned();
-    assert!(said.starts_with("'2026Q5' is no period"), "{said}");
+    assert!(said.starts_with("BH0068: '2026Q5' is no period"), "{said}");
 }
 
 #[tokio::test]

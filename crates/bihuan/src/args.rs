@@ -11,14 +11,20 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     version,
     about,
     after_help = "Examples:
-  bihuan demo
-  bihuan init --organisation organisation.yaml
-  bihuan publish workflows/general-hazard.yaml
+  bihuan ledger
   bihuan show YB-2026-000001
+  bihuan next YB-2026-000001 --as clerk-lin
   bihuan explain YB-2026-000001
-  bihuan work
 
-Exit codes: 0 done, 1 failure, 2 wrong usage, 3 refused, 4 findings in a file, 5 verification failed"
+Exit codes, the same in every version:
+  0  done
+  1  failure: the database, the disk
+  2  wrong usage: an argument, a file, a name nobody knows
+  3  refused: the loop does not allow it; nothing was changed
+  4  findings: a workflow file is not sound
+  5  verification failed: what is stored does not hold
+
+Colour follows NO_COLOR and CLICOLOR_FORCE; a terminal is as wide as COLUMNS says"
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -52,13 +58,16 @@ pub(crate) enum Lang {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// An invented county, ninety simulated days: see the loop run
+    #[command(after_help = "Examples:\n  bihuan demo\n  bihuan demo --folder county --lang zh")]
     Demo {
         /// Keep the store in this folder
         #[arg(long)]
         folder: Option<PathBuf>,
     },
     /// Make a store
-    #[command(after_help = "Example: bihuan init --organisation organisation.yaml --tenant qingyuan")]
+    #[command(
+        after_help = "Examples:\n  bihuan init --organisation organisation.yaml --store new.db\n  bihuan init --organisation organisation.yaml --store try.db --simulated 2026-09-01"
+    )]
     Init {
         /// Units, posts and the sector table (YAML)
         #[arg(long)]
@@ -71,25 +80,26 @@ pub(crate) enum Command {
         simulated: Option<String>,
     },
     /// Prove that workflow files cannot go wrong, or print the shortest way they can
-    #[command(after_help = "Example: bihuan check workflows/*.yaml")]
+    #[command(after_help = "Example:\n  bihuan check workflows/*.yaml")]
     Check {
         /// The files
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
     /// One invented case through a workflow file, in simulated time
-    #[command(after_help = "Example: bihuan try workflows/major-hazard.yaml")]
+    #[command(after_help = "Example:\n  bihuan try workflows/general-hazard.yaml")]
     Try {
         /// The file
         file: PathBuf,
     },
     /// The tracks of a workflow file as Mermaid state diagrams
-    #[command(after_help = "Example: bihuan diagram workflows/major-hazard.yaml")]
+    #[command(after_help = "Example:\n  bihuan diagram workflows/general-hazard.yaml")]
     Diagram {
         /// The file
         file: PathBuf,
     },
     /// Check a workflow file and let new cases run under it
+    #[command(after_help = "Example:\n  bihuan publish workflows/general-hazard.yaml --set reinspect_days=7")]
     Publish {
         /// The file
         file: PathBuf,
@@ -98,6 +108,9 @@ pub(crate) enum Command {
         parameters: Vec<String>,
     },
     /// Open a case
+    #[command(
+        after_help = "Examples:\n  bihuan open general-hazard --as clerk-lin --field place=一号仓库 \\\n    --field description=消防通道堵塞 --field sector=industry --field source=self_check \\\n    --field responsible=e-paper --field due_on=2026-12-18\n  bihuan open general-hazard --as clerk-lin --file hazard.json"
+    )]
     Open {
         /// The workflow
         workflow: String,
@@ -108,6 +121,9 @@ pub(crate) enum Command {
         by: Option<String>,
     },
     /// Do an act on a case
+    #[command(
+        after_help = "Examples:\n  bihuan act YB-2026-000001 report_complete --as safety-he \\\n    --evidence after_photo=photo.jpg --dry-run\n  bihuan act YB-2026-000001 --as clerk-lin --file annul.json"
+    )]
     Act {
         /// Its number
         case: String,
@@ -124,8 +140,9 @@ pub(crate) enum Command {
         dry_run: bool,
     },
     /// One document over several cases: all of them, or none
-    #[command(after_help = "Example: bihuan order dispatch --as clerk-lin --field order_no=1号 \\
-    --case YH-2026-000001,due_date=2026-12-18 --case YH-2026-000002,due_date=2026-12-31")]
+    #[command(
+        after_help = "Example:\n  bihuan order dispatch --as clerk-lin --field order_no=9号 \\\n    --case YH-2026-000003,due_date=2026-12-18 --case YH-2026-000004,due_date=2026-12-31"
+    )]
     Order {
         /// The act; may be left out with --file
         #[arg(required_unless_present = "file")]
@@ -137,6 +154,9 @@ pub(crate) enum Command {
         act: ActArguments,
     },
     /// What a person may do with a case now
+    #[command(
+        after_help = "Examples:\n  bihuan next YB-2026-000001 --as safety-he\n  bihuan next YB-2026-000001 --as clerk-lin/office-clerk --json"
+    )]
     Next {
         /// Its number
         case: String,
@@ -145,11 +165,13 @@ pub(crate) enum Command {
         actor: String,
     },
     /// A case and its timeline
+    #[command(after_help = "Examples:\n  bihuan show YB-2026-000001\n  bihuan show YB-2026-000001 --json")]
     Show {
         /// Its number
         case: String,
     },
     /// Remark on a case; moves nothing
+    #[command(after_help = "Example:\n  bihuan comment YB-2026-000001 '已电话催办' --as clerk-lin")]
     Comment {
         /// Its number
         case: String,
@@ -159,6 +181,9 @@ pub(crate) enum Command {
         who: Who,
     },
     /// Put a field right
+    #[command(
+        after_help = "Example:\n  bihuan amend YB-2026-000001 --field place=二号仓库 --reason 写错 --as officer-qin"
+    )]
     Amend {
         /// Its number
         case: String,
@@ -172,6 +197,7 @@ pub(crate) enum Command {
         who: Who,
     },
     /// Take back one's own last act
+    #[command(after_help = "Example:\n  bihuan take-back YB-2026-000001 --reason 误记 --as clerk-lin")]
     TakeBack {
         /// Its number
         case: String,
@@ -182,6 +208,9 @@ pub(crate) enum Command {
         who: Who,
     },
     /// Sign or decline a proposal
+    #[command(
+        after_help = "Examples:\n  bihuan sign YH-2026-000001 2 --as clerk-lin\n  bihuan sign YH-2026-000001 3 --decline --reason 已在整改 --as head-zhou"
+    )]
     Sign {
         /// Its number
         case: String,
@@ -203,7 +232,7 @@ pub(crate) enum Command {
     Ledger(LedgerArguments),
     /// Why a date is what it is, what moved it, what comes next, and who owes it
     #[command(
-        after_help = "Examples:\n  bihuan explain YH-2026-000007\n  bihuan explain YH-2026-000007 --deadline reinspection"
+        after_help = "Examples:\n  bihuan explain YH-2026-000001\n  bihuan explain YH-2026-000001 --deadline reinspection"
     )]
     Explain {
         /// Its number
@@ -213,26 +242,27 @@ pub(crate) enum Command {
         deadline: Option<String>,
     },
     /// Who owes what by when
-    #[command(after_help = "Example: bihuan owes --person officer-qin")]
+    #[command(
+        after_help = "Examples:\n  bihuan owes --person officer-qin\n  bihuan owes --unit industry --limit 20"
+    )]
     Owes(OwesArguments),
     /// The circular: what is overdue by unit, and each department's progress, as of a day
-    #[command(after_help = "Example: bihuan roundup --as-of 2026-10-31")]
+    #[command(after_help = "Examples:\n  bihuan roundup\n  bihuan roundup --as-of 2026-10-31")]
     Roundup {
         /// The day, to its end; today unless given
         #[arg(long, value_name = "DAY")]
         as_of: Option<String>,
     },
     /// What a person was told: the newest digests
-    #[command(after_help = "Example: bihuan inbox clerk-lin")]
+    #[command(after_help = "Example:\n  bihuan inbox clerk-lin")]
     Inbox {
         /// The person
         person: String,
     },
     /// Open a period of a periodic duty for every unit that owes it; what is open already stays
-    #[command(after_help = "Examples:
-  bihuan plan periodic-duty --field duty=self_inspection --period 2026Q3 --as clerk-lin
-  bihuan plan periodic-duty --field duty=self_inspection --period 2026-07 --sector mine --as clerk-lin
-  bihuan plan periodic-duty --field duty=zero_report --period 2026-07 --kind township --as clerk-lin")]
+    #[command(
+        after_help = "Examples:\n  bihuan plan periodic-duty --field duty=self_inspection \\\n    --period 2026Q4 --as clerk-lin\n  bihuan plan periodic-duty --field duty=self_inspection \\\n    --period 2026-12 --sector mine --as clerk-lin\n  bihuan plan periodic-duty --field duty=zero_report \\\n    --period 2026-12 --kind township --as clerk-lin"
+    )]
     Plan {
         #[command(flatten)]
         duties: DutyArguments,
@@ -242,14 +272,16 @@ pub(crate) enum Command {
     },
     /// Who has done a periodic duty of a period, and who is missing
     #[command(
-        after_help = "Example: bihuan coverage periodic-duty --field duty=self_inspection --period 2026Q3"
+        after_help = "Example:\n  bihuan coverage periodic-duty --field duty=self_inspection --period 2026Q4"
     )]
     Coverage {
         #[command(flatten)]
         duties: DutyArguments,
     },
     /// Enforce deadlines until stopped
-    #[command(after_help = "Examples:\n  bihuan work\n  bihuan work --until 2026-12-31   (simulated store)")]
+    #[command(
+        after_help = "Examples:\n  bihuan work\n  bihuan work --until 2026-12-31   # a store with simulated time"
+    )]
     Work {
         /// Move simulated time to the end of this day
         #[arg(long, value_name = "DAY")]
@@ -259,6 +291,7 @@ pub(crate) enum Command {
         batch: u32,
     },
     /// How enforcement stands
+    #[command(after_help = "Example:\n  bihuan status")]
     Status,
     /// Working days, or a new version of a calendar
     #[command(
@@ -267,9 +300,10 @@ pub(crate) enum Command {
     )]
     Calendar(CalendarArguments),
     /// Check every act of every case against its chain and its head
+    #[command(after_help = "Example:\n  bihuan verify")]
     Verify,
     /// Derive everything projected from the acts again, and put right what differs
-    #[command(after_help = "Example: bihuan rebuild --check")]
+    #[command(after_help = "Examples:\n  bihuan rebuild --check\n  bihuan rebuild")]
     Rebuild {
         /// Only say what differs (exit code 5)
         #[arg(long)]
@@ -412,6 +446,7 @@ pub(crate) struct CalendarArguments {
 #[derive(Subcommand)]
 pub(crate) enum CalendarCommand {
     /// Keep a new version and count every open date again
+    #[command(after_help = "Example:\n  bihuan calendar load 2027.yaml --as clerk-lin")]
     Load {
         /// The calendar (YAML)
         file: PathBuf,

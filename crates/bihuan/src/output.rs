@@ -157,8 +157,9 @@ impl Output {
 
     /// Prints a table. On a terminal its longest texts are cut until a row fits in a line.
     pub(crate) fn table(&mut self, header: &[String], mut rows: Vec<Vec<String>>) -> io::Result<()> {
+        let mut header = header.to_vec();
         if let Some(width) = self.width.filter(|_| self.out.is_terminal()) {
-            fit(header, &mut rows, width);
+            fit(&mut header, &mut rows, width);
         }
         let mut table = comfy_table::Table::new();
         table.set_header(header.iter());
@@ -229,7 +230,7 @@ const NARROWEST: usize = 8;
 const PADDING: usize = 2;
 
 /// Cuts the longest texts until every row fits. Numbers, dates and ids are no free text and stay whole.
-fn fit(header: &[String], rows: &mut [Vec<String>], width: usize) {
+fn fit(header: &mut [String], rows: &mut [Vec<String>], width: usize) {
     let columns = header.len();
     let is_free = |cell: &String| cell.contains(' ') || !cell.is_ascii();
     let free: Vec<bool> =
@@ -247,7 +248,7 @@ fn fit(header: &[String], rows: &mut [Vec<String>], width: usize) {
         };
         *longest -= 1;
     }
-    for row in rows {
+    for row in rows.iter_mut().map(Vec::as_mut_slice).chain([header]) {
         for (cell, width) in row.iter_mut().zip(&widths) {
             if cell.width() > *width {
                 *cell = cut(cell, *width);

@@ -1,4 +1,9 @@
 //! The command line, end to end: what it shows, takes, refuses and prints.
 
+mod acts;
+mod help;
+mod lists;
 mod show;
+mod texts;
+mod worker;
 mod world;

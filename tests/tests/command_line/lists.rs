@@ -1,0 +1,142 @@
+//! Lists, and how they leave the program: on a terminal, through a pipe, into a spreadsheet.
+
+use std::process::Command;
+
+use tests::{County, binary};
+use unicode_width::UnicodeWidthStr;
+
+use crate::world::*;
+
+#[tokio::test]
+async fn working_days_are_counted_day_by_day() {
+    let county = small().await;
+    let days = done(&county, "calendar 2026-09-18 --working-days 10");
+    let lines: Vec<&str> = days.lines().collect();
+    // Sunday the 20th works; the Mid-Autumn and National Day holidays do not.
+    assert_eq!(lines[2].split_whitespace().take(2).collect::<Vec<_>>(), ["2026-09-20", "1"]);
+    assert_eq!(lines.last().map(|line| line.trim()), Some("2026-10-09    10"));
+    assert!(days.contains("国庆"), "{days}");
+    let told = json(&county, "calendar 2026-09-18 --working-days 10");
+    assert_eq!((&told["due"], &told["provisional"]), (&"2026-10-09".into(), &false.into()));
+    assert_eq!(json(&county, "calendar 2031-09-18 --working-days 10")["provisional"], true);
+}
+
+#[tokio::test]
+async fn who_owes_what_is_told_in_english() {
+    let county = busy().await;
+    let owed = done(&county, "owes --person head-zhou --lang en");
+    let lines: Vec<Vec<&str>> = owed
+        .lines()
+        .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
+        .collect();
+    assert_eq!(lines[0], ["due", "number", "clock", "role", "owes", "lamp"]);
+    assert_eq!(lines[1], ["2026-11-25", "YH-2026-000001", "Signing", "Head of the safety committee office"]);
+    assert_eq!(lines.len(), 3, "two proposals wait for that person:\n{owed}");
+    let owed = done(&county, "owes --unit housing --lang en");
+    assert!(owed.contains("Receipt") && owed.contains("overdue") && owed.contains("青原县住建局"), "{owed}");
+}
+
+/// A county two of whose enterprises have names that harm a spreadsheet.
+async fn named() -> County {
+    let county = tests::empty_county("2026-09-01").await;
+    let organisation = tests::project().join("workflows/sample/organisation.yaml");
+    let text = std::fs::read_to_string(organisation).expect("read");
+    let text = text
+        .replace("name: 样例造纸厂,", "name: '=HYPERLINK(\"x\",\"y\")',")
+        .replace("name: 样例建筑公司,", "name: '甲\"厂\",分厂',");
+    let folder = county.folder.path();
+    std::fs::write(folder.join("organisation.yaml"), text).expect("written");
+    std::fs::remove_file(&county.path).expect("removed");
+    for suffix in ["-wal", "-shm"] {
+        drop(std::fs::remove_file(format!("{}{suffix}", county.path.display())));
+    }
+    done(&county, "init --organisation organisation.yaml --simulated 2026-09-01");
+    let general = tests::project().join("workflows/general-hazard.yaml").display().to_string();
+    done(&county, &format!("publish {general}"));
+    for (unit, due) in [("e-paper", "2026-09-03"), ("e-build", "2026-12-18")] {
+        let open = OPEN.replace("e-paper", unit);
+        done(&county, &format!("{open} --field due_on={due}"));
+    }
+    done(&county, "work --until 2026-09-08");
+    county
+}
+
+#[tokio::test]
+async fn a_spreadsheet_takes_the_csv_as_text_and_runs_nothing() {
+    let county = named().await;
+    let text = done(&county, "ledger --csv --lang en");
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    assert_eq!(
+        reader.headers().expect("a header").iter().collect::<Vec<_>>(),
+        ["number", "state", "enterprise", "owes", "due", "lamp"]
+    );
+    let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().expect("CSV");
+    assert_eq!(rows.len(), 2);
+    assert_eq!(&rows[0][2], "'=HYPERLINK(\"x\",\"y\")");
+    assert_eq!(&rows[1][2], "甲\"厂\",分厂");
+    for cell in rows.iter().flat_map(|row| row.iter()) {
+        assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']), "{cell}");
+    }
+    // Not even the lamps are coloured, whoever asks for colours.
+    let mut forced = Command::new(binary());
+    forced
+        .args(["ledger", "--csv", "--lang", "en"])
+        .env("BIHUAN_STORE", &county.path)
+        .env("CLICOLOR_FORCE", "1");
+    let forced = forced.output().expect("ran");
+    assert_eq!(String::from_utf8_lossy(&forced.stdout), text);
+}
+
+/// Runs a command on a terminal so many columns wide.
+fn on_terminal(county: &County, columns: u32, arguments: &str, variables: &str) -> String {
+    let command = format!("stty rows 24 cols {columns} && {variables} '{}' {arguments}", binary().display());
+    let mut terminal = Command::new("script");
+    terminal.args(["-qec", &command, "/dev/null"]).env("BIHUAN_STORE", &county.path);
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS"] {
+        terminal.env_remove(name);
+    }
+    let ran = terminal.env("TERM", "xterm").stdin(std::process::Stdio::null()).output().expect("script runs");
+    assert!(ran.status.success(), "{ran:?}");
+    String::from_utf8(ran.stdout).expect("UTF-8").replace('\r', "")
+}
+
+/// What a terminal shows of a line.
+fn seen(line: &str) -> String {
+    let mut parts = line.split('\u{1b}');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |seen, part| seen + part.split_once('m').map_or(part, |(_, rest)| rest))
+}
+
+#[tokio::test]
+async fn colours_and_cut_tables_are_for_terminals_only() {
+    let county = named().await;
+    let piped = done(&county, "ledger --lang en");
+    assert!(!piped.contains('\u{1b}') && !piped.contains('…'), "{piped}");
+    assert!(piped.lines().any(|line| line.width() > 60), "it has to be wide to be cut:\n{piped}");
+    let wide = on_terminal(&county, 200, "ledger --lang en", "");
+    assert!(wide.contains("\u{1b}[31moverdue 5 days (enterprise)\u{1b}[0m"), "{wide:?}");
+    let plain: Vec<String> = wide.lines().map(seen).map(|line| line.trim_end().to_owned()).collect();
+    assert_eq!(plain, piped.lines().collect::<Vec<_>>(), "the same but for the colours");
+    let narrow = on_terminal(&county, 80, "ledger --lang zh", "");
+    for line in narrow.lines().map(seen) {
+        assert!(line.width() <= 80, "{} columns: {line}", line.width());
+    }
+    assert_eq!(narrow.lines().count(), piped.lines().count(), "one line each:\n{narrow}");
+    let cut = on_terminal(&county, 70, "ledger --lang en", "");
+    assert!(cut.lines().map(seen).all(|line| line.width() <= 70) && cut.contains('…'), "{cut}");
+    assert!(
+        cut.contains("YB-2026-000001") && cut.contains("2026-09-03"),
+        "numbers and dates stay whole: {cut}"
+    );
+    assert!(!on_terminal(&county, 80, "ledger --lang en", "NO_COLOR=1").contains('\u{1b}'));
+    // The pipe is asked to be coloured.
+    let mut forced = Command::new(binary());
+    forced
+        .args(["ledger", "--lang", "en"])
+        .env("BIHUAN_STORE", &county.path)
+        .env("CLICOLOR_FORCE", "1")
+        .env_remove("NO_COLOR");
+    let forced = forced.output().expect("ran");
+    assert!(String::from_utf8_lossy(&forced.stdout).contains("\u{1b}[31m"));
+    assert!(!done(&county, "ledger --json").contains('\u{1b}'));
+}
