@@ -10,7 +10,7 @@ fn has(text: &str, wanted: &[&str]) {
     }
 }
 
-fn find<'a>(rows: &'a Value, wanted: impl Fn(&Value) -> bool) -> &'a Value {
+fn find(rows: &Value, wanted: impl Fn(&Value) -> bool) -> &Value {
     rows.as_array().expect("rows").iter().find(|row| wanted(row)).unwrap_or_else(|| panic!("none in {rows}"))
 }
 

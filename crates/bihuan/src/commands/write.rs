@@ -31,11 +31,8 @@ pub(super) async fn open(
     let everyday: Vec<&str> =
         opening.filter(|(_, spec)| spec.everyday).map(|(name, _)| name.as_str()).collect();
     let in_file = input::file(arguments)?;
-    let name = match (
-        by.or(in_file.as_ref().map(|perform| perform.act.as_str())),
-        everyday.as_slice(),
-        acts.as_slice(),
-    ) {
+    let named = in_file.as_ref().map(|perform| perform.act.clone());
+    let name = match (by.or(named.as_deref()), everyday.as_slice(), acts.as_slice()) {
         (Some(name), _, _) => name,
         (None, [only], _) | (None, _, [only]) => *only,
         (None, _, several) => {
@@ -43,7 +40,7 @@ pub(super) async fn open(
         }
     };
     let actor = actor(engine, &arguments.who).await?;
-    let perform = input::perform(Some(&name.to_owned()), in_file, arguments, &definition)?;
+    let perform = input::perform(Some(name), in_file, arguments, &definition)?;
     let key = arguments.who.key.clone().unwrap_or_else(own_key);
     let receipt = engine.open(workflow, perform, actor, Auth::Asserted, key).await?;
     let (state, _) = engine.case(&receipt.case.to_string()).await?;
