@@ -144,7 +144,7 @@ impl Words<'_> {
             Effect::ProposalDecided { no, approved } => {
                 self.text("effect.decided", &json!({ "no": no, "approved": approved }))
             }
-            Effect::Linked { number, link } => {
+            Effect::Linked { number, link, .. } => {
                 self.text("effect.linked", &json!({ "number": number, "link": link }))
             }
             Effect::AssignmentSent { unit, duty, .. } => {
