@@ -82,6 +82,7 @@ CREATE INDEX cases_overdue ON cases (tenant_id, overdue_from, number);
 CREATE INDEX cases_unit ON cases (tenant_id, owner_unit, overdue_from, number);
 CREATE INDEX cases_state ON cases (tenant_id, main_state, overdue_from, number);
 CREATE INDEX cases_provisional ON cases (tenant_id) WHERE provisional = 1;
+CREATE INDEX cases_unverified ON cases (tenant_id) WHERE unverified = 1;
 
 -- Append-only. `body` is the act; every other column is a copy that `verify` compares.
 CREATE TABLE acts (
@@ -139,6 +140,10 @@ CREATE TABLE history (
     PRIMARY KEY (tenant_id, case_id, version)
 ) STRICT;
 
+-- What holds now, one row per case; and what held on a past day, without all that ended before it.
+CREATE UNIQUE INDEX history_open ON history (tenant_id, case_id) WHERE to_at IS NULL;
+CREATE INDEX history_ended ON history (tenant_id, to_at) WHERE to_at IS NOT NULL;
+
 -- One row per rung and repetition: the constraint behind "exactly once" (I3).
 CREATE TABLE rungs (
     tenant_id TEXT NOT NULL,
@@ -178,7 +183,8 @@ CREATE TABLE notices (
     PRIMARY KEY (tenant_id, case_id, notice_id)
 ) STRICT;
 
-CREATE INDEX notices_undelivered ON notices (tenant_id, recipient, created_at) WHERE delivery_id IS NULL;
+-- What waits, by recipient (no delivery yet); and the lines of a digest.
+CREATE INDEX notices_delivery ON notices (tenant_id, delivery_id, recipient);
 
 -- The in-app inbox: one digest per recipient and day.
 CREATE TABLE deliveries (

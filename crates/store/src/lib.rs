@@ -450,8 +450,6 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<DigestRow>, StoreError>;
     /// How enforcement stands.
     async fn standing(&self, tenant: &TenantId, now: Instant) -> Result<Standing, StoreError>;
-    /// Rungs recorded, by ladder, name and result.
-    async fn rung_counts(&self, tenant: &TenantId) -> Result<Vec<RungCount>, StoreError>;
     /// Every case id that occurs in `cases` or `acts`, after one, in order, as stored: bytes, since a
     /// damaged id need not be text.
     async fn case_ids(&self, tenant: &TenantId, after: &[u8], limit: u32)

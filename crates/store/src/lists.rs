@@ -258,19 +258,6 @@ pub struct Standing {
     pub unverified: u64,
 }
 
-/// How often a rung came to a result.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RungCount {
-    /// The ladder.
-    pub ladder: Name,
-    /// The rung.
-    pub rung: Name,
-    /// What became of it.
-    pub result: String,
-    /// How often.
-    pub count: u64,
-}
-
 /// What a case counted as, from when to when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryRow {

@@ -15,7 +15,7 @@ use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 
 use crate::{
     ActRow, Change, Clock, DefinitionRow, DigestRow, Filter, Head, Known, LedgerRow, Outcome, OwedFilter,
-    OwedRow, RawCase, Read, RefusalRow, Roundup, RungCount, Standing, Store, StoreError, Unfit, Used,
+    OwedRow, RawCase, Read, RefusalRow, Roundup, Standing, Store, StoreError, Unfit, Used,
 };
 
 mod lists;
@@ -441,10 +441,6 @@ impl Store for SqliteStore {
 
     async fn standing(&self, tenant: &TenantId, now: Instant) -> Result<Standing, StoreError> {
         lists::standing(&self.read, tenant, now).await
-    }
-
-    async fn rung_counts(&self, tenant: &TenantId) -> Result<Vec<RungCount>, StoreError> {
-        lists::rung_counts(&self.read, tenant).await
     }
 
     async fn case_ids(

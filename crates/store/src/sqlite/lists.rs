@@ -8,7 +8,7 @@ use sqlx::{QueryBuilder, Row, Sqlite};
 use super::{bad, case_id, instant};
 use crate::{
     COUNT_MAX, DepartmentProgress, Filter, Lamp, LedgerRow, OverdueBy, OverdueRow, OwedFilter, OwedRow,
-    ROWS_MAX, Roundup, RungCount, StageCount, Standing, StoreError,
+    ROWS_MAX, Roundup, StageCount, Standing, StoreError,
 };
 
 type Query<'a> = QueryBuilder<Sqlite>;
@@ -223,25 +223,10 @@ pub(super) async fn standing(
     })
 }
 
-pub(super) async fn rung_counts(pool: &SqlitePool, tenant: &TenantId) -> Result<Vec<RungCount>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT ladder, rung, result, count(*) FROM rungs WHERE tenant_id = $1
-         GROUP BY ladder, rung, result ORDER BY ladder, rung, result",
-    )
-    .bind(tenant.as_str())
-    .fetch_all(pool)
-    .await?;
-    let rows = rows.into_iter().map(|row| RungCount {
-        ladder: row.get(0),
-        rung: row.get(1),
-        result: row.get(2),
-        count: row.get::<i64, _>(3).unsigned_abs(),
-    });
-    Ok(rows.collect())
-}
-
-/// The rows that held at `$2`.
-const HELD: &str = "tenant_id = $1 AND from_at <= $2 AND (to_at IS NULL OR to_at > $2)";
+/// The rows that held at `$2`: those that still hold, and those that ended later. Two walks, since an OR
+/// would read everything that ever held.
+const HELD: &str = "(SELECT * FROM history WHERE tenant_id = $1 AND to_at IS NULL AND from_at <= $2
+    UNION ALL SELECT * FROM history WHERE tenant_id = $1 AND to_at > $2 AND from_at <= $2)";
 
 pub(super) async fn roundup(
     pool: &SqlitePool,
@@ -253,8 +238,8 @@ pub(super) async fn roundup(
         sqlx::query(sqlx::AssertSqlSafe(statement)).bind(tenant.as_str().to_owned()).bind(at.micros())
     };
     let stages = held(format!(
-        "SELECT json_object('stage', stage, 'outcome', outcome, 'count', count(*)) FROM history
-         WHERE {HELD} GROUP BY stage, outcome ORDER BY stage, outcome"
+        "SELECT json_object('stage', stage, 'outcome', outcome, 'count', count(*)) FROM {HELD}
+         GROUP BY stage, outcome ORDER BY stage, outcome"
     ));
     let stages = stages.fetch_all(pool).await?.into_iter().map(|row| stage_count(row.get(0)));
     let departments = held(format!(
@@ -267,7 +252,7 @@ pub(super) async fn roundup(
             sum(supplementary)
          FROM (SELECT *, coalesce(legal_breach_at <= $3, 0) AS due,
                 coalesce(outcome IN ('shut_down', 'transferred', 'annulled'), 0) AS gone
-             FROM history WHERE {HELD})
+             FROM {HELD})
          GROUP BY department ORDER BY department"
     ));
     let departments = departments.bind(day_end.micros()).fetch_all(pool).await?;
@@ -293,7 +278,7 @@ pub(super) async fn roundup(
     for (by, side) in [(OverdueBy::Enterprise, "enterprise"), (OverdueBy::Regulator, "regulator")] {
         let rows = held(format!(
             "SELECT h.unit, c.number, h.since FROM (SELECT case_id, {side}_unit AS unit,
-                {side}_overdue_from AS since FROM history WHERE {HELD} AND {side}_overdue_from <= $2) h
+                {side}_overdue_from AS since FROM {HELD} WHERE {side}_overdue_from <= $2) h
              JOIN cases c ON c.tenant_id = $1 AND c.case_id = h.case_id
              ORDER BY h.unit, h.since, c.number LIMIT $3"
         ));

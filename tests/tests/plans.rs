@@ -1,0 +1,289 @@
+//! Every list walks an index from where it begins. The plans are those of the very statements the program
+//! sends: a subscriber listens to what the database driver reports, and each statement is explained.
+//!
+//! Nothing here was analysed, so a plan follows from the schema alone, however many cases there are.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use engine::{Engine, EngineError, Request};
+use machine::Command as Wish;
+use machine::value::TenantId;
+use sqlx::{AssertSqlSafe, Row, SqlitePool};
+use store::sqlite::SqliteStore;
+use store::{Filter, Lamp, Lamps, LedgerKey, OverdueBy, OwedFilter, Read, Store};
+use tests::{County, clerk, county, morning, open_hazard, raw, request};
+use tokio::task::JoinSet;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+const DAY: &str = "2026-09-01";
+const LATER: &str = "2026-10-20";
+const CASES: usize = 400;
+/// The tables that grow with the cases.
+const TABLES: [&str; 10] = [
+    " cases",
+    " acts",
+    " rungs",
+    " obligations",
+    " notices",
+    " history",
+    " deliveries",
+    " idempotency",
+    " personal",
+    " refusals",
+];
+
+/// Statements sent and not yet taken.
+static SENT: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn sent() -> MutexGuard<'static, Vec<String>> {
+    SENT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps every statement the driver reports.
+struct Listener;
+
+impl Subscriber for Listener {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "sqlx::query"
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut Statement);
+    }
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+struct Statement;
+
+impl Visit for Statement {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "db.statement" && !value.is_empty() {
+            sent().push(value.trim().to_owned());
+        }
+    }
+    fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
+}
+
+/// Walks of all of a jurisdiction that may be: the index, the statement, and why.
+const WALKS: [(&str, &str, &str); 6] = [
+    (
+        "COVERING INDEX cases_state",
+        "GROUP BY main_state",
+        "`status` counts every case, without reading its row",
+    ),
+    ("COVERING INDEX cases_provisional", "provisional = 1", "it holds the cases counted, no others"),
+    ("COVERING INDEX cases_unverified", "unverified = 1", "it holds the cases counted, no others"),
+    (
+        "INDEX rungs_recorded",
+        "ORDER BY recorded_at DESC LIMIT $2)",
+        "the newest ones; what is sorted are these",
+    ),
+    ("INDEX history_open", "FROM history", "a circular counts every case; the index holds one row of each"),
+    ("COVERING INDEX sqlite_autoindex_refusals_1", "max(refusal_no)", "one step from its end"),
+];
+
+/// A store in which everything listed occurs: cases with dates that have passed, rungs, notices, digests.
+async fn filled() -> County {
+    let county = county(DAY, "workflows/general-hazard.yaml").await;
+    let mut opening = JoinSet::new();
+    for index in 0..CASES {
+        let engine = county.engine.clone();
+        let due = if index % 2 == 0 { "2026-09-18" } else { "2026-12-18" };
+        opening.spawn(async move { open_hazard(&engine, &index.to_string(), due).await });
+    }
+    assert_eq!(opening.join_all().await.len(), CASES);
+    let store = county.engine.store();
+    store.set_clock(morning(LATER)).await.expect("set");
+    while county.engine.sweep(500).await.expect("swept") > 0 {}
+    assert!(store.deliver(county.engine.tenant(), morning(LATER), LATER).await.expect("delivered") > 0);
+    county
+}
+
+/// The statements that asking something sends, in a store that is opened and closed for it.
+async fn sent_by(path: &Path, ask: impl AsyncFnOnce(&SqliteStore, &TenantId)) -> Vec<String> {
+    let store = SqliteStore::open(path).await.expect("opened");
+    sent().clear();
+    ask(&store, &"qingyuan".into()).await;
+    // Closed, the driver has reported everything.
+    store.close().await;
+    std::mem::take(&mut *sent())
+}
+
+/// The lines of the plan of a statement that read a whole table, or all of a jurisdiction.
+async fn walked(pool: &SqlitePool, statement: &str) -> Vec<String> {
+    let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+    let rows = sqlx::query(explain).fetch_all(pool).await.expect("explained");
+    let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+    // In the order asked for and cut off: it ends when the page is full. So a filter that has no index of
+    // its own (township, sector, source, department, dates, text) walks the index of the order. A later
+    // page has to begin where the last one ended.
+    let sorts = plan.iter().any(|line| line.starts_with("USE TEMP B-TREE FOR ORDER BY"));
+    let in_order = statement.contains("LIMIT") && !statement.contains("(overdue_from, number) >") && !sorts;
+    let bad = plan.into_iter().filter(|line| {
+        let table = line.starts_with("SCAN") && !line.contains("VIRTUAL TABLE") && !is_derived(line);
+        let jurisdiction = line.starts_with("SEARCH") && line.ends_with("(tenant_id=?)");
+        table || (jurisdiction && !in_order)
+    });
+    bad.collect()
+}
+
+/// A scan of what the statement itself has made: the rows of a subquery, of a list handed in.
+fn is_derived(line: &str) -> bool {
+    ["SCAN (subquery", "SCAN CONSTANT ROW", "SCAN new", "SCAN ended"].iter().any(|own| line.starts_with(own))
+}
+
+/// Every filter of the ledger alone, and then a page from its middle.
+fn ledger_filters(after: LedgerKey) -> Vec<(String, Filter)> {
+    let some = |text: &str| Some(text.to_owned());
+    let lamps =
+        Lamps { now: morning(LATER), tomorrow: morning("2026-10-21"), soon_until: morning("2026-10-27") };
+    let lamp = |lamp| Filter { lamp: Some((lamp, lamps)), ..Filter::default() };
+    let by = |side| Filter { overdue_by: Some((side, lamps.now)), ..Filter::default() };
+    let filters = [
+        ("all", Filter::default()),
+        ("state", Filter { state: some("rectifying"), ..Filter::default() }),
+        ("unit", Filter { unit: some("e-paper"), ..Filter::default() }),
+        ("department", Filter { department: some("industry"), ..Filter::default() }),
+        ("area", Filter { area: some("north"), ..Filter::default() }),
+        ("sector", Filter { sector: some("industry"), ..Filter::default() }),
+        ("source", Filter { source: some("self_check"), ..Filter::default() }),
+        ("due range", Filter { due_from: some(DAY), due_to: some(LATER), ..Filter::default() }),
+        ("text", Filter { text: some("消防"), ..Filter::default() }),
+        ("overdue", lamp(Lamp::Overdue)),
+        ("today", lamp(Lamp::Today)),
+        ("soon", lamp(Lamp::Soon)),
+        ("normal", lamp(Lamp::Normal)),
+        ("paused", lamp(Lamp::Paused)),
+        ("no clock", lamp(Lamp::None)),
+        ("closed", lamp(Lamp::Closed)),
+        ("by enterprise", by(OverdueBy::Enterprise)),
+        ("by regulator", by(OverdueBy::Regulator)),
+    ];
+    let pages = filters.into_iter().flat_map(|(name, first)| {
+        let first = Filter { limit: 50, ..first };
+        let next = Filter { after: Some(after.clone()), ..first.clone() };
+        [(format!("ledger, {name}"), first), (format!("ledger, {name}, next page"), next)]
+    });
+    pages.collect()
+}
+
+fn owed_filters() -> Vec<(String, OwedFilter)> {
+    let some = |text: &str| Some(text.to_owned());
+    let posts = vec![("responsible".to_owned(), "e-paper".into()), ("office".to_owned(), "office".into())];
+    let filters = [
+        ("all", OwedFilter::default()),
+        ("unit", OwedFilter { unit: some("e-paper"), ..OwedFilter::default() }),
+        ("role", OwedFilter { role: some("responsible"), ..OwedFilter::default() }),
+        ("person", OwedFilter { posts: Some(posts), ..OwedFilter::default() }),
+        (
+            "unit, role",
+            OwedFilter { unit: some("e-paper"), role: some("responsible"), ..OwedFilter::default() },
+        ),
+    ];
+    filters.map(|(name, filter)| (format!("owes, {name}"), OwedFilter { limit: 50, ..filter })).into()
+}
+
+/// Every listed path, and the statements it sends.
+async fn paths(county: &County) -> Vec<(String, Vec<String>)> {
+    let path = &county.path;
+    let (now, day_end) = (morning(LATER), morning("2026-10-21"));
+    let all = Filter { limit: 50, ..Filter::default() };
+    let rows = county.engine.store().ledger(county.engine.tenant(), &all).await.expect("read");
+    let (middle, case) = (LedgerKey::of(&rows[25]), rows[25].case_id);
+    let mut paths = Vec::new();
+    for (name, filter) in ledger_filters(middle) {
+        let page =
+            sent_by(path, async |store, tenant| drop(store.ledger(tenant, &filter).await.expect(&name)));
+        let page = page.await;
+        let count = sent_by(path, async |store, tenant| {
+            store.ledger_count(tenant, &filter).await.expect(&name);
+        });
+        paths.push((format!("{name}, counted"), count.await));
+        paths.push((name, page));
+    }
+    for (name, filter) in owed_filters() {
+        let owed = sent_by(path, async |store, tenant| drop(store.owes(tenant, &filter).await.expect(&name)));
+        let owed = owed.await;
+        paths.push((name, owed));
+    }
+    macro_rules! path {
+        ($name:literal, $store:ident, $tenant:ident, $call:expr) => {
+            let sent = sent_by(path, async |$store, $tenant| {
+                $call.await.expect($name);
+            });
+            paths.push(($name.to_owned(), sent.await));
+        };
+    }
+    path!("status", store, tenant, store.standing(tenant, now));
+    path!("next wake-up", store, tenant, store.next_wake(tenant));
+    path!("sweep", store, tenant, store.due(tenant, now, 100));
+    path!("roundup", store, tenant, store.roundup(tenant, now, day_end));
+    path!(
+        "roundup --as-of",
+        store,
+        tenant,
+        store.roundup(tenant, morning("2026-09-10"), morning("2026-09-11"))
+    );
+    path!("inbox", store, tenant, store.inbox(tenant, &"clerk-lin".into(), 10));
+    path!("outbox", store, tenant, store.deliver(tenant, now, "2026-10-21"));
+    path!("show", store, tenant, store.find(tenant, "YB-2026-000001"));
+    path!("timeline", store, tenant, store.acts(tenant, case));
+    path!("coverage", store, tenant, store.read(tenant, &[Read { case, key: Some("1".to_owned()) }]));
+    path!("ids, for verify", store, tenant, store.case_ids(tenant, b"", 100));
+    path!("rows, for verify", store, tenant, store.raw(tenant, &[case.to_string().into_bytes()]));
+    paths
+}
+
+/// What a command, a refused one and a sweep send.
+async fn written(path: &Path) -> Vec<String> {
+    let store = SqliteStore::open(path).await.expect("opened");
+    let engine = Engine::start(Arc::new(store), "qingyuan".into());
+    sent().clear();
+    open_hazard(&engine, "late", "2026-12-18").await;
+    let case = engine.case("YB-2026-000001").await.expect("there").0.case;
+    let comment = |text: &str| request(case, Wish::Comment { text: text.to_owned() }, clerk(), Some("c"));
+    engine.execute(comment("已电话催办")).await.expect("recorded");
+    let blank = Request { key: None, ..comment(" ") };
+    assert!(matches!(engine.execute(blank).await, Err(EngineError::Refused(_))));
+    engine.store().set_clock(morning("2026-12-30")).await.expect("set");
+    while engine.sweep(500).await.expect("swept") > 0 {}
+    // Set by the connection that writes, after all that it has sent before.
+    engine.store().set_clock(morning("2026-12-31")).await.expect("set");
+    std::mem::take(&mut *sent())
+}
+
+#[tokio::test]
+async fn no_list_reads_a_whole_table() {
+    tracing::subscriber::set_global_default(Listener).expect("the only one");
+    let county = filled().await;
+    let pool = raw(&county.path).await;
+    let written = [("a command and a sweep".to_owned(), written(&county.path).await)];
+    let mut walks = BTreeSet::new();
+    let mut complaints = Vec::new();
+    for (name, statements) in paths(&county).await.into_iter().chain(written) {
+        let listed = |sql: &String| TABLES.iter().any(|table| sql.contains(table));
+        let statements: Vec<String> = statements.into_iter().filter(listed).collect();
+        assert!(!statements.is_empty(), "{name} has sent nothing");
+        for statement in statements {
+            for line in walked(&pool, &statement).await {
+                let known =
+                    |(index, part, _): &(&str, &str, &str)| line.contains(index) && statement.contains(part);
+                match WALKS.iter().position(known) {
+                    Some(known) => drop(walks.insert(known)),
+                    None => complaints.push(format!("{name}: {line}\n  of {statement}")),
+                }
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
+    assert_eq!(walks.len(), WALKS.len(), "an exception that is none any more");
+}
