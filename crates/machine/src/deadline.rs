@@ -10,7 +10,7 @@ use crate::definition::{Definition, Offset, PlacedRung, number};
 use crate::file::{ConditionalTerm, Extend, TermSpec};
 use crate::state::{Deadline, RungPlan, State, Status, Subject, Term};
 use crate::time::{Due, Instant};
-use crate::value::Value;
+use crate::value::{Name, Value};
 
 /// A counted due date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -233,6 +233,7 @@ impl Draft<'_> {
             extensions: 0,
             history: Vec::new(),
             missed_at: None,
+            respite: false,
             status: Status::Running,
             schedule,
         };
@@ -283,7 +284,7 @@ impl Draft<'_> {
         let open = self.state.deadline(name, subject).filter(|deadline| deadline.is_open());
         let Some(deadline) = open else { return };
         let no = deadline.no;
-        let late = deadline.is_running() && deadline.missed_at.is_none() && self.at >= deadline.breach_at;
+        let late = deadline.is_running() && !deadline.is_past() && self.at >= deadline.breach_at;
         if late && end == End::Met {
             self.emit(Effect::DeadlineMissed { no });
         }
@@ -349,8 +350,9 @@ impl Draft<'_> {
         self.move_to(&deadline, MoveReason::Reopened, counted, self.at.min(deadline.breach_at))
     }
 
-    /// Checks an extension: asked before expiry and early enough, not too often, later than now, within
-    /// the cap.
+    /// Checks an extension: asked before expiry and early enough, not too often, later than the date that
+    /// stands, within the cap. Asked in time it may be granted after expiry: how long the decision takes is
+    /// not for the unit to say. The breach that fell meanwhile stays.
     pub(crate) fn check_extension(&self, extend: &Extend, asking: bool) -> Result<(), Refusal> {
         let refuse = |problem| Refusal::Extension { deadline: extend.deadline.clone(), problem };
         let spec = self.definition.deadline(&extend.deadline).and_then(|spec| spec.extension.as_ref());
@@ -361,7 +363,9 @@ impl Draft<'_> {
                 problem: ClockProblem::NotRunning,
             });
         };
-        if deadline.missed_at.is_some() {
+        let is_open = |clock: &Name| self.state.deadline(clock, Subject::Case).is_some_and(Deadline::is_open);
+        let pending = !asking && spec.decision.as_ref().is_some_and(is_open);
+        if deadline.missed_at.is_some() && !pending {
             return Err(refuse(ExtensionProblem::Expired));
         }
         let times = number(&spec.times);
@@ -431,7 +435,7 @@ impl Draft<'_> {
     fn recalculate(&mut self, deadline: &Deadline) -> Result<(), Refusal> {
         let calendar = self.facts.calendar;
         // Elapsed hours know no calendar. A breach is permanent, and so is the date it was measured by.
-        let (Due::Day(day), None) = (deadline.due, deadline.missed_at) else { return Ok(()) };
+        let (Due::Day(day), false) = (deadline.due, deadline.is_past()) else { return Ok(()) };
         let counted = if deadline.history.is_empty() {
             count(calendar, &self.state, &deadline.term, deadline.anchor, deadline.started_at)?
         } else {
@@ -496,7 +500,7 @@ pub(crate) fn is_overtaken(
     if measure != Measure::Remind {
         return false;
     }
-    let breach = deadline.missed_at.is_none().then_some(deadline.breach_at);
+    let breach = (!deadline.is_past()).then_some(deadline.breach_at);
     let later = deadline.schedule.iter().filter(|other| other.index != plan.index).chain(next);
     let later = later.map(|other| other.at).chain(breach).filter(|at| *at > plan.at).min();
     later.is_some_and(|at| at <= now)

@@ -68,8 +68,11 @@ impl Draft<'_> {
 
     pub(crate) fn clock_fact(&self, clock: &str, fact: &str) -> Option<Fact> {
         let deadline = self.state.deadline(clock, Subject::Case);
-        let due =
-            |deadline: &Deadline| self.today >= crate::deadline::day_of(self.facts.calendar, deadline.due);
+        // A day that has come has come for good, also when the date is moved after it.
+        let due = |deadline: &Deadline| {
+            let day = crate::deadline::day_of(self.facts.calendar, deadline.due);
+            deadline.missed_at.is_some() || self.today >= day
+        };
         let is = |test: &dyn Fn(&Deadline) -> bool| Some(Fact::Bool(deadline.is_some_and(test)));
         match fact {
             "running" => is(&|deadline| deadline.is_running()),

@@ -445,6 +445,10 @@ pub struct ExtensionSpec {
     pub times: Number,
     /// The new date at most so many days after the start of the clock.
     pub cap_days: Number,
+    /// The clock that runs from the request to its decision: while it runs, an extension asked for in time
+    /// may be granted after the date has passed. Without it, no extension after expiry.
+    #[serde(default)]
+    pub decision: Option<Name>,
 }
 
 /// A number under a condition.

@@ -148,7 +148,7 @@ pub fn project(definition: &Definition, state: &State) -> Projection {
                 owner: deadline.owner.clone(),
                 owner_unit: owner_unit(definition, state, &deadline.owner, deadline.subject),
                 due: deadline.due,
-                breached: deadline.missed_at.is_some(),
+                breached: deadline.is_past(),
                 paused: !deadline.is_running(),
             })
             .collect(),

@@ -143,9 +143,12 @@ pub struct Deadline {
     /// Every earlier due date.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Moved>,
-    /// When the breach fell. Permanent.
+    /// When the breach fell, the first of them. Permanent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missed_at: Option<Instant>,
+    /// Extended after its breach: the date that stands now has not passed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub respite: bool,
     /// Where it stands.
     pub status: Status,
     /// Rungs still to come, the next first.
@@ -302,12 +305,17 @@ impl Deadline {
         matches!(self.status, Status::Running)
     }
 
+    /// The date that stands now has passed.
+    pub fn is_past(&self) -> bool {
+        self.missed_at.is_some() && !self.respite
+    }
+
     /// The next moment the worker has something to do here.
     pub fn wake_at(&self) -> Option<Instant> {
         if !self.is_running() {
             return None;
         }
-        let breach = self.missed_at.is_none().then_some(self.breach_at);
+        let breach = (!self.is_past()).then_some(self.breach_at);
         let rung = self.schedule.first().map(|plan| plan.at);
         breach.into_iter().chain(rung).min()
     }
@@ -441,6 +449,7 @@ pub(crate) fn apply_effect(mut state: State, effect: &Effect, at: Instant, versi
                 deadline.calendar_version.clone_from(calendar_version);
                 deadline.schedule.clone_from(schedule);
                 deadline.extensions += u32::from(*why == MoveReason::Extended);
+                deadline.respite |= *why == MoveReason::Extended && deadline.missed_at.is_some();
                 deadline.status = Status::Running;
             }
         }
@@ -451,7 +460,8 @@ pub(crate) fn apply_effect(mut state: State, effect: &Effect, at: Instant, versi
         }
         Effect::DeadlineMissed { no } => {
             if let Some(deadline) = state.deadline_mut(*no) {
-                deadline.missed_at = Some(deadline.breach_at);
+                deadline.missed_at.get_or_insert(deadline.breach_at);
+                deadline.respite = false;
             }
         }
         Effect::DeadlineEnded { no, end } => {

@@ -22,7 +22,7 @@ enum Event {
 fn next(deadlines: &[Deadline], now: Instant) -> Option<(Deadline, Event)> {
     let mut best: Option<(Instant, u32, Option<u32>, Event)> = None;
     for deadline in deadlines.iter().filter(|deadline| deadline.is_running()) {
-        let breach = deadline.missed_at.is_none().then_some((deadline.breach_at, None, Event::Breach));
+        let breach = (!deadline.is_past()).then_some((deadline.breach_at, None, Event::Breach));
         let rung =
             deadline.schedule.first().map(|plan| (plan.at, Some(plan.index), Event::Rung(plan.clone())));
         for (at, index, event) in breach.into_iter().chain(rung) {

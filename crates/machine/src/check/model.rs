@@ -22,27 +22,46 @@ pub(super) mod clock {
     /// Its day has come.
     pub(crate) const DUE: u8 = 2;
     pub(crate) const MISSED: u8 = 3;
-    pub(crate) const PAUSED: u8 = 4;
+    /// Extended after it was missed: it can be missed once more.
+    pub(crate) const RESPITE: u8 = 4;
+    pub(crate) const PAUSED: u8 = 5;
     /// Paused, and the day it was due on has come.
-    pub(crate) const PAUSED_DUE: u8 = 5;
-    pub(crate) const ENDED: u8 = 6;
-    pub(crate) const ENDED_DUE: u8 = 7;
-    pub(crate) const ENDED_MISSED: u8 = 8;
-    pub(crate) const ALL: [u8; 9] =
-        [OFF, RUNNING, DUE, MISSED, PAUSED, PAUSED_DUE, ENDED, ENDED_DUE, ENDED_MISSED];
+    pub(crate) const PAUSED_DUE: u8 = 6;
+    pub(crate) const ENDED: u8 = 7;
+    pub(crate) const ENDED_DUE: u8 = 8;
+    pub(crate) const ENDED_MISSED: u8 = 9;
+    pub(crate) const ENDED_RESPITE: u8 = 10;
+    pub(crate) const ALL: [u8; 11] = [
+        OFF,
+        RUNNING,
+        DUE,
+        MISSED,
+        RESPITE,
+        PAUSED,
+        PAUSED_DUE,
+        ENDED,
+        ENDED_DUE,
+        ENDED_MISSED,
+        ENDED_RESPITE,
+    ];
 
     pub(crate) fn is_open(value: u8) -> bool {
         (RUNNING..=PAUSED_DUE).contains(&value)
     }
 
     pub(crate) fn is_running(value: u8) -> bool {
-        (RUNNING..=MISSED).contains(&value)
+        (RUNNING..=RESPITE).contains(&value)
+    }
+
+    pub(crate) fn was_missed(value: u8) -> bool {
+        matches!(value, MISSED | RESPITE | ENDED_MISSED | ENDED_RESPITE)
     }
 
     pub(crate) fn ended(value: u8) -> u8 {
         match value {
             DUE | PAUSED_DUE => ENDED_DUE,
             MISSED => ENDED_MISSED,
+            RESPITE => ENDED_RESPITE,
             RUNNING | PAUSED => ENDED,
             other => other,
         }
@@ -81,6 +100,8 @@ pub(super) struct Clock {
     /// Whether it was missed matters while it is open.
     pub(super) misses: bool,
     pub(super) pauses: bool,
+    /// While this clock runs, it may be extended after it was missed.
+    pub(super) decision: Option<usize>,
 }
 
 pub(super) struct FieldModel {
@@ -305,13 +326,10 @@ impl<'a> Model<'a> {
         match fact {
             "running" => is(clock::is_running),
             "paused" => is(|value| clock::is_open(value) && !clock::is_running(value)),
-            "missed" => is(|value| matches!(value, clock::MISSED | clock::ENDED_MISSED)),
+            "missed" => is(clock::was_missed),
             "met" => is(|value| value >= clock::ENDED),
             "due" => is(|value| {
-                matches!(
-                    value,
-                    clock::DUE | clock::MISSED | clock::PAUSED_DUE | clock::ENDED_DUE | clock::ENDED_MISSED
-                )
+                clock::was_missed(value) || matches!(value, clock::DUE | clock::PAUSED_DUE | clock::ENDED_DUE)
             }),
             "term_days" => Reading::ValueIf(self.clock_var(clock)),
             _ => Reading::Value,
@@ -325,7 +343,7 @@ impl<'a> Model<'a> {
             clock::DUE if !spec.dues => clock::RUNNING,
             clock::PAUSED_DUE if !spec.dues => clock::PAUSED,
             clock::ENDED_DUE if !spec.dues => clock::ENDED,
-            clock::MISSED if !spec.misses => clock::RUNNING,
+            clock::MISSED | clock::RESPITE if !spec.misses => clock::RUNNING,
             other => other,
         };
         if value >= clock::ENDED && value != UNKNOWN && !spec.remembers { clock::OFF } else { value }
@@ -338,10 +356,11 @@ impl<'a> Model<'a> {
         }
         match self.as_clock(var) {
             Some(clock) => {
-                let pauses = self.clocks[clock].pauses;
+                let (pauses, decision) = (self.clocks[clock].pauses, self.clocks[clock].decision);
                 let values = clock::ALL.into_iter().filter(|value| {
                     self.canonical(clock, *value) == *value
                         && (pauses || !matches!(*value, clock::PAUSED | clock::PAUSED_DUE))
+                        && (decision.is_some() || !matches!(*value, clock::RESPITE | clock::ENDED_RESPITE))
                 });
                 values.collect()
             }
@@ -495,6 +514,11 @@ fn clocks(definition: &Definition, fields: &[FieldModel]) -> Vec<Clock> {
                 remembers,
                 misses: remembers || pauses || extended || !spec.on_miss.is_empty(),
                 pauses,
+                decision: spec
+                    .extension
+                    .as_ref()
+                    .and_then(|extension| extension.decision.as_ref())
+                    .and_then(place),
             }
         })
         .collect()

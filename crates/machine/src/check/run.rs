@@ -180,6 +180,7 @@ impl Model<'_> {
                     clock::ENDED => clock::RUNNING,
                     clock::ENDED_DUE => clock::DUE,
                     clock::ENDED_MISSED => clock::MISSED,
+                    clock::ENDED_RESPITE => clock::RESPITE,
                     open => open,
                 };
                 full[var(clock)] = to;
@@ -211,6 +212,12 @@ impl Model<'_> {
                 clock::RUNNING | clock::DUE => {
                     full[var(clock)] = clock::RUNNING;
                     true
+                }
+                clock::MISSED | clock::RESPITE => {
+                    let decision =
+                        self.clocks[*clock].decision.map(|decision| full[self.clock_var(decision)]);
+                    full[var(clock)] = clock::RESPITE;
+                    decision.is_some_and(|value| value == UNKNOWN || clock::is_open(value))
                 }
                 other => other == UNKNOWN,
             },
@@ -250,7 +257,7 @@ impl Model<'_> {
         let spec = &self.clocks[clock];
         let (to, passed) = match full[var] {
             clock::RUNNING if spec.dues => (clock::DUE, Passed::Due),
-            clock::RUNNING | clock::DUE if spec.misses => (clock::MISSED, Passed::Missed),
+            clock::RUNNING | clock::DUE | clock::RESPITE if spec.misses => (clock::MISSED, Passed::Missed),
             clock::PAUSED if spec.dues => (clock::PAUSED_DUE, Passed::Due),
             clock::ENDED if spec.dues => (clock::ENDED_DUE, Passed::Due),
             _ => return None,

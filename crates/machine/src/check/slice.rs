@@ -198,11 +198,11 @@ impl Model<'_> {
                 reads.insert(self.clock_var(*clock));
                 reads.extend(needs(*clock));
             }
-            Op::Reopen(clock)
-            | Op::Pause(clock)
-            | Op::Resume(clock)
-            | Op::AskExtension(clock)
-            | Op::Extend(clock) => {
+            Op::Extend(clock) => {
+                let decision = self.clocks[*clock].decision;
+                reads.extend(std::iter::once(*clock).chain(decision).map(|clock| self.clock_var(clock)));
+            }
+            Op::Reopen(clock) | Op::Pause(clock) | Op::Resume(clock) | Op::AskExtension(clock) => {
                 reads.insert(self.clock_var(*clock));
             }
             Op::End(_) | Op::Assign => {}

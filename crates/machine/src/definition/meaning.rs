@@ -242,6 +242,11 @@ impl Check<'_> {
                     self.add("WF0023", &format!("{at}.on_miss"), "a clock cannot start itself".to_owned());
                 }
             }
+            if let Some(decision) =
+                deadline.extension.as_ref().and_then(|extension| extension.decision.as_ref())
+            {
+                self.deadline(&format!("{at}.extension.decision"), decision);
+            }
             if deadline.extension.is_some() && deadline.kind != DeadlineKind::Legal {
                 self.add("WF0024", &format!("{at}.extension"), "only a legal date is extended".to_owned());
             }

@@ -136,6 +136,50 @@ fn an_extension_plans_anew_and_keeps_the_earlier_date() {
 }
 
 #[test]
+fn an_extension_asked_for_in_time_is_granted_after_expiry_and_the_breach_stays() {
+    let mut world = World::dispatched("2026-04-10");
+    let unasked = world.clone();
+    world.at("2026-04-01 09:00").ok("manager", ask("2026-05-15"));
+    world.at("2026-04-13 10:00").tick();
+    assert_eq!(overdue(&world), (true, false), "a request moves no date");
+    assert!(world.clock("reinspection").is_running());
+    // Refused, everything stays as it is.
+    let mut denied = world.clone();
+    denied.ok("wu", act("deny_extension").because("防护不足"));
+    assert_eq!((denied.clock("rectification").due, overdue(&denied)), (day("2026-04-10"), (true, false)));
+    assert_eq!(denied.refused("wu", grant("2026-05-15")).code(), "BH0008", "what was denied is decided");
+    // Granted, the new date counts from now on, and that the old one passed stays on record.
+    world.ok("wu", grant("2026-05-15"));
+    let clock = world.clock("rectification");
+    assert_eq!((clock.first_due, clock.due), (day("2026-04-10"), day("2026-05-15")));
+    assert_eq!(clock.missed_at, Some(at("2026-04-11 00:00")));
+    assert!(!world.clock("reinspection").is_open(), "the re-inspection waits for the new date");
+    let projection = project(&world.definition, world.state());
+    let owed = projection.obligations.iter().find(|owed| owed.name == "rectification").unwrap();
+    assert!(projection.enterprise_breach && !owed.breached);
+    assert_eq!(overdue(&world), (false, false));
+    assert_eq!(world.refused("manager", ask("2026-06-15")).code(), "BH0008", "a date passed once");
+    // Reported by the new date: accepted, but the legal date had passed, so not on time.
+    let mut reported = world.clone();
+    reported.at("2026-05-15 16:00").ok("manager", complete("2026-05-15"));
+    assert!(!project(&reported.definition, reported.state()).progress.met_in_time);
+    // The new date passes as the first one did: overdue, the ladder from its bottom, 到期即查.
+    world.at("2026-05-15 23:59").tick();
+    assert_eq!(overdue(&world), (false, false));
+    world.at("2026-05-16 09:00").tick();
+    assert_eq!(overdue(&world), (true, false));
+    assert_eq!(world.clock("reinspection").anchor, date("2026-05-15"));
+    assert_eq!(world.clock("rectification").missed_at, Some(at("2026-04-11 00:00")));
+    let marks = world.rungs("rectification").into_iter().filter(|(name, _)| name == "overdue");
+    assert_eq!(marks.map(|(_, result)| result).collect::<Vec<_>>(), ["Fired", "Fired"]);
+    // What nobody asked for in time is not granted afterwards.
+    let mut late = unasked;
+    late.at("2026-04-13 10:00").tick();
+    assert_eq!(late.refused("manager", ask("2026-05-15")).code(), "BH0008");
+    assert_eq!(late.refused("wu", grant("2026-05-15")).code(), "BH0008");
+}
+
+#[test]
 fn a_failed_report_buys_no_time() {
     let mut world = World::reported("2026-04-10", "2026-04-01");
     let first = world.state().deadlines.clone();

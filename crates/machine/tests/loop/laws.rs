@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use chrono::Days;
+use machine::act::MoveReason;
 use machine::file::{Number, TermSpec};
 use machine::time::Due;
 use machine::{Command, Definition, Effect};
@@ -69,7 +70,7 @@ fn attempt(world: &mut World, choice: u8, days: u64) {
 
 fn check(world: &World) {
     let mut rungs = BTreeSet::new();
-    let mut missed = BTreeSet::new();
+    let (mut missed, mut extended) = (BTreeSet::new(), BTreeSet::new());
     let mut restored = false;
     for (index, act) in world.acts.iter().enumerate() {
         assert_eq!(act.version as usize, index + 1, "versions have a gap");
@@ -80,7 +81,13 @@ fn check(world: &World) {
                     let key = (rung.deadline_no, rung.revision, &rung.ladder, &rung.rung, rung.repeat);
                     assert!(rungs.insert(key), "recorded twice: {key:?}");
                 }
-                Effect::DeadlineMissed { no } => assert!(missed.insert(*no), "missed twice"),
+                // Once for each date: an extension granted after the first breach gives another one.
+                Effect::DeadlineMissed { no } => {
+                    assert!(missed.insert(*no) || extended.remove(no), "missed twice");
+                }
+                Effect::DeadlineMoved { no, why: MoveReason::Extended, .. } if missed.contains(no) => {
+                    extended.insert(*no);
+                }
                 Effect::Restored { .. } => restored = true,
                 _ => {}
             }

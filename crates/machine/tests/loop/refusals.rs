@@ -223,6 +223,10 @@ fn an_extension_has_its_limits() {
     assert_eq!(problem(&world, ask("2026-05-15")), ExtensionProblem::TooLate { latest });
     world.at("2026-04-11 00:00");
     assert_eq!(problem(&world, ask("2026-05-15")), ExtensionProblem::Expired);
+    // Nor does the step grant what no running decision stands for.
+    world.definition = without_guard("grant_extension");
+    let granted = world.refused("wu", grant("2026-05-15"));
+    assert!(matches!(granted, Refusal::Extension { problem: ExtensionProblem::Expired, .. }), "{granted:?}");
     // Twice, and not a third time.
     let mut world = World::dispatched("2026-04-10");
     for (day, to) in [("2026-03-10", "2026-05-15"), ("2026-04-10", "2026-06-15")] {
