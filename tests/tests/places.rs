@@ -98,3 +98,64 @@ async fn notices_come_at_half_past_eight_on_working_days_of_the_place() {
         assert_eq!(at, format!("{day} 08:30:00"));
     }
 }
+
+/// A clock of some hours, in an invented workflow.
+const HOURS: &str = r#"
+workflow: answer
+edition: "1"
+title: { zh: 答复, en: Answer }
+numbering: DF
+calendar: CALENDAR
+obligations: none
+roles:
+  office: { title: { zh: 安委办, en: Office } }
+tracks:
+  main:
+    title: { zh: 主线, en: Main }
+    initial: open
+    states:
+      open: { title: { zh: 待答复, en: Open }, owner: office, deadline: answering }
+      done: { title: { zh: 已答复, en: Done }, outcome: recorded }
+deadlines:
+  answering:
+    title: { zh: 答复时限, en: Answer }
+    kind: step
+    owner: office
+    term: { hours: NUMBER }
+acts:
+  ask:
+    title: { zh: 提问, en: Ask }
+    opens: true
+    by: [office]
+  answer:
+    title: { zh: 答复, en: Answer }
+    by: [office]
+    in: { main: open }
+    then:
+      - { move: { main: done } }
+"#;
+
+#[tokio::test]
+async fn a_moment_is_owed_on_the_local_day_of_the_place() {
+    // Asked at 08:00. Twenty hours later it is four in the morning in China, still the day before in UTC;
+    // fourteen hours later it is ten in the evening in New York, already the day after in UTC.
+    let places = [
+        ("cn", "20", "2026-09-02", "2026-09-01T20:00:00"),
+        ("us-east", "14", "2026-09-01", "2026-09-02T02:00:00"),
+    ];
+    for (calendar, hours, day, utc) in places {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = folder.path().join("bihuan.db");
+        let organisation = organisation(folder.path(), calendar);
+        good(bihuan(&store, &["init", "--organisation", &organisation, "--simulated", "2026-09-01"]));
+        let workflow = folder.path().join("answer.yaml");
+        let text = HOURS.replace("CALENDAR", calendar).replace("NUMBER", hours);
+        std::fs::write(&workflow, text).expect("written");
+        good(bihuan(&store, &["publish", &workflow.display().to_string()]));
+        good(bihuan(&store, &["open", "answer", "--by", "ask", "--as", "clerk-lin/office-clerk"]));
+        let owed: serde_json::Value =
+            serde_json::from_str(&good(bihuan(&store, &["owes", "--json"]))).expect("JSON");
+        assert_eq!(owed[0]["due_day"], day, "{calendar}: {owed}");
+        assert!(owed[0]["due"].as_str().is_some_and(|due| due.starts_with(utc)), "{calendar}: {owed}");
+    }
+}

@@ -185,6 +185,8 @@ pub enum Effect {
         why: MoveReason,
         /// Due from now on.
         due: Due,
+        /// The local day of it.
+        due_day: NaiveDate,
         /// Working days from the day it moved to the due date it had; negative when that had passed.
         working_days_left: i64,
         /// Overdue from this instant on.

@@ -1,5 +1,7 @@
 //! What SQL sees of a state: one pure function gives every projected column.
 
+use chrono::NaiveDate;
+
 use crate::act::{End, MoveReason};
 use crate::definition::Definition;
 use crate::file::{Column, Outcome, Stage};
@@ -103,6 +105,8 @@ pub struct Obligation {
     pub owner_unit: Option<UnitId>,
     /// By when.
     pub due: Due,
+    /// The local day of it.
+    pub due_day: NaiveDate,
     /// The date has passed.
     pub breached: bool,
     /// The clock is stopped.
@@ -148,6 +152,7 @@ pub fn project(definition: &Definition, state: &State) -> Projection {
                 owner: deadline.owner.clone(),
                 owner_unit: owner_unit(definition, state, &deadline.owner, deadline.subject),
                 due: deadline.due,
+                due_day: deadline.due_day,
                 breached: deadline.is_past(),
                 paused: !deadline.is_running(),
             })

@@ -132,6 +132,8 @@ pub struct Deadline {
     pub first_due: Due,
     /// The due date now.
     pub due: Due,
+    /// The day it falls on where the case is: of a moment, the local day.
+    pub due_day: NaiveDate,
     /// Overdue from this instant on.
     pub breach_at: Instant,
     /// Counted beyond the published calendar.
@@ -426,6 +428,7 @@ pub(crate) fn apply_effect(mut state: State, effect: &Effect, at: Instant, versi
             revision,
             why,
             due,
+            due_day,
             working_days_left,
             breach_at,
             provisional,
@@ -444,6 +447,7 @@ pub(crate) fn apply_effect(mut state: State, effect: &Effect, at: Instant, versi
                 }
                 deadline.revision = *revision;
                 deadline.due = *due;
+                deadline.due_day = *due_day;
                 deadline.breach_at = *breach_at;
                 deadline.provisional = *provisional;
                 deadline.calendar_version.clone_from(calendar_version);

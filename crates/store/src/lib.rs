@@ -512,10 +512,6 @@ pub fn due_text(due: Due) -> String {
 
 /// The row of an open duty: what a commit writes and `verify` compares.
 pub fn obligation_row(case: CaseId, owed: &Obligation) -> serde_json::Value {
-    let due_day = match owed.due {
-        Due::Day(day) => day.to_string(),
-        Due::Moment(moment) => moment.utc().date_naive().to_string(),
-    };
     serde_json::json!({
         "case_id": case,
         "deadline_no": owed.deadline_no,
@@ -523,7 +519,7 @@ pub fn obligation_row(case: CaseId, owed: &Obligation) -> serde_json::Value {
         "subject": serde_json::to_string(&owed.subject).unwrap_or_default(),
         "owner_role": owed.owner,
         "owner_unit": owed.owner_unit,
-        "due_day": due_day,
+        "due_day": owed.due_day,
         "due": due_text(owed.due),
         "breached": owed.breached,
         "paused": owed.paused,
