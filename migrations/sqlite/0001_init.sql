@@ -81,6 +81,8 @@ CREATE INDEX cases_wake ON cases (tenant_id, wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX cases_overdue ON cases (tenant_id, overdue_from, number);
 CREATE INDEX cases_unit ON cases (tenant_id, owner_unit, overdue_from, number);
 CREATE INDEX cases_state ON cases (tenant_id, main_state, overdue_from, number);
+-- What was done to an enterprise, in all its cases.
+CREATE INDEX cases_enterprise ON cases (tenant_id, enterprise);
 CREATE INDEX cases_provisional ON cases (tenant_id) WHERE provisional = 1;
 CREATE INDEX cases_unverified ON cases (tenant_id) WHERE unverified = 1;
 

@@ -31,8 +31,12 @@ fn safety() -> Person {
 
 /// A hazard, reported.
 async fn report(engine: &Engine, key: &str) -> CaseId {
+    report_at(engine, key, "e-paper").await
+}
+
+async fn report_at(engine: &Engine, key: &str, enterprise: &str) -> CaseId {
     let fields = [
-        ("enterprise", "e-paper"),
+        ("enterprise", enterprise),
         ("township", "north"),
         ("place", "一号车间"),
         ("description", "除尘系统无泄爆装置"),
@@ -411,4 +415,63 @@ async fn an_imported_case_is_marked_and_counted_apart() {
     let standing = engine.store().standing(engine.tenant(), now).await.expect("read");
     assert_eq!((standing.cases, standing.unverified), (2, 1));
     assert!(bihuan(&county.path, &["verify"]).status.success());
+}
+
+fn enforced(measure: &str, document: &str, on: &str) -> Perform {
+    let fields = [
+        ("enforcement_measure", measure),
+        ("document_no", document),
+        ("document_date", on),
+        ("enforcement_subjects", "单位及主要负责人"),
+    ];
+    act("record_enforcement", &fields)
+}
+
+/// Both counters of a case: how many, and whether that is enough.
+fn counters(county: &County, number: &str) -> Vec<(u64, bool)> {
+    let told = bihuan(&county.path, &["explain", number, "--json"]);
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).expect("JSON");
+    let counters = told["counters"].as_array().expect("counters").iter();
+    counters.map(|c| (c["count"].as_u64().expect("one"), c["reached"].as_bool().expect("one"))).collect()
+}
+
+#[tokio::test]
+async fn penalties_of_an_enterprise_are_counted_over_its_cases_and_nothing_follows() {
+    let county = county(DAY, FILE).await;
+    let engine = &county.engine;
+    let (a, b) = (report(engine, "a").await, report(engine, "b").await);
+    let elsewhere = report_at(engine, "c", "e-build").await;
+    assert_eq!(counters(&county, "YH-2026-000001"), [(0, false), (0, false)]);
+    // 180 days before 1 September is 5 March: that day itself lies outside, and within the year.
+    for (case, measure, document, on) in [
+        (a, "penalty", "1号", "2026-03-05"),
+        (a, "penalty", "2号", "2026-03-06"),
+        // One decision over two hazards is one penalty.
+        (a, "dual_penalty", "3号", "2026-08-01"),
+        (b, "dual_penalty", "3号", "2026-08-01"),
+        (b, "ordered_stoppage", "4号", "2026-08-02"),
+        (elsewhere, "penalty", "5号", "2026-08-03"),
+        (b, "penalty", "6号", "2026-08-04"),
+    ] {
+        run(engine, case, officer(), enforced(measure, document, on)).await.expect("recorded");
+    }
+    // Number 6 was a slip, and is taken back.
+    let slip = bihuan(
+        &county.path,
+        &["take-back", "YH-2026-000002", "--as", "officer-qin/industry-officer-1", "--reason", "误录"],
+    );
+    assert!(slip.status.success(), "{slip:?}");
+    assert_eq!(counters(&county, "YH-2026-000001"), [(2, false), (3, false)]);
+    assert_eq!(counters(&county, "YH-2026-000003"), [(1, false), (1, false)]);
+    run(engine, a, officer(), enforced("penalty", "7号", DAY)).await.expect("recorded");
+    assert_eq!(counters(&county, "YH-2026-000002"), [(3, true), (4, true)], "seen on every case of it");
+    let said = tests::bihuan_zh(&county.path, &["explain", "YH-2026-000002"]);
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.contains("180 日内 3 次，已达 3 次，由负责人决定"), "{said}");
+    // It hints, and does nothing: no proposal, no clock, no move.
+    let after = state(engine, b).await;
+    assert_eq!((after.on("main"), after.proposals.len()), (Some("under_determination"), 0));
+    assert!(
+        after.deadlines.iter().filter(|clock| clock.is_open()).all(|clock| clock.name == "determination")
+    );
 }

@@ -12,7 +12,7 @@ use machine::Command as Wish;
 use machine::value::TenantId;
 use sqlx::{AssertSqlSafe, Row, SqlitePool};
 use store::sqlite::SqliteStore;
-use store::{Filter, Lamp, Lamps, LedgerKey, OverdueBy, OwedFilter, Read, Store};
+use store::{DocumentFilter, Filter, Lamp, Lamps, LedgerKey, OverdueBy, OwedFilter, Read, Store};
 use tests::{County, clerk, county, morning, open_hazard, raw, request};
 use tokio::task::JoinSet;
 use tracing::field::{Field, Visit};
@@ -233,6 +233,16 @@ async fn paths(county: &County) -> Vec<(String, Vec<String>)> {
         tenant,
         store.roundup(tenant, morning("2026-09-10"), morning("2026-09-11"))
     );
+    let penalties = DocumentFilter {
+        enterprise: "e-paper".to_owned(),
+        act: "record_enforcement".to_owned(),
+        field: "enforcement_measure".to_owned(),
+        values: vec!["penalty".to_owned()],
+        document: "document_no".to_owned(),
+        on: "document_date".to_owned(),
+        after: DAY.to_owned(),
+    };
+    path!("explain, counters", store, tenant, store.documents(tenant, &penalties));
     path!("inbox", store, tenant, store.inbox(tenant, &"clerk-lin".into(), 10));
     path!("outbox", store, tenant, store.deliver(tenant, now, "2026-10-21"));
     path!("show", store, tenant, store.find(tenant, "YB-2026-000001"));

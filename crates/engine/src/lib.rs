@@ -9,6 +9,7 @@
 mod batch;
 mod catalog;
 mod change;
+mod counter;
 mod inbox;
 mod link;
 pub mod notice;
@@ -29,6 +30,7 @@ use store::{DefinitionRow, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 pub use catalog::Catalog;
+pub use counter::Counted;
 pub use inbox::Digest;
 
 /// Callers that may wait for the commit task; more have to wait to get in line.

@@ -75,12 +75,49 @@ pub struct File {
     pub ladders: BTreeMap<Name, Vec<Rung>>,
     /// Acts.
     pub acts: BTreeMap<Name, ActSpec>,
+    /// What was done to one enterprise in all its cases, counted. A hint for whoever decides; it does
+    /// nothing by itself.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counters: BTreeMap<Name, Counter>,
     /// What may never happen; the checker proves it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub never: Vec<Never>,
     /// What each ladder has to keep, whatever its rungs; the checker compares.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub promises: BTreeMap<Name, Promise>,
+}
+
+/// Documents of one kind issued to the enterprise of a case, in whichever of its cases.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counter {
+    /// Its title.
+    pub title: Label,
+    /// The act that records the document…
+    pub act: Name,
+    /// …with one of these values in this field.
+    pub field: Name,
+    /// The values.
+    pub values: Vec<Name>,
+    /// The field with the number of the document: one that covers several cases counts once.
+    pub document: Name,
+    /// The field with its date.
+    pub on: Name,
+    /// From how many on it matters.
+    pub hints: Vec<Hint>,
+}
+
+/// So many within a time, and a named person may take a further step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hint {
+    /// How many.
+    pub times: Number,
+    /// Within so many days, today the last of them.
+    pub within_days: Number,
+    /// Where the rule comes from.
+    #[serde(default)]
+    pub source: Option<String>,
 }
 
 /// Something that may never happen: a state (`when`), or somebody (`who`) doing something (`does`).

@@ -439,6 +439,8 @@ pub trait Store: Send + Sync {
     async fn ledger_count(&self, tenant: &TenantId, filter: &Filter) -> Result<u64, StoreError>;
     /// Who owes what by when.
     async fn owes(&self, tenant: &TenantId, filter: &OwedFilter) -> Result<Vec<OwedRow>, StoreError>;
+    /// How many documents were issued to an enterprise, in all its cases.
+    async fn documents(&self, tenant: &TenantId, filter: &DocumentFilter) -> Result<u64, StoreError>;
     /// What a circular counts: everything recorded by `at`, legal dates that come by `day_end`.
     async fn roundup(&self, tenant: &TenantId, at: Instant, day_end: Instant) -> Result<Roundup, StoreError>;
     /// Digests of a person, newest first.

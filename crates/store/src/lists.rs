@@ -231,6 +231,25 @@ pub struct OwedFilter {
     pub limit: u32,
 }
 
+/// Which documents of an enterprise are counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentFilter {
+    /// The enterprise.
+    pub enterprise: String,
+    /// The act that records them…
+    pub act: Name,
+    /// …with one of some values in this field.
+    pub field: Name,
+    /// The values.
+    pub values: Vec<Name>,
+    /// The field with the number: one document counts once.
+    pub document: Name,
+    /// The field with its date…
+    pub on: Name,
+    /// …which is later than this day.
+    pub after: String,
+}
+
 /// How the enforcement of deadlines stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Standing {

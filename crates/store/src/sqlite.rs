@@ -14,8 +14,8 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 
 use crate::{
-    ActRow, Change, Clock, DefinitionRow, DigestRow, Filter, Head, Known, LedgerRow, Outcome, OwedFilter,
-    OwedRow, RawCase, Read, RefusalRow, Roundup, Standing, Store, StoreError, Unfit, Used,
+    ActRow, Change, Clock, DefinitionRow, DigestRow, DocumentFilter, Filter, Head, Known, LedgerRow, Outcome,
+    OwedFilter, OwedRow, RawCase, Read, RefusalRow, Roundup, Standing, Store, StoreError, Unfit, Used,
 };
 
 mod lists;
@@ -424,6 +424,10 @@ impl Store for SqliteStore {
 
     async fn owes(&self, tenant: &TenantId, filter: &OwedFilter) -> Result<Vec<OwedRow>, StoreError> {
         lists::owes(&self.read, tenant, filter).await
+    }
+
+    async fn documents(&self, tenant: &TenantId, filter: &DocumentFilter) -> Result<u64, StoreError> {
+        lists::documents(&self.read, tenant, filter).await
     }
 
     async fn roundup(&self, tenant: &TenantId, at: Instant, day_end: Instant) -> Result<Roundup, StoreError> {

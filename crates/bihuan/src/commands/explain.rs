@@ -38,13 +38,21 @@ pub(super) async fn explain(
         now,
     };
     let explanation = explain::explain(&context, deadline);
+    let counters = engine.counters(&state, &definition).await?;
     if out.json {
-        return Ok(out.value(&explanation)?);
+        let mut value = serde_json::to_value(&explanation).map_err(super::usage)?;
+        value["counters"] = json!(counters);
+        return Ok(out.value(&value)?);
     }
     let words =
         Words { language: out.language, definition: &definition, directory: &directory, calendar: &calendar };
     for line in (Account { words: &words }).lines(&explanation, out) {
         out.line(&line)?;
+    }
+    for counted in counters.iter().filter(|counted| counted.count > 0) {
+        let mut values = json!(counted);
+        values["title"] = json!(label(out, &counted.title));
+        out.line(&out.text("explain.counter", &values))?;
     }
     Ok(())
 }

@@ -35,6 +35,7 @@ pub(super) fn check(file: &File, out: &mut Vec<Finding>) {
     check.acts();
     check.never();
     check.promises();
+    check.counters();
 }
 
 impl Check<'_> {
@@ -44,7 +45,7 @@ impl Check<'_> {
 
     fn names(&mut self) {
         let file = self.file;
-        let groups: [(&str, Vec<&Name>); 7] = [
+        let groups: [(&str, Vec<&Name>); 8] = [
             ("parameters", file.parameters.keys().collect()),
             ("roles", file.roles.keys().collect()),
             ("fields", file.fields.keys().collect()),
@@ -52,6 +53,7 @@ impl Check<'_> {
             ("deadlines", file.deadlines.keys().collect()),
             ("ladders", file.ladders.keys().collect()),
             ("acts", file.acts.keys().collect()),
+            ("counters", file.counters.keys().collect()),
         ];
         for (group, names) in groups {
             if names.len() > NAMES_MAX {
@@ -219,6 +221,30 @@ impl Check<'_> {
         }
         if let Some(field) = &term.at {
             self.field(path, field, &[FieldType::Moment]);
+        }
+    }
+
+    fn counters(&mut self) {
+        let file = self.file;
+        for (name, counter) in &file.counters {
+            let at = format!("counters.{name}");
+            self.label(&format!("{at}.title"), &counter.title);
+            self.field(&format!("{at}.field"), &counter.field, &[FieldType::Choice]);
+            self.field(&format!("{at}.document"), &counter.document, &[FieldType::Text]);
+            self.field(&format!("{at}.on"), &counter.on, &[FieldType::Date]);
+            let choices = file.fields.get(&counter.field).map(|field| &field.choices);
+            for value in
+                counter.values.iter().filter(|value| choices.is_some_and(|all| !all.contains_key(*value)))
+            {
+                self.add("WF0033", &format!("{at}.values"), format!("the field has no choice '{value}'"));
+            }
+            let act = file.acts.get(&counter.act);
+            for field in [&counter.field, &counter.document, &counter.on] {
+                if act.is_none_or(|act| !act.requires.contains(field)) {
+                    let problem = format!("there is no act '{}' that requires '{field}'", counter.act);
+                    self.add("WF0033", &format!("{at}.act"), problem);
+                }
+            }
         }
     }
 

@@ -7,8 +7,8 @@ use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::{bad, case_id, instant};
 use crate::{
-    COUNT_MAX, DepartmentProgress, Filter, Lamp, LedgerRow, OverdueBy, OverdueRow, OwedFilter, OwedRow,
-    ROWS_MAX, Roundup, StageCount, Standing, StoreError,
+    COUNT_MAX, DepartmentProgress, DocumentFilter, Filter, Lamp, LedgerRow, OverdueBy, OverdueRow,
+    OwedFilter, OwedRow, ROWS_MAX, Roundup, StageCount, Standing, StoreError,
 };
 
 type Query<'a> = QueryBuilder<Sqlite>;
@@ -181,6 +181,33 @@ pub(super) async fn owes(
         })
     };
     rows.iter().map(row).collect()
+}
+
+/// What was taken back does not count. CROSS keeps the order: from the cases of the enterprise to their acts.
+const DOCUMENTS: &str = "SELECT count(DISTINCT a.body->'fields'->>$4) FROM cases c
+    CROSS JOIN acts a ON a.tenant_id = c.tenant_id AND a.case_id = c.case_id
+    WHERE c.tenant_id = $1 AND c.enterprise = $2 AND a.name = $3 AND a.body->'fields'->>$5 > $6
+        AND a.body->'fields'->>$7 IN (SELECT value FROM json_each($8))
+        AND NOT EXISTS (SELECT 1 FROM acts b WHERE b.tenant_id = c.tenant_id AND b.case_id = c.case_id
+            AND b.version = a.version + 1 AND b.name = 'take_back')";
+
+pub(super) async fn documents(
+    pool: &SqlitePool,
+    tenant: &TenantId,
+    filter: &DocumentFilter,
+) -> Result<u64, StoreError> {
+    let count: i64 = sqlx::query_scalar(DOCUMENTS)
+        .bind(tenant.as_str())
+        .bind(&filter.enterprise)
+        .bind(&filter.act)
+        .bind(&filter.document)
+        .bind(&filter.on)
+        .bind(&filter.after)
+        .bind(&filter.field)
+        .bind(serde_json::json!(filter.values).to_string())
+        .fetch_one(pool)
+        .await?;
+    Ok(count.unsigned_abs())
 }
 
 const STATES: &str =
