@@ -38,7 +38,7 @@ fn attempt(world: &mut World, choice: u8, days: u64) {
         12 => ("manager", act("apply_resumption").because("已整改")),
         13 => ("deputy", document("accept_resumption").officers(&["zhao", "qian"])),
         14 => ("li", document("list").text("supervision_level", "county")),
-        15 => ("li", document("delist").text("medium", "县报")),
+        15 => ("li", document("delist").text("delisting_medium", "县报")),
         16 => ("li", act("reassign").text("responsible_unit", "plant-b").because("转办")),
         17 => ("manager", act("return_assignment").text("proposed_owner", "plant-b").because("非本单位")),
         18 => ("zhou", act("send_back").because("材料不齐")),
