@@ -359,6 +359,17 @@ async fn a_published_year_counts_open_dates_again_with_one_act_each() {
     std::fs::write(&file, year).expect("written");
     let load =
         || bihuan(&county.path, &["calendar", "load", &file.display().to_string(), "--as", "admin-wen"]);
+    // It moves the dates of every open case: not for everybody.
+    let clerk = bihuan(
+        &county.path,
+        &["calendar", "load", &file.display().to_string(), "--as", "clerk-lin/office-clerk"],
+    );
+    let said = String::from_utf8_lossy(&clerk.stderr).into_owned();
+    assert!(
+        clerk.status.code() == Some(3) && said.contains("BH0007") && said.contains("administrator"),
+        "{said}"
+    );
+    assert_eq!(determination(&state(engine, case).await), before);
     let loaded = load();
     assert!(
         loaded.status.success() && String::from_utf8_lossy(&loaded.stdout).contains("of 1 cases"),
@@ -474,4 +485,27 @@ async fn penalties_of_an_enterprise_are_counted_over_its_cases_and_nothing_follo
     assert!(
         after.deadlines.iter().filter(|clock| clock.is_open()).all(|clock| clock.name == "determination")
     );
+}
+
+#[tokio::test]
+async fn what_to_do_names_the_act_each_clock_of_an_assignment_waits_for() {
+    let county = county(DAY, FILE).await;
+    let engine = &county.engine;
+    let case = determined(engine, "assist").await;
+    let mut order = dispatch("2026-11-30");
+    order.fields.insert("assisting_units".to_owned(), Value::List(vec!["north".to_owned()]));
+    run(engine, case, clerk(), order).await.expect("dispatched");
+    // Received within two working days, fed back within ten: a reminder each, one working day ahead.
+    // The line after the one that names the clock, in the newest digest.
+    let todo = |until: &str, clock: &str| {
+        assert!(bihuan(&county.path, &["work", "--until", until]).status.success());
+        let inbox = tests::bihuan_zh(&county.path, &["inbox", "township-north"]);
+        let said = String::from_utf8_lossy(&inbox.stdout).into_owned();
+        let line = said.lines().skip_while(|line| !line.contains(clock)).nth(1);
+        line.unwrap_or_else(|| panic!("nothing about {clock}: {said}")).to_owned()
+    };
+    let receipt = todo("2026-09-03", "签收时限");
+    assert!(receipt.contains("办理：签收、登记送达。"), "{receipt}");
+    let feedback = todo("2026-09-15", "配合反馈时限");
+    assert!(feedback.contains("办理：反馈。"), "{feedback}");
 }

@@ -296,7 +296,7 @@ pub(crate) enum Command {
     /// Working days, or a new version of a calendar
     #[command(
         args_conflicts_with_subcommands = true,
-        after_help = "Examples:\n  bihuan calendar 2026-09-18 --working-days 10\n  bihuan calendar load 2027.yaml --as clerk-lin"
+        after_help = "Examples:\n  bihuan calendar 2026-09-18 --working-days 10\n  bihuan calendar load 2027.yaml --as admin-wen"
     )]
     Calendar(CalendarArguments),
     /// Check every act of every case against its chain and its head

@@ -228,7 +228,7 @@ impl View<'_> {
         let mut acts: Vec<_> = file.acts.values().filter(|act| !act.opens).collect();
         acts.retain(|act| match deadline.subject {
             Subject::Proposal(_) => false,
-            Subject::Assignment(_) => act.assignment == Some(AssignmentMove::Receive),
+            Subject::Assignment(no) => act.assignment.is_some_and(|to| self.answers(no, &deadline.name, to)),
             Subject::Case => {
                 let meets = act.then.iter().any(|step| step.meet.as_ref() == Some(&deadline.name));
                 let leaves = file.tracks.iter().any(|(track, spec)| {
@@ -247,6 +247,18 @@ impl View<'_> {
         acts.sort_by_key(|act| !act.everyday);
         let titles: Vec<&str> = acts.iter().take(TODO_MAX).map(|act| self.language.of(&act.title)).collect();
         if titles.is_empty() { self.text("notice.handle", &json!({})) } else { titles.join(self.or()) }
+    }
+
+    /// Whether a move of an assignment is what this clock of it waits for.
+    fn answers(&self, no: u32, clock: &str, to: AssignmentMove) -> bool {
+        let sent = self.state.assignments.iter().find(|sent| sent.no == no);
+        let is = |name: &Option<String>| name.as_deref() == Some(clock);
+        sent.is_some_and(|sent| match to {
+            AssignmentMove::Receive => is(&sent.clocks.receipt),
+            AssignmentMove::FeedBack => is(&sent.clocks.feedback),
+            AssignmentMove::Resend | AssignmentMove::Release => is(&sent.clocks.returned),
+            AssignmentMove::Return => false,
+        })
     }
 
     /// What the case is about: the first text of the ledger its opening asks for.
