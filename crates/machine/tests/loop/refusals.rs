@@ -277,3 +277,26 @@ fn only_who_entered_a_fact_puts_it_right_and_no_decision_is_a_fact() {
     assert_eq!(world.state().text("place"), Some("三车间"));
     assert_eq!(world.state().deadlines, clocks, "a correction moves no date");
 }
+
+/// Barring the finder is an option of the file (I1): the separation names the opening act as well.
+#[test]
+fn a_file_may_bar_whoever_reported_a_hazard_from_its_re_inspection() {
+    // zhao reported it, and is one of the two officers: as shipped that is allowed.
+    let mut shipped = World::reported("2026-04-10", "2026-04-01");
+    let mut file = file();
+    let apart = &mut file.acts.get_mut("reinspect_pass").unwrap().apart;
+    apart.actor.push("report".to_owned());
+    apart.officers.push("report".to_owned());
+    let mut barred = shipped.clone();
+    barred.definition = std::sync::Arc::new(compile(&file));
+    shipped.ok("sun", pass("2026-04-01"));
+    let others = pass("2026-04-01").officers(&["sun", "qian"]);
+    for (who, perform) in [("sun", pass("2026-04-01")), ("zhao", others.clone())] {
+        let refusal = barred.refused(who, perform);
+        assert!(
+            matches!(&refusal, Refusal::Separation { person, act } if person.as_str() == "zhao" && act == "report"),
+            "{refusal:?}"
+        );
+    }
+    barred.ok("sun", others);
+}
