@@ -40,7 +40,7 @@ pub(super) async fn explain(
     let explanation = explain::explain(&context, deadline);
     let counters = engine.counters(&state, &definition).await?;
     if out.json {
-        let mut value = serde_json::to_value(&explanation).map_err(super::usage)?;
+        let mut value = serde_json::to_value(&explanation).map_err(std::io::Error::other)?;
         value["counters"] = json!(counters);
         return Ok(out.value(&value)?);
     }
@@ -51,7 +51,7 @@ pub(super) async fn explain(
     }
     for counted in counters.iter().filter(|counted| counted.count > 0) {
         let mut values = json!(counted);
-        values["title"] = json!(label(out, &counted.title));
+        values["title"] = json!(out.language.of(&counted.title));
         out.line(&out.text("explain.counter", &values))?;
     }
     Ok(())
