@@ -38,7 +38,7 @@ async fn a_hazard_is_opened_rectified_reinspected_and_closed() {
         other => panic!("not refused: {other:?}"),
     };
     let run = |perform: Perform, who| engine.execute(request(case, Wish::Perform(perform), who, None));
-    assert!(matches!(refused(run(accept(), officer.clone()).await), Refusal::NotFromHere { .. }));
+    assert!(matches!(refused(run(accept(), officer.clone()).await), Refusal::Guard { .. }));
     let bare = refused(run(act("report_complete"), enterprise.clone()).await);
     assert!(matches!(bare, Refusal::EvidenceMissing { .. }), "{bare:?}");
     run(Perform { evidence: photo("done"), ..act("report_complete") }, enterprise).await.expect("reported");

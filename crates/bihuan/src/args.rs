@@ -446,7 +446,7 @@ pub(crate) struct CalendarArguments {
 #[derive(Subcommand)]
 pub(crate) enum CalendarCommand {
     /// Keep a new version and count every open date again
-    #[command(after_help = "Example:\n  bihuan calendar load 2027.yaml --as clerk-lin")]
+    #[command(after_help = "Example:\n  bihuan calendar load 2027.yaml --as admin-wen")]
     Load {
         /// The calendar (YAML)
         file: PathBuf,

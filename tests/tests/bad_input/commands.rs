@@ -33,11 +33,11 @@ fn inputs() -> Vec<Bad> {
         // B1: what may be done instead is listed.
         bad(
             "B1",
-            &act(one, "accept --as officer-qin"),
+            &act(one, "close_out --as clerk-lin"),
             3,
-            ["BH0004: 'accept' is not possible now", "BH0004: 现在不能“accept”"],
+            ["BH0004: 'close_out' is not possible now", "BH0004: 现在不能“close_out”"],
         ),
-        bad("B1", &act(one, "accept --as officer-qin"), 3, ["You may now: ", "现在可以做："]),
+        bad("B1", &act(one, "close_out --as clerk-lin"), 3, ["You may now: ", "现在可以做："]),
         bad("B1", &act(three, "close_out --as clerk-lin"), 3, ["BH0004", "BH0004"]),
         bad(
             "B1",

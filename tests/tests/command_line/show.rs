@@ -93,7 +93,7 @@ async fn pauses_and_calendar_revisions_are_told_with_their_reason() {
     done(&county, "open clocks --as clerk-lin --field start=2026-12-24 --field due_on=2026-12-31");
     let year = "year: 2027\noff:\n  - { day: 2027-01-01, name: 元旦 }\n";
     std::fs::write(county.folder.path().join("2027.yaml"), year).expect("written");
-    done(&county, "calendar load 2027.yaml --as clerk-lin");
+    done(&county, "calendar load 2027.yaml --as admin-wen");
     let moved = done(&county, "show CL-2026-000002 --lang en");
     has(&moved, &["2027-01-07 became 2027-01-08: counted again with a new calendar, act ", "林知微"]);
     let shown = done(&county, &format!("show {case} --lang en"));

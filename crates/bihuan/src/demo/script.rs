@@ -249,7 +249,6 @@ impl Stage<'_> {
             let known = self.day.definition.field(field)?;
             if known.default.is_none()
                 || self.special(field, name).is_some()
-                || (name == "reassign" && field == "responsible_unit")
             {
                 fields.insert(field.clone(), self.value(field, known, name));
             }

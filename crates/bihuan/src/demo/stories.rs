@@ -110,7 +110,11 @@ const STORIES: &[Story] = &[
     Story { extras: &[(6, "annul")], ..SILENT },
     // Units: an assisting one, one that hands its work back, a check by the township.
     Story { extras: &[(6, "feed_back"), (8, "first_check")], with: &[("assisting_units", "yes")], ..USUAL },
-    Story { extras: &[(4, "return_assignment"), (5, "reassign")], ..SILENT },
+    Story {
+        extras: &[(4, "return_assignment"), (5, "reassign")],
+        with: &[("responsible_unit@reassign", "e-01")],
+        ..SILENT
+    },
     Story { extras: &[(4, "return_assignment"), (5, "refuse_return")], ..USUAL },
     Story {
         extras: &[(4, "return_assignment"), (5, "accept_return")],
@@ -210,7 +214,7 @@ pub(super) fn reason(act: &str) -> &'static str {
         "deny_extension" => "理由不足，请加派人手",
         "reinspect_fail" => "整改不彻底",
         "return_assignment" => "该处场地已转租，不归本单位管理",
-        "reassign" => "核实后仍由原单位负责",
+        "reassign" => "场地由承租单位使用，转由其负责",
         "propose_exposure" => "拒不整改，影响周边安全",
         "refuse_return" => "登记的产权单位就是该单位",
         "accept_return" => "不涉及该单位职责",
