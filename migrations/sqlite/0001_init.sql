@@ -15,19 +15,26 @@ CREATE TABLE calendars (
     tenant_id TEXT NOT NULL,
     calendar_id TEXT NOT NULL,
     version TEXT NOT NULL,
+    -- The largest is the newest.
+    sequence INTEGER NOT NULL,
     body TEXT NOT NULL,
+    digest TEXT NOT NULL,
     loaded_at INTEGER NOT NULL,
-    PRIMARY KEY (tenant_id, calendar_id, version)
+    PRIMARY KEY (tenant_id, calendar_id, version),
+    UNIQUE (tenant_id, sequence)
 ) STRICT;
 
 CREATE TABLE definitions (
     tenant_id TEXT NOT NULL,
     hash TEXT NOT NULL,
+    -- The largest is the newest.
+    sequence INTEGER NOT NULL,
     workflow TEXT NOT NULL,
     edition TEXT NOT NULL,
     body BLOB NOT NULL,
     published_at INTEGER NOT NULL,
-    PRIMARY KEY (tenant_id, hash)
+    PRIMARY KEY (tenant_id, hash),
+    UNIQUE (tenant_id, sequence)
 ) STRICT;
 
 CREATE TABLE case_numbers (

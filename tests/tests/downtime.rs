@@ -1,12 +1,15 @@
 //! What was missed is recorded in order and once; nobody is flooded, and nobody is called on a day off.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{NaiveDate, NaiveTime};
+use engine::Engine;
 use machine::Instant;
 use machine::act::Auth;
 use machine::command::Perform;
 use sqlx::SqlitePool;
+use store::sqlite::SqliteStore;
 use tests::{County, clerk, county, morning, open_hazard, raw, texts};
 
 const HOUR: i64 = 3_600_000_000;
@@ -144,9 +147,14 @@ async fn what_comes_after_the_digest_of_the_day_waits_for_the_next() {
     store.set_clock(now).await.expect("set");
     let mut made = Vec::new();
     for _ in 0..3 {
-        // Another worker delivers while this one is still at it.
-        county.engine.sweep(4).await.expect("swept");
-        made.push(store.deliver(tenant, now, "2026-09-11").await.expect("delivered"));
+        county.engine.sweep(&[], 4).await.expect("swept");
+        let left = store.due(tenant, now, &[], 10).await.expect("read");
+        // While a case is due nothing is delivered, unless the case is set aside.
+        if !left.is_empty() {
+            assert_eq!(store.deliver(tenant, now, "2026-09-11", &[]).await.expect("asked"), 0);
+        }
+        let aside: Vec<Vec<u8>> = left.into_iter().map(|case| case.case_id).collect();
+        made.push(store.deliver(tenant, now, "2026-09-11", &aside).await.expect("delivered"));
     }
     assert_eq!(made, [3, 0, 0], "one digest for each of three, whoever delivers how often");
     assert!(digests(&pool, "2026-09-11").await.values().all(|notices| *notices == 4));
@@ -197,4 +205,32 @@ async fn rungs_fall_on_any_day_and_digests_on_working_days_at_half_past_eight() 
         assert!(china.kind(calendar::parse_date(&day).expect("a day")).is_working(), "{day}");
         assert_eq!(at, half_past_eight(&day), "{day}");
     }
+}
+
+/// Two workers with the same cases before them: most ticks of one are lost to the other.
+#[tokio::test]
+async fn two_workers_deliver_the_whole_morning_in_one_digest_each() {
+    let county = county("2026-09-01", LADDER).await;
+    for index in 0..40 {
+        open(&county, &format!("two-{index}"), "e-paper", "2026-09-10").await;
+    }
+    let other = SqliteStore::open(&county.path).await.expect("opened");
+    let other = Engine::start(Arc::new(other), county.engine.tenant().clone());
+    let now = morning("2026-09-11").plus_micros(HOUR);
+    county.engine.store().set_clock(now).await.expect("set");
+    let (mut one, mut two) = (worker::Worker::new(&county.engine, 4), worker::Worker::new(&other, 4));
+    let (mut digests_made, start) = (0, std::time::Instant::now());
+    loop {
+        let (one, two) = tokio::join!(one.round(start), two.round(start));
+        assert!(one.errors.is_empty() && two.errors.is_empty(), "{one:?} {two:?}");
+        digests_made += one.round.digests + two.round.digests;
+        if one.due + two.due == 0 {
+            break;
+        }
+    }
+    let pool = raw(&county.path).await;
+    assert_eq!(count(&pool, "SELECT count(*) FROM notices WHERE delivery_id IS NULL").await, 0);
+    let sent = digests(&pool, "2026-09-11").await;
+    assert_eq!(sent.len() as u64, digests_made, "each once");
+    assert!(sent.len() > 2 && sent.values().all(|notices| *notices == 40), "{sent:?}");
 }

@@ -6,10 +6,11 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use engine::EngineError;
 use sqlx::{AssertSqlSafe, SqlitePool};
 use store::sqlite::SqliteStore;
 use store::{StoreError, Unfit};
-use tests::{bihuan, binary, county, morning, project, raw};
+use tests::{bihuan, binary, clerk, county, definition, morning, project, raw};
 
 const FILE: &str = "workflows/general-hazard.yaml";
 
@@ -54,7 +55,7 @@ async fn every_table_is_strict_and_the_store_runs_durably() {
     let parts: Vec<u32> = version[0].split('.').map(|part| part.parse().expect("a number")).collect();
     assert!(parts >= vec![3, 51, 3], "{version:?}");
     // Somebody set it back by hand: the next start sets it right, reads it back, and goes on.
-    county.engine.store().next_wake(county.engine.tenant()).await.expect("read");
+    county.engine.store().next_wake(county.engine.tenant(), &[]).await.expect("read");
     drop(county.engine);
     pool.close().await;
     let alone = county.folder.path().join("alone.db");
@@ -124,10 +125,10 @@ async fn a_migration_cut_short_leaves_nothing_and_is_done_again() {
     assert_ne!(bihuan(&path, &["status"]).status.code(), Some(0));
     sqlx::query("DROP TABLE personal").execute(&pool).await.expect("dropped");
     // The schema is made whole now; what only `init` knows is still missed, and said so.
-    let Err(StoreError::Inconsistent { table, .. }) = SqliteStore::open(&path).await else {
+    let Err(StoreError::Inconsistent(damage)) = SqliteStore::open(&path).await else {
         panic!("a store without a clock was opened");
     };
-    assert_eq!(table, "store_settings");
+    assert_eq!(damage.table, "store_settings");
     let tables: Vec<String> = rows(&pool, TABLES).await;
     assert!(tables.len() >= 14, "{tables:?}");
     sqlx::query("INSERT INTO store_settings VALUES ('clock', 'simulated'), ('now', '0')")
@@ -245,4 +246,75 @@ async fn time_never_runs_backwards_in_a_simulated_store() {
     let back = store.set_clock(morning("2026-09-01")).await;
     assert!(matches!(back, Err(StoreError::ClockBackwards)), "{back:?}");
     assert_eq!(store.clock().await.expect("read"), morning("2026-09-10"));
+}
+
+/// 2026 with one more day off.
+fn revised(version: &str, day_off: &str) -> calendar::Calendar {
+    let china = calendar::china();
+    let mut year = china.years().find(|year| year.year == 2026).expect("published").clone();
+    let day = calendar::parse_date(day_off).expect("a day");
+    year.off.push(calendar::Off { from: day, to: day, name: "invented".to_owned() });
+    china.with_year(version, year).expect("a calendar")
+}
+
+#[tokio::test]
+async fn the_calendar_loaded_last_counts_whatever_its_name_and_the_time() {
+    let county = county("2026-09-01", FILE).await;
+    let engine = &county.engine;
+    let newest = async || engine.catalog().local_calendar().await.expect("read").version().to_owned();
+    // At one simulated instant, the names in no order.
+    for (version, day) in [("m", "2026-11-02"), ("a", "2026-11-03"), ("z", "2026-11-04"), ("b", "2026-11-05")]
+    {
+        engine.load_calendar(&revised(version, day), &clerk()).await.expect("loaded");
+        assert_eq!(newest().await, version);
+    }
+    // One that was left comes back.
+    engine.load_calendar(&revised("m", "2026-11-02"), &clerk()).await.expect("loaded");
+    assert_eq!(newest().await, "m");
+    // Refused: other days under a name that stands. Nothing of it is kept.
+    let pool = raw(&county.path).await;
+    let kept =
+        "SELECT calendar_id || version || sequence || body || loaded_at FROM calendars ORDER BY sequence";
+    let before: Vec<String> = rows(&pool, kept).await;
+    let refused = engine.load_calendar(&revised("a", "2026-11-06"), &clerk()).await;
+    assert!(matches!(&refused, Err(EngineError::CalendarVersion(version)) if version == "a"), "{refused:?}");
+    assert_eq!(rows::<String>(&pool, kept).await, before);
+    assert_eq!(newest().await, "m");
+}
+
+#[tokio::test]
+async fn an_earlier_edition_published_again_is_the_newest() {
+    let county = county("2026-09-01", FILE).await;
+    let engine = &county.engine;
+    let text = std::fs::read_to_string(project().join(FILE)).expect("read");
+    let file = machine::file::parse(FILE, &text).expect("well formed");
+    let set = [("reinspect_days".to_owned(), 20)].into();
+    let other = machine::Definition::compile(&file, &set).expect("no findings");
+    let first = engine.newest("general-hazard").await.expect("there");
+    for _ in 0..2 {
+        engine.publish(&other).await.expect("published");
+        assert_eq!(engine.newest("general-hazard").await.expect("there"), other.digest());
+        engine.publish(&definition(FILE)).await.expect("published again");
+        assert_eq!(engine.newest("general-hazard").await.expect("there"), first);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_who_open_a_store_with_a_step_to_take_at_once_all_open_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for turn in 0..10 {
+        let path = folder.path().join(format!("many-{turn}.db"));
+        empty_store(&path).await.close().await;
+        let opening: Vec<_> = (0..6)
+            .map(|_| {
+                let path = path.clone();
+                tokio::spawn(async move { SqliteStore::open(&path).await.map(drop) })
+            })
+            .collect();
+        for opened in opening {
+            // The schema is there; what only `init` writes is not.
+            let opened = opened.await.expect("ran");
+            assert!(matches!(&opened, Err(StoreError::Inconsistent(_))), "{opened:?}");
+        }
+    }
 }

@@ -12,7 +12,9 @@ use sqlx::{AssertSqlSafe, SqlitePool};
 use tests::{County, clerk, county, morning, person, raw, request, texts};
 
 /// Cases of the store most of the flipping is done in.
-const CASES: usize = 18;
+const CASES: usize = 19;
+/// Acts that have to be flipped.
+const ACTS_MIN: usize = 200;
 /// Columns whose bytes are flipped.
 const TEXTS: [&str; 7] = ["tenant_id", "case_id", "name", "person_id", "algorithm", "body", "hash"];
 
@@ -202,6 +204,7 @@ async fn every_flipped_byte_of_every_column_is_named() {
     let start = std::time::Instant::now();
     let (flips, acts) = flip_everything(&county).await;
     println!("{flips} bytes flipped in {acts} acts, each named and no other, {:?}", start.elapsed());
+    assert!(acts >= ACTS_MIN, "{acts} acts");
 }
 
 #[tokio::test]
@@ -335,13 +338,15 @@ async fn every_column_that_follows_from_the_acts_is_compared() {
         sqlx::query_scalar("SELECT case_id FROM cases").fetch_all(&pool).await.expect("read");
     let everybody: BTreeSet<String> = ids.into_iter().collect();
     let mut damaged = 0;
-    // Two things do not follow from the acts: which digest a notice went out in, and whether a personal
-    // value was erased (one moved away is).
-    let tables: [(&str, &[&str]); 5] = [
+    // Three things do not follow from the acts: which digest a notice went out in (the digests count them),
+    // whether a personal value was erased (one moved away is), and the digest of a command behind its key.
+    let tables: [(&str, &[&str]); 7] = [
         ("cases", &[]),
         ("rungs", &[]),
         ("notices", &["delivery_id"]),
         ("obligations", &[]),
+        ("history", &[]),
+        ("idempotency", &["fingerprint"]),
         ("personal", &["tenant_id", "case_id"]),
     ];
     for (table, free) in tables {
@@ -413,4 +418,147 @@ async fn every_column_that_follows_from_the_acts_is_compared() {
     }
     println!("{damaged} columns damaged, each seen");
     assert!(damaged > 100);
+}
+
+/// Damages rows, and gives what `verify` says of it.
+async fn said_of(county: &County, pool: &SqlitePool, damage: &str) -> Vec<String> {
+    assert!(run(pool, damage).await > 0, "{damage}");
+    faults(county).await.into_iter().map(|fault| format!("{} {}", fault.version, fault.fault)).collect()
+}
+
+#[tokio::test]
+async fn a_digest_invented_deleted_or_counting_wrongly_is_named() {
+    let county = cases(2, false).await;
+    worker::simulate(&county.engine, morning("2026-09-16").plus_micros(3_600_000_000)).await.expect("worked");
+    let pool = raw(&county.path).await;
+    assert_eq!(faults(&county).await, []);
+    let first: String = sqlx::query_scalar("SELECT min(delivery_id) FROM deliveries")
+        .fetch_one(&pool)
+        .await
+        .expect("a digest");
+    run(&pool, "CREATE TABLE kept AS SELECT * FROM deliveries").await;
+    run(&pool, "CREATE TABLE sent AS SELECT rowid AS no, delivery_id AS old FROM notices").await;
+    let of = format!("WHERE delivery_id = '{first}'");
+    for damage in [
+        format!("UPDATE deliveries SET notices = notices + 1 {of}"),
+        format!("UPDATE deliveries SET day = '2026-09-02' {of}"),
+        format!("UPDATE deliveries SET recipient = 'somebody' {of}"),
+        format!("UPDATE deliveries SET delivered_at = 0 {of}"),
+        format!("DELETE FROM deliveries {of}"),
+        format!("UPDATE notices SET delivery_id = NULL WHERE rowid = (SELECT min(rowid) FROM notices {of})"),
+        format!(
+            "UPDATE notices SET recipient = 'somebody' WHERE rowid = (SELECT min(rowid) FROM notices {of})"
+        ),
+    ] {
+        let said = said_of(&county, &pool, &damage).await;
+        assert!(said.contains(&format!("0 deliveries {first}")), "{damage}: {said:?}");
+        run(&pool, "DELETE FROM deliveries").await;
+        run(&pool, "INSERT INTO deliveries SELECT * FROM kept").await;
+        run(&pool, "UPDATE notices SET delivery_id = (SELECT old FROM sent WHERE no = notices.rowid)").await;
+        run(
+            &pool,
+            &format!(
+                "UPDATE notices SET recipient = '{}' WHERE recipient = 'somebody'",
+                &first[..first.len() - 11]
+            ),
+        )
+        .await;
+        assert_eq!(faults(&county).await, [], "{damage}: put back");
+    }
+    let invented = "INSERT INTO deliveries VALUES ('qingyuan', 'x@2026-09-03', 'x', '2026-09-03', 9, 0)";
+    assert_eq!(said_of(&county, &pool, invented).await, ["0 deliveries x@2026-09-03"]);
+}
+
+#[tokio::test]
+async fn rows_of_a_case_there_is_not_are_named() {
+    let county = cases(1, false).await;
+    let pool = raw(&county.path).await;
+    for table in ["rungs", "notices", "obligations", "history", "personal"] {
+        let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info($1)")
+            .bind(table)
+            .fetch_all(&pool)
+            .await
+            .expect("read");
+        let other = columns.join(", ").replace("case_id", "'nobody'");
+        let copy = format!("INSERT INTO {table} SELECT {other} FROM {table}");
+        assert!(run(&pool, &copy).await > 0, "{table}");
+        let found = faults(&county).await;
+        let of_nobody = found.iter().filter(|fault| fault.case == "nobody" && fault.fault.starts_with(table));
+        assert_eq!(of_nobody.count(), 1, "{table}: {found:?}");
+        run(&pool, &format!("DELETE FROM {table} WHERE case_id = 'nobody'")).await;
+    }
+    assert_eq!(faults(&county).await, []);
+}
+
+#[tokio::test]
+async fn keys_invented_or_moved_to_another_act_are_named() {
+    let county = cases(1, false).await;
+    let pool = raw(&county.path).await;
+    let invented =
+        "INSERT INTO idempotency SELECT tenant_id, 'invented', fingerprint, case_id, 2 FROM idempotency";
+    assert_eq!(said_of(&county, &pool, invented).await, ["2 idempotency invented"]);
+    let renamed = "DELETE FROM idempotency WHERE key <> 'invented'";
+    let said = said_of(&county, &pool, renamed).await;
+    assert_eq!(said, ["2 idempotency invented", "1 idempotency \"tamper-0\" missing"]);
+}
+
+#[tokio::test]
+async fn a_definition_or_calendar_changed_behind_our_back_is_not_used_and_named() {
+    let county = cases(1, false).await;
+    let other = tests::definition("tests/workflows/ladder.yaml");
+    county.engine.publish(&other).await.expect("published");
+    let pool = raw(&county.path).await;
+    let change =
+        "UPDATE definitions SET body = CAST(replace(CAST(body AS TEXT), '\"最多\"', '') || ' ' AS BLOB)
+         WHERE workflow = 'general-hazard'";
+    assert_eq!(run(&pool, change).await, 1);
+    // A process that has not read it yet.
+    let store = store::sqlite::SqliteStore::open(&county.path).await.expect("opened");
+    let fresh = Engine::start(std::sync::Arc::new(store), county.engine.tenant().clone());
+    let refused = fresh.case("YB-2026-000001").await;
+    let Err(engine::EngineError::Damaged(damage)) = &refused else { panic!("used: {refused:?}") };
+    assert_eq!((damage.table, damage.column), ("definitions", "body"));
+    let hash = fresh.newest("ladder").await.expect("there");
+    assert!(fresh.catalog().definition(&hash).await.is_ok(), "another one is not touched");
+    let said = verify(fresh.store(), fresh.tenant(), fresh.catalog()).await.expect("verified").faults;
+    let said: Vec<String> = said.into_iter().map(|fault| fault.fault).collect();
+    assert!(said.len() == 2 && said[0].starts_with("definitions general-hazard"), "{said:?}");
+    assert!(said[1].contains("is not what its hash says"), "{said:?}");
+    run(&pool, "DELETE FROM definitions WHERE workflow = 'general-hazard'").await;
+    let said = verify(fresh.store(), fresh.tenant(), fresh.catalog()).await.expect("verified").faults;
+    assert!(said.len() == 1 && said[0].fault.contains("missing"), "{said:?}");
+    assert_eq!(run(&pool, "UPDATE calendars SET body = replace(body, '2026-10-01', '2026-10-02')").await, 1);
+    let store = store::sqlite::SqliteStore::open(&county.path).await.expect("opened");
+    let fresh = Engine::start(std::sync::Arc::new(store), county.engine.tenant().clone());
+    let refused = fresh.catalog().local_calendar().await;
+    assert!(matches!(&refused, Err(engine::EngineError::Damaged(damage)) if damage.table == "calendars"));
+    let said = verify(fresh.store(), fresh.tenant(), fresh.catalog()).await.expect("verified").faults;
+    assert!(said[0].fault.starts_with("calendars cn"), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_damaged_hash_of_a_head_takes_no_act_and_is_mended() {
+    let county = cases(2, false).await;
+    let pool = raw(&county.path).await;
+    let case: String = sqlx::query_scalar("SELECT case_id FROM cases WHERE number LIKE '%1'")
+        .fetch_one(&pool)
+        .await
+        .expect("there");
+    let last: i64 = sqlx::query_scalar("SELECT version FROM cases WHERE number LIKE '%1'")
+        .fetch_one(&pool)
+        .await
+        .expect("there");
+    let damage = format!("UPDATE cases SET last_hash = '{}' WHERE case_id = '{case}'", "0".repeat(64));
+    assert_eq!(said_of(&county, &pool, &damage).await, [format!("{last} head last_hash")]);
+    let id: CaseId = case.parse().expect("an id");
+    let comment = Wish::Comment { text: "再次提醒".to_owned() };
+    let refused = county.engine.execute(request(id, comment.clone(), clerk(), None)).await;
+    let Err(engine::EngineError::Damaged(damage)) = &refused else { panic!("built on: {refused:?}") };
+    assert_eq!(damage.column, "last_hash");
+    let engine = &county.engine;
+    let mended = engine::rebuild::rebuild(engine.store(), engine.tenant(), engine.catalog(), true).await;
+    assert_eq!(mended.expect("rebuilt").repaired, 1);
+    assert_eq!(faults(&county).await, []);
+    county.engine.execute(request(id, comment, clerk(), None)).await.expect("recorded");
+    assert_eq!(faults(&county).await, []);
 }

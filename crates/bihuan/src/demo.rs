@@ -141,7 +141,8 @@ impl County {
     async fn heads(&self, cases: impl Iterator<Item = CaseId>) -> Result<Vec<State>, CliError> {
         let wanted: Vec<Read> = cases.map(|case| Read { case, key: None }).collect();
         let (_, known) = self.engine.store().read(self.engine.tenant(), &wanted).await?;
-        Ok(known.into_iter().filter_map(|known| known.head.map(|head| head.state)).collect())
+        let heads = known.into_iter().filter_map(|known| known.head.transpose());
+        heads.map(|head| Ok(head?.state)).collect::<Result<_, engine::EngineError>>().map_err(CliError::from)
     }
 
     fn ended(&self, state: &State) -> bool {

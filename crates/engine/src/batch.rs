@@ -118,7 +118,7 @@ async fn process(
             }
             Err((request, error)) => match &error {
                 EngineError::Refused(refusal) | EngineError::RefusedIn { refusal, .. }
-                    if !is_alone(refusal) =>
+                    if !is_alone(refusal) && request.command != Command::Tick =>
                 {
                     refusals.push(refusal_row(&request, refusal, now));
                     refused.push((waiting, error));
@@ -185,7 +185,7 @@ fn failed(error: &StoreError) -> EngineError {
 }
 
 /// An error with its causes, printed once.
-fn chain_text(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain_text(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -258,7 +258,7 @@ impl<'a> Round<'a> {
         let members = batch.iter().flat_map(|waiting| &waiting.members);
         for (index, (member, known)) in members.zip(known).enumerate() {
             numbers.push(Ok(None));
-            let opens = known.head.is_none() && known.used.is_none();
+            let opens = matches!((&known.head, &known.used), (Ok(None), Ok(None)));
             let Some(hash) = member.request.definition.as_ref().filter(|_| opens) else { continue };
             match self.prefix(hash).await {
                 Ok(prefix) => openings.entry(prefix).or_default().push(index),
@@ -307,7 +307,8 @@ impl<'a> Round<'a> {
                 Ok(Verdict::Replayed(receipt) | Verdict::Nothing(receipt)) => receipts.push(receipt),
                 Ok(Verdict::Write(change)) => changes.push(*change),
                 Err(EngineError::Refused(refusal)) if !alone => {
-                    let number = known.head.as_ref().map(|head| &head.state.number);
+                    let number =
+                        known.head.as_ref().ok().and_then(Option::as_ref).map(|head| &head.state.number);
                     let number = number.or(given[index].as_ref()).cloned().unwrap_or_default();
                     return Err((member.request.clone(), EngineError::RefusedIn { number, refusal }));
                 }
@@ -330,14 +331,14 @@ impl<'a> Round<'a> {
         number: Result<Option<String>, EngineError>,
         linked: Option<&str>,
     ) -> Result<Verdict, EngineError> {
-        if let Some(used) = &known.used {
+        if let Some(used) = known.used.clone()? {
             if used.fingerprint != fingerprint {
                 return Err(EngineError::KeyReused);
             }
             let receipt = Receipt { case: used.case, version: used.version, acts: 0, replayed: true };
             return Ok(Verdict::Replayed(receipt));
         }
-        let head = known.head.as_ref();
+        let head = known.head.as_ref().map_err(Clone::clone)?.as_ref();
         let hash = head.map(|head| &head.state.definition).or(request.definition.as_ref());
         let hash = hash.ok_or(Refusal::NoSuchCase)?;
         let definition = self.catalog.definition(hash).await?;
@@ -359,21 +360,27 @@ impl<'a> Round<'a> {
             salt: &salt,
         };
         let command = with_before(self.store, self.tenant, request).await?;
-        let decision = machine::decide(&definition, head.map(|head| &head.state), &command, &facts)?;
+        let decision =
+            caught(|| machine::decide(&definition, head.map(|head| &head.state), &command, &facts))??;
         let version = head.map_or(0, |head| head.state.version);
         if decision.acts.is_empty() {
             return Ok(Verdict::Nothing(Receipt { case: request.case, version, acts: 0, replayed: false }));
         }
         let previous = head.map_or("", |head| head.last_hash.as_str());
         let key = request.key.clone().map(|key| (key, fingerprint.to_owned()));
-        Ok(Verdict::Write(Box::new(change(
-            &definition,
-            head.map(|head| &head.state),
-            decision,
-            previous,
-            key,
-        )?)))
+        let state = head.map(|head| &head.state);
+        let change = caught(|| change(&definition, state, decision, previous, key))??;
+        Ok(Verdict::Write(Box::new(change)))
     }
+}
+
+/// Runs what decides one command. Should it break, it breaks for this command alone: everybody else is waiting
+/// for the same task.
+fn caught<T>(decide: impl FnOnce() -> T) -> Result<T, EngineError> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(decide)).map_err(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        EngineError::Broken(said.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no reason").to_owned())
+    })
 }
 
 /// A taking back needs the state before the last act, folded from the acts.

@@ -1,13 +1,13 @@
 //! What rarely changes: definitions (never, under their hash), the organisation, calendars.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use calendar::Calendar;
+use machine::act::digest_hex;
 use machine::value::TenantId;
 use machine::{Definition, Directory};
-use store::Store;
+use store::{Damage, Store};
 use tokio::sync::Mutex;
 
 use crate::EngineError;
@@ -38,14 +38,21 @@ impl Catalog {
         if let Some(definition) = definitions.get(hash) {
             return Ok(definition.clone());
         }
-        for row in self.store.definitions(&self.tenant).await? {
-            if let Entry::Vacant(vacant) = definitions.entry(row.hash) {
-                let definition = Definition::from_bytes(&row.body).map_err(EngineError::Findings)?;
-                vacant.insert(Arc::new(definition));
-            }
+        let bad =
+            |problem: String| Damage { table: "definitions", column: "body", row: hash.to_owned(), problem };
+        let row = self.store.definition(&self.tenant, hash).await?;
+        let row = row.ok_or_else(|| bad("it is missing".to_owned()))?;
+        // What a case pinned is these bytes and no others.
+        if digest_hex(&row.body) != hash {
+            return Err(bad("it is not what its hash says".to_owned()).into());
         }
-        let found = definitions.get(hash).cloned();
-        found.ok_or_else(|| EngineError::Stored(format!("no definition {hash} is stored")))
+        let definition = Definition::from_bytes(&row.body).map_err(|findings| {
+            let findings = findings.into_iter().map(|finding| finding.message);
+            bad(findings.collect::<Vec<_>>().join("; "))
+        })?;
+        let definition = Arc::new(definition);
+        definitions.insert(hash.to_owned(), definition.clone());
+        Ok(definition)
     }
 
     /// Who holds which post, as the store has it now.

@@ -12,10 +12,10 @@ use machine::value::{CaseId, PersonId, UnitId};
 use machine::{Definition, Directory, State};
 use serde::Serialize;
 use serde_json::json;
-use store::{DigestLine, Read};
+use store::{Damage, DigestLine, Head, Read};
 
 use crate::notice::{self, Values};
-use crate::text::{Language, text};
+use crate::text::{Language, error as said_of, text};
 use crate::{Engine, EngineError};
 
 /// Acts named as what there is to do.
@@ -52,18 +52,21 @@ impl Engine {
         wanted.dedup();
         let wanted: Vec<Read> = wanted.into_iter().map(|case| Read { case, key: None }).collect();
         let (_, known) = self.store().read(self.tenant(), &wanted).await?;
-        let heads = known.into_iter().filter_map(|known| known.head);
-        let heads: HashMap<CaseId, State> = heads.map(|head| (head.state.case, head.state)).collect();
+        let heads: HashMap<CaseId, Result<Option<Head>, Damage>> =
+            wanted.iter().zip(known).map(|(read, known)| (read.case, known.head)).collect();
         let mut digests = Vec::new();
         for row in rows {
             let day = calendar::parse_date(&row.day).map_err(|e| EngineError::Stored(e.to_string()))?;
             let mut lines = Vec::new();
             for line in &row.lines {
-                let Some(state) = heads.get(&line.case_id) else { continue };
-                let definition = self.catalog().definition(&state.definition).await?;
-                let calendar = self.catalog().calendar(&definition.file().calendar).await?;
-                let view = View { language, day, state, definition, calendar, directory: &directory };
-                lines.push(view.line(line));
+                let said = match heads.get(&line.case_id) {
+                    Some(Ok(Some(head))) => self.line(language, day, &head.state, &directory, line).await,
+                    Some(Err(damage)) => Err(damage.clone().into()),
+                    Some(Ok(None)) | None => Err(EngineError::NoCase(line.number.clone())),
+                };
+                // A notice that cannot be shown takes no other with it, and is not left out.
+                let broken = |error: EngineError| format!("{}: {}", line.number, said_of(language, &error));
+                lines.push(said.unwrap_or_else(broken));
             }
             let shown = u32::try_from(row.lines.len()).unwrap_or(u32::MAX);
             let more = row.notices.saturating_sub(shown);
@@ -72,6 +75,20 @@ impl Engine {
             digests.push(Digest { day: row.day, notices: row.notices, more, text, lines: row.lines });
         }
         Ok(digests)
+    }
+
+    /// One notice, in words.
+    async fn line(
+        &self,
+        language: Language,
+        day: NaiveDate,
+        state: &State,
+        directory: &Directory,
+        line: &DigestLine,
+    ) -> Result<String, EngineError> {
+        let definition = self.catalog().definition(&state.definition).await?;
+        let calendar = self.catalog().calendar(&definition.file().calendar).await?;
+        Ok(View { language, day, state, definition, calendar, directory }.line(line))
     }
 }
 

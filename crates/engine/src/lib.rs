@@ -15,6 +15,7 @@ mod link;
 pub mod notice;
 pub mod proof;
 pub mod rebuild;
+mod sweep;
 pub mod text;
 pub mod verify;
 pub mod view;
@@ -26,19 +27,16 @@ use machine::act::{Auth, canonical, digest_hex};
 use machine::command::{OtherCaseProblem, Perform};
 use machine::value::{CaseId, TenantId};
 use machine::{Command, Definition, Finding, Instant, Person, Refusal, State};
-use store::{DefinitionRow, Store, StoreError};
+use store::{Damage, DefinitionRow, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 pub use catalog::Catalog;
 pub use counter::Counted;
 pub use inbox::Digest;
+pub use sweep::{Failed, Swept};
 
 /// Callers that may wait for the commit task; more have to wait to get in line.
 const QUEUE_MAX: usize = 1_024;
-/// Cases counted again at a time.
-const RECALCULATE_PAGE: u32 = 256;
-/// Who may load a calendar, as in the workflow files: it moves the dates of every open case.
-const ADMINISTRATOR: &str = "administrator";
 /// Cases one order may cover.
 pub const GROUP_MAX: usize = 100;
 
@@ -76,7 +74,16 @@ pub enum EngineError {
     Unsound(Vec<machine::check::Problem>),
     /// The store failed.
     #[error("BH0035: the store failed")]
-    Store(#[from] StoreError),
+    Store(#[source] StoreError),
+    /// What is stored does not agree with itself: nothing is built on it.
+    #[error("BH0043: {0}")]
+    Damaged(#[from] Damage),
+    /// Some cases could not do what was asked of all; the others did.
+    #[error("BH0044: {} cases failed", .0.len())]
+    Failing(Vec<Failed>),
+    /// The program broke while it decided a command.
+    #[error("BH0045: the program broke while it decided this: {0}")]
+    Broken(String),
     /// A stored value cannot be read.
     #[error("BH0036: {0}")]
     Stored(String),
@@ -117,6 +124,18 @@ impl EngineError {
             EngineError::GroupBad => "BH0040",
             EngineError::Unsound(_) => "BH0041",
             EngineError::CalendarVersion(_) => "BH0042",
+            EngineError::Damaged(_) => "BH0043",
+            EngineError::Failing(_) => "BH0044",
+            EngineError::Broken(_) => "BH0045",
+        }
+    }
+}
+
+impl From<StoreError> for EngineError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Inconsistent(damage) => EngineError::Damaged(damage),
+            error => EngineError::Store(error),
         }
     }
 }
@@ -352,97 +371,12 @@ impl Engine {
         Ok(self.store.put_definition(&self.tenant, &row).await?)
     }
 
-    /// Sends every due case, up to `limit`, one tick. Gives how many cases moved.
-    pub async fn sweep(&self, limit: u32) -> Result<usize, EngineError> {
-        let now = self.store.clock().await?;
-        let due = self.store.due(&self.tenant, now, limit).await?;
-        let mut answers = Vec::with_capacity(due.len());
-        for case in due {
-            let (reply, answer) = oneshot::channel();
-            let request = Request {
-                case,
-                definition: None,
-                command: Command::Tick,
-                actor: None,
-                auth: Auth::Asserted,
-                key: None,
-                expected_version: None,
-            };
-            let fingerprint = request.fingerprint();
-            let members = vec![Member { request, other: Other::None }];
-            let waiting = Waiting { members, fingerprint, attempts: 0, reply };
-            self.queue.send(waiting).await.map_err(|_| EngineError::Stopped)?;
-            answers.push(answer);
-        }
-        // One case that cannot be decided must not hold up the others: its error is given when all are done.
-        let (mut moved, mut failed) = (0, None);
-        for answer in answers {
-            match answer.await.map_err(|_| EngineError::Stopped)? {
-                Ok(receipts) => moved += receipts.iter().filter(|receipt| receipt.acts > 0).count(),
-                Err(error) => failed = Some(error),
-            }
-        }
-        match failed {
-            Some(error) if moved == 0 => Err(error),
-            _ => Ok(moved),
-        }
-    }
-
-    /// Keeps a new version of a calendar and counts every open date that hangs on it again: one act in each
-    /// case whose dates or rungs move. Only an administrator may. Done again after an interruption, it goes on with what is left.
-    /// Gives how many cases moved.
-    pub async fn load_calendar(
-        &self,
-        calendar: &calendar::Calendar,
-        actor: &Person,
-    ) -> Result<usize, EngineError> {
-        let directory = self.catalog.directory().await?;
-        let held = directory.post(actor).map(|post| post.roles.clone()).unwrap_or_default();
-        if !held.contains(ADMINISTRATOR) {
-            return Err(EngineError::from(Refusal::Role {
-                act: "load_calendar".to_owned(),
-                needed: vec![ADMINISTRATOR.to_owned()],
-                held: held.into_iter().collect(),
-            }));
-        }
-        let (id, version) = (calendar.id(), calendar.version());
-        let body = serde_json::to_string(calendar).map_err(|error| EngineError::Stored(error.to_string()))?;
-        self.store.put_calendar(&self.tenant, id, version, &body).await?;
-        let newest = self.store.calendar(&self.tenant, id, None).await?;
-        if newest.and_then(|(_, body)| body).is_none_or(|kept| kept != body) {
-            return Err(EngineError::CalendarVersion(version.to_owned()));
-        }
-        let (mut moved, mut after) = (0, Vec::new());
-        loop {
-            let page = self.store.case_ids(&self.tenant, &after, RECALCULATE_PAGE).await?;
-            let Some(last) = page.last() else { return Ok(moved) };
-            after.clone_from(last);
-            let mut running = tokio::task::JoinSet::new();
-            for case in page.iter().filter_map(|id| CaseId::try_parse_ascii(id).ok()) {
-                let request = Request {
-                    case,
-                    definition: None,
-                    command: Command::Recalculate,
-                    actor: Some(actor.clone()),
-                    auth: Auth::Asserted,
-                    key: None,
-                    expected_version: None,
-                };
-                let engine = self.clone();
-                running.spawn(async move { engine.execute(request).await });
-            }
-            while let Some(receipt) = running.join_next().await {
-                moved += usize::from(receipt.map_err(|_| EngineError::Stopped)??.acts > 0);
-            }
-        }
-    }
-
     /// The state of a case and its definition.
     pub async fn case(&self, number: &str) -> Result<(State, Arc<Definition>), EngineError> {
         let no_case = || EngineError::NoCase(number.to_owned());
         let case = self.store.find(&self.tenant, number).await?.ok_or_else(no_case)?;
         let (_, mut known) = self.store.read(&self.tenant, &[store::Read { case, key: None }]).await?;
-        let head = known.pop().and_then(|known| known.head).ok_or_else(no_case)?;
+        let head = known.pop().map_or(Ok(None), |known| known.head)?.ok_or_else(no_case)?;
         let definition = self.catalog.definition(&head.state.definition).await?;
         Ok((head.state, definition))
     }

@@ -23,7 +23,7 @@ impl Engine {
         for _ in 0..ATTEMPTS_MAX {
             let read = [Read { case: request.case, key: None }];
             let (_, mut known) = self.store.read(&self.tenant, &read).await?;
-            let head = known.pop().and_then(|known| known.head).ok_or(Refusal::NoSuchCase)?;
+            let head = known.pop().map_or(Ok(None), |known| known.head)?.ok_or(Refusal::NoSuchCase)?;
             let definition = self.catalog.definition(&head.state.definition).await?;
             let spec = definition.act(&perform.act).ok_or(Refusal::NoSuchCase)?;
             let members = match (&spec.opens_case, &spec.joins) {

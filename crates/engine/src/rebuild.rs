@@ -21,7 +21,7 @@ pub struct Rebuilt {
     pub repaired: u64,
     /// What did not follow from the acts, with its column.
     pub differences: Vec<Fault>,
-    /// What cannot be put right: acts that do not hold, notices, personal values.
+    /// What cannot be put right: acts that do not hold, definitions, notices, personal values, keys.
     pub left: Vec<Fault>,
 }
 
@@ -42,11 +42,8 @@ pub async fn rebuild(
             report.cases += 1;
             let checked = check(tenant, catalog, &raw).await?;
             report.left.extend(checked.chain);
-            let (left, found): (Vec<Fault>, Vec<Fault>) = checked
-                .derived
-                .into_iter()
-                .partition(|fault| fault.fault.starts_with("notices") || fault.fault.starts_with("personal"));
-            report.left.extend(left);
+            report.left.extend(checked.beside);
+            let found = checked.derived;
             if repair
                 && !found.is_empty()
                 && let Some(change) = derive(catalog, &checked.acts, &raw).await?

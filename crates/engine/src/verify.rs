@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use machine::act::{ALGORITHM, Hash, canonical, chain, hex, personal_digest};
+use calendar::Calendar;
+use machine::act::{ALGORITHM, Hash, canonical, chain, digest_hex, hex, personal_digest};
 use machine::project::project;
 use machine::value::{TenantId, Value as FieldValue};
 use machine::{Act, Definition, State, fold};
@@ -21,7 +22,7 @@ const GAP_MAX: i64 = 10;
 /// Something that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fault {
-    /// The case, as stored.
+    /// The case, as stored; empty for what belongs to none.
     pub case: String,
     /// The act; 0 for the head and what hangs on it.
     pub version: i64,
@@ -43,7 +44,7 @@ pub struct Report {
 /// Verifies every case of a tenant: chain, copies, gaps, and everything that follows from the acts
 /// against what is stored of it.
 pub async fn verify(store: &dyn Store, tenant: &TenantId, catalog: &Catalog) -> Result<Report, EngineError> {
-    let mut report = Report::default();
+    let mut report = Report { faults: kept_faults(store, tenant).await?, ..Report::default() };
     let mut after = Vec::new();
     loop {
         let ids = store.case_ids(tenant, &after, PAGE).await?;
@@ -55,16 +56,44 @@ pub async fn verify(store: &dyn Store, tenant: &TenantId, catalog: &Catalog) -> 
             let checked = check(tenant, catalog, &raw).await?;
             report.faults.extend(checked.chain);
             report.faults.extend(checked.derived);
+            report.faults.extend(checked.beside);
         }
     }
+}
+
+/// What belongs to no single case: definitions, calendars, keys and digests.
+async fn kept_faults(store: &dyn Store, tenant: &TenantId) -> Result<Vec<Fault>, EngineError> {
+    let mut faults = Vec::new();
+    let mut add = |case: String, version, fault| faults.push(Fault { case, version, fault });
+    for row in store.definitions(tenant).await? {
+        // Of bytes that hold, the names are copies.
+        let named = |file: &Value| file["workflow"] == *row.workflow && file["edition"] == *row.edition;
+        let holds = digest_hex(&row.body) == row.hash;
+        if !holds || !serde_json::from_slice(&row.body).is_ok_and(|file| named(&file)) {
+            add(String::new(), 0, format!("definitions {} {}", row.workflow, row.hash));
+        }
+    }
+    for row in store.calendars(tenant).await? {
+        let named = |calendar: &Calendar| calendar.id() == row.id && calendar.version() == row.version;
+        let holds = digest_hex(&row.body) == row.digest;
+        if !holds || !serde_json::from_slice(&row.body).is_ok_and(|calendar| named(&calendar)) {
+            add(String::new(), 0, format!("calendars {} {}", row.id, row.version));
+        }
+    }
+    for row in store.astray(tenant).await? {
+        add(row.case, row.version, format!("{} {}", row.table, row.row));
+    }
+    Ok(faults)
 }
 
 /// What was found in one case.
 pub(crate) struct Checked {
     /// Acts that do not hold, or that the head does not end in.
     pub(crate) chain: Vec<Fault>,
-    /// What does not follow from the acts. Says nothing where the acts do not hold.
+    /// What does not follow from the acts, and can be derived again. Says nothing where they do not hold.
     pub(crate) derived: Vec<Fault>,
+    /// What stands beside the acts and cannot: the definition, notices, personal values, keys.
+    pub(crate) beside: Vec<Fault>,
     /// The acts that hold.
     pub(crate) acts: Vec<Act>,
 }
@@ -75,21 +104,46 @@ pub(crate) async fn check(
     raw: &RawCase,
 ) -> Result<Checked, EngineError> {
     let found = || Found { case: String::from_utf8_lossy(&raw.case_id).into_owned(), faults: Vec::new() };
-    let (mut chain, mut derived) = (found(), found());
+    let (mut chain, mut derived, mut beside) = (found(), found(), found());
     let acts = chain_faults(tenant, raw, &mut chain);
+    if raw.acts.is_empty() {
+        orphans(raw, &mut beside);
+    }
     // What follows from damaged acts says nothing.
     if chain.faults.is_empty()
         && let Some(state) = fold(&acts)
     {
-        let definition = catalog.definition(&state.definition).await?;
-        match &raw.head {
-            None => derived.add(0, "head missing"),
-            Some(head) => head_faults(&definition, &state, head, &mut derived),
+        last_hash_fault(raw, &mut derived);
+        let others = acts.iter().filter(|act| act.definition != state.definition);
+        others.for_each(|act| beside.add(i64::from(act.version), "definition"));
+        match catalog.definition(&state.definition).await {
+            Ok(definition) => {
+                match &raw.head {
+                    None => derived.add(0, "head missing"),
+                    Some(head) => head_faults(&definition, &state, head, &mut derived),
+                }
+                row_faults(&definition, &state, &acts, raw, &mut derived, &mut beside);
+            }
+            Err(EngineError::Damaged(damage)) => beside.add(0, damage.to_string()),
+            Err(error) => return Err(error),
         }
-        row_faults(&definition, &state, &acts, raw, &mut derived);
-        personal_faults(&acts, raw, &mut derived);
+        personal_faults(&acts, raw, &mut beside);
     }
-    Ok(Checked { chain: chain.faults, derived: derived.faults, acts })
+    Ok(Checked { chain: chain.faults, derived: derived.faults, beside: beside.faults, acts })
+}
+
+/// Rows of a case that has no acts.
+fn orphans(raw: &RawCase, found: &mut Found) {
+    let tables = [
+        ("obligations", &raw.obligations),
+        ("rungs", &raw.rungs),
+        ("notices", &raw.notices),
+        ("history", &raw.history),
+        ("personal", &raw.personal),
+    ];
+    for (table, rows) in tables.into_iter().filter(|(_, rows)| !rows.is_empty()) {
+        found.add(0, format!("{table}: {} rows of a case without acts", rows.len()));
+    }
 }
 
 /// The faults of one case.
@@ -146,14 +200,18 @@ fn chain_faults(tenant: &TenantId, raw: &RawCase, found: &mut Found) -> Vec<Act>
         Some((version, _)) if version < last => {
             (version + 1..=last).take(GAP_MAX as usize).for_each(|extra| found.add(extra, "beyond the head"));
         }
-        Some((_, head)) => {
-            let stored = head["last_hash"].as_str().unwrap_or_default();
-            if !links.iter().any(|link| hex(link) == stored) {
-                found.add(last, "last_hash of the head");
-            }
-        }
+        Some(_) => {}
     }
     acts
+}
+
+/// The hash the head ends in. Where the acts hold it follows from them.
+fn last_hash_fault(raw: &RawCase, found: &mut Found) {
+    if let (Some(head), Some(last)) = (&raw.head, raw.acts.last())
+        && head["last_hash"].as_str().map(str::as_bytes) != Some(&last.hash)
+    {
+        found.add(last.version, "head last_hash");
+    }
 }
 
 /// Compares the copied columns of an act with its body. Gives the act, or the column that differs.
@@ -186,7 +244,14 @@ fn head_faults(definition: &Definition, state: &State, head: &Value, found: &mut
 }
 
 /// Rungs, notices, open duties and history are what the acts make them.
-fn row_faults(definition: &Definition, state: &State, acts: &[Act], raw: &RawCase, found: &mut Found) {
+fn row_faults(
+    definition: &Definition,
+    state: &State,
+    acts: &[Act],
+    raw: &RawCase,
+    derived: &mut Found,
+    beside: &mut Found,
+) {
     let (mut rungs, mut notices) = (Vec::new(), Vec::new());
     for act in acts {
         let (rung_rows, notice_rows) = outbox(act);
@@ -197,37 +262,43 @@ fn row_faults(definition: &Definition, state: &State, acts: &[Act], raw: &RawCas
     let owed: Vec<Value> = owed.iter().map(|owed| store::obligation_row(state.case, owed)).collect();
     let history = history(definition, None, acts, state);
     let history: Vec<Value> = history.iter().map(|row| row.row(state.case)).collect();
-    let tables = [
-        ("rungs", &["act_version", "deadline_no", "ladder", "rung", "repeat"][..], &rungs, &raw.rungs),
-        ("notices", &["act_version", "notice_id"][..], &notices, &raw.notices),
-        ("obligations", &["deadline_no"][..], &owed, &raw.obligations),
-        ("history", &["version"][..], &history, &raw.history),
-    ];
-    for (table, key, expected, stored) in tables {
-        let by_key = |rows: &[Value]| -> BTreeMap<String, Value> {
-            let id = |row: &Value| key.iter().map(|column| format!("{} ", row[column])).collect();
-            rows.iter().map(|row| (id(row), row.clone())).collect()
-        };
-        let (expected, by_key) = (by_key(expected), by_key(stored));
-        for (id, row) in &expected {
-            let version = row["act_version"].as_i64().unwrap_or(0);
-            match by_key.get(id) {
-                None => found.add(version, format!("{table} {id}missing")),
-                Some(stored) => {
-                    for column in different(row, stored) {
-                        found.add(version, format!("{table} {id}{column}"));
-                    }
-                }
+    // A key stands with the last act of its command.
+    let keys: BTreeMap<&String, u32> =
+        acts.iter().filter_map(|act| Some((act.key.as_ref()?, act.version))).collect();
+    let keys: Vec<Value> = keys
+        .into_iter()
+        .map(|(key, version)| json!({ "key": key, "case_id": state.case, "version": version }))
+        .collect();
+    let rung_key = &["act_version", "deadline_no", "ladder", "rung", "repeat"][..];
+    compare("rungs", rung_key, &rungs, &raw.rungs, derived);
+    compare("obligations", &["deadline_no"], &owed, &raw.obligations, derived);
+    compare("history", &["version"], &history, &raw.history, derived);
+    compare("notices", &["act_version", "notice_id"], &notices, &raw.notices, beside);
+    compare("idempotency", &["key"], &keys, &raw.keys, beside);
+}
+
+/// The rows of a table against those the acts give.
+fn compare(table: &str, key: &[&str], expected: &[Value], stored: &[Value], found: &mut Found) {
+    let by_key = |rows: &[Value]| -> BTreeMap<String, Value> {
+        let id = |row: &Value| key.iter().map(|column| format!("{} ", row[column])).collect();
+        rows.iter().map(|row| (id(row), row.clone())).collect()
+    };
+    let (expected, by_key) = (by_key(expected), by_key(stored));
+    let act = |row: &Value| row["act_version"].as_i64().or(row["version"].as_i64()).unwrap_or(0);
+    for (id, row) in &expected {
+        match by_key.get(id) {
+            None => found.add(act(row), format!("{table} {id}missing")),
+            Some(stored) => {
+                different(row, stored).for_each(|column| found.add(act(row), format!("{table} {id}{column}")))
             }
         }
-        // A row that stands twice has the key of one that is expected.
-        let extra = by_key.iter().filter(|(id, _)| !expected.contains_key(*id));
-        for (id, row) in extra {
-            found.add(row["act_version"].as_i64().unwrap_or(0), format!("{table} {id}follows from no act"));
-        }
-        if stored.len() > by_key.len() {
-            found.add(0, format!("{table}: rows stand twice"));
-        }
+    }
+    // A row that stands twice has the key of one that is expected.
+    for (id, row) in by_key.iter().filter(|(id, _)| !expected.contains_key(*id)) {
+        found.add(act(row), format!("{table} {id}follows from no act"));
+    }
+    if stored.len() > by_key.len() {
+        found.add(0, format!("{table}: rows stand twice"));
     }
 }
 

@@ -109,11 +109,13 @@ impl Definition {
         Ok(Definition { file, bytes, digest, guards, ladders })
     }
 
-    /// From its stored bytes.
+    /// From its stored bytes, which stay what it is known by: a later program may write the same file another
+    /// way, and the cases that pinned it still do.
     pub fn from_bytes(bytes: &[u8]) -> Result<Definition, Vec<Finding>> {
         let file: File = serde_json::from_slice(bytes)
             .map_err(|error| vec![finding("WF0001", "", &format!("stored definition: {error}"))])?;
-        Definition::compile(&file, &BTreeMap::new())
+        let compiled = Definition::compile(&file, &BTreeMap::new())?;
+        Ok(Definition { bytes: bytes.to_vec(), digest: digest_hex(bytes), ..compiled })
     }
 
     /// The resolved file.

@@ -29,17 +29,8 @@ pub enum StoreError {
     #[error("the database schema does not fit this program")]
     Migrate(#[source] sqlx::migrate::MigrateError),
     /// A row does not hold what its column promises.
-    #[error("table {table}, column {column}, row {row}: {problem}")]
-    Inconsistent {
-        /// The table.
-        table: &'static str,
-        /// The column.
-        column: &'static str,
-        /// The row.
-        row: String,
-        /// What is wrong.
-        problem: String,
-    },
+    #[error("{0}")]
+    Inconsistent(Damage),
     /// A statement changed another number of rows than it had to.
     #[error("{statement} changed {actual} rows, not {expected}")]
     RowsAffected {
@@ -70,7 +61,7 @@ impl StoreError {
         match self {
             StoreError::Database(_) => "ST0001",
             StoreError::Migrate(_) => "ST0002",
-            StoreError::Inconsistent { .. } => "ST0003",
+            StoreError::Inconsistent(_) => "ST0003",
             StoreError::RowsAffected { .. } => "ST0004",
             StoreError::Shared(_) => "ST0005",
             StoreError::RealClock => "ST0006",
@@ -84,6 +75,20 @@ impl StoreError {
             StoreError::Unfit(Unfit::Lax { .. }) => "ST0017",
         }
     }
+}
+
+/// A row that does not hold what it promises, or does not agree with others.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
+#[error("table {table}, column {column}, row {row}: {problem}")]
+pub struct Damage {
+    /// The table.
+    pub table: &'static str,
+    /// The column.
+    pub column: &'static str,
+    /// The row.
+    pub row: String,
+    /// What is wrong.
+    pub problem: String,
 }
 
 /// Why a database cannot be used. The texts are made elsewhere.
@@ -158,13 +163,23 @@ pub struct Read {
     pub key: Option<String>,
 }
 
-/// The head of a case, and what its key was used for.
+/// The head of a case, and what its key was used for. A row that cannot be read fails for its own caller,
+/// not for everybody who reads with him.
 #[derive(Clone, Debug)]
 pub struct Known {
     /// The head, if the case exists.
-    pub head: Option<Head>,
+    pub head: Result<Option<Head>, Damage>,
     /// What the key was used for.
-    pub used: Option<Used>,
+    pub used: Result<Option<Used>, Damage>,
+}
+
+/// A case that is due, as stored: a damaged id need not be text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueCase {
+    /// Its id.
+    pub case_id: Vec<u8>,
+    /// Its number.
+    pub number: String,
 }
 
 /// The head of a case.
@@ -327,6 +342,19 @@ pub struct DefinitionRow {
     pub published_at: i64,
 }
 
+/// A version of a calendar as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CalendarRow {
+    /// The calendar.
+    pub id: String,
+    /// Its version.
+    pub version: String,
+    /// Its JSON.
+    pub body: Vec<u8>,
+    /// Digest of the JSON as it was loaded.
+    pub digest: String,
+}
+
 /// A delivered digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DigestRow {
@@ -397,19 +425,24 @@ pub trait Store: Send + Sync {
         id: &str,
         version: &str,
     ) -> Result<Option<String>, StoreError>;
-    /// Keeps a version of a calendar.
+    /// Every version of every calendar, as stored.
+    async fn calendars(&self, tenant: &TenantId) -> Result<Vec<CalendarRow>, StoreError>;
+    /// Keeps a version of a calendar and makes it the newest, also one that was kept before. `false`: this
+    /// version is kept with other days, and nothing was changed.
     async fn put_calendar(
         &self,
         tenant: &TenantId,
         id: &str,
         version: &str,
         body: &str,
-    ) -> Result<(), StoreError>;
+    ) -> Result<bool, StoreError>;
+    /// The definition kept under a digest.
+    async fn definition(&self, tenant: &TenantId, hash: &str) -> Result<Option<DefinitionRow>, StoreError>;
     /// Definitions, newest first.
     async fn definitions(&self, tenant: &TenantId) -> Result<Vec<DefinitionRow>, StoreError>;
     /// Digest of the newest definition of a workflow.
     async fn newest(&self, tenant: &TenantId, workflow: &str) -> Result<Option<String>, StoreError>;
-    /// Keeps a definition. Keeping the same one twice changes nothing.
+    /// Keeps a definition and makes it the newest, also one that was kept before.
     async fn put_definition(&self, tenant: &TenantId, row: &DefinitionRow) -> Result<(), StoreError>;
     /// Hands out `count` case numbers after the prefix: the first of them. Gaps may remain.
     async fn numbers(&self, tenant: &TenantId, prefix: &str, count: u32) -> Result<u64, StoreError>;
@@ -422,12 +455,25 @@ pub trait Store: Send + Sync {
     /// Records refused commands.
     async fn refuse(&self, tenant: &TenantId, rows: &[RefusalRow]) -> Result<(), StoreError>;
 
-    /// Cases due by `now`, the longest waiting first.
-    async fn due(&self, tenant: &TenantId, now: Instant, limit: u32) -> Result<Vec<CaseId>, StoreError>;
-    /// The next moment anything is due.
-    async fn next_wake(&self, tenant: &TenantId) -> Result<Option<Instant>, StoreError>;
-    /// Delivers waiting notices: one digest per recipient for `day`. Gives the number of digests.
-    async fn deliver(&self, tenant: &TenantId, now: Instant, day: &str) -> Result<u64, StoreError>;
+    /// Cases due by `now`, the longest waiting first, without those set aside.
+    async fn due(
+        &self,
+        tenant: &TenantId,
+        now: Instant,
+        aside: &[Vec<u8>],
+        limit: u32,
+    ) -> Result<Vec<DueCase>, StoreError>;
+    /// The next moment anything is due that is not set aside.
+    async fn next_wake(&self, tenant: &TenantId, aside: &[Vec<u8>]) -> Result<Option<Instant>, StoreError>;
+    /// Delivers waiting notices: one digest per recipient for `day`. Gives the number of digests. Nothing is
+    /// delivered while a case is due that is not set aside: its notices would miss the digest of the day.
+    async fn deliver(
+        &self,
+        tenant: &TenantId,
+        now: Instant,
+        day: &str,
+        aside: &[Vec<u8>],
+    ) -> Result<u64, StoreError>;
 
     /// The case with this number or id.
     async fn find(&self, tenant: &TenantId, number: &str) -> Result<Option<CaseId>, StoreError>;
@@ -452,12 +498,14 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<DigestRow>, StoreError>;
     /// How enforcement stands.
     async fn standing(&self, tenant: &TenantId, now: Instant) -> Result<Standing, StoreError>;
-    /// Every case id that occurs in `cases` or `acts`, after one, in order, as stored: bytes, since a
-    /// damaged id need not be text.
+    /// Every case id that occurs in a table of cases, after one, in order, as stored: bytes, since a damaged
+    /// id need not be text.
     async fn case_ids(&self, tenant: &TenantId, after: &[u8], limit: u32)
     -> Result<Vec<Vec<u8>>, StoreError>;
     /// Some cases exactly as stored, for `verify`, in the order asked for.
     async fn raw(&self, tenant: &TenantId, case_ids: &[Vec<u8>]) -> Result<Vec<RawCase>, StoreError>;
+    /// Rows that hang on no case and do not agree with what they count or name, for `verify`.
+    async fn astray(&self, tenant: &TenantId) -> Result<Vec<Astray>, StoreError>;
     /// Writes head, open duties, rungs and history of a case anew. `change` holds what all its acts give;
     /// a case that moved meanwhile is left alone.
     async fn rebuild(&self, tenant: &TenantId, change: &Change) -> Result<Outcome, StoreError>;
@@ -483,6 +531,21 @@ pub struct RawCase {
     pub history: Vec<serde_json::Value>,
     /// Its personal values.
     pub personal: Vec<serde_json::Value>,
+    /// Idempotency keys its acts name.
+    pub keys: Vec<serde_json::Value>,
+}
+
+/// A row that does not agree with the rows it names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Astray {
+    /// The table.
+    pub table: &'static str,
+    /// The row.
+    pub row: String,
+    /// The case it names, if it names one.
+    pub case: String,
+    /// The act it names; 0 if it names none.
+    pub version: i64,
 }
 
 /// An act as stored: the bytes of its columns.

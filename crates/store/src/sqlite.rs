@@ -4,8 +4,8 @@ use std::path::Path;
 use std::str::FromStr;
 
 use async_trait::async_trait;
+use machine::Instant;
 use machine::value::{CaseId, PersonId, TenantId};
-use machine::{Instant, State};
 use serde_json::json;
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{
@@ -14,10 +14,12 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 
 use crate::{
-    ActRow, Change, Clock, DefinitionRow, DigestRow, DocumentFilter, Filter, Head, Known, LedgerRow, Outcome,
-    OwedFilter, OwedRow, RawCase, Read, RefusalRow, Roundup, Standing, Store, StoreError, Unfit, Used,
+    ActRow, Astray, CalendarRow, Change, Clock, Damage, DefinitionRow, DigestRow, DocumentFilter, DueCase,
+    Filter, Known, LedgerRow, Outcome, OwedFilter, OwedRow, RawCase, Read, RefusalRow, Roundup, Standing,
+    Store, StoreError, Unfit,
 };
 
+mod catalog;
 mod lists;
 mod query;
 mod raw;
@@ -70,12 +72,7 @@ impl SqliteStore {
             Some("real") => Clock::Real,
             Some("simulated") => Clock::Simulated,
             other => {
-                return Err(StoreError::Inconsistent {
-                    table: "store_settings",
-                    column: "value",
-                    row: "clock".to_owned(),
-                    problem: format!("{other:?} is no clock"),
-                });
+                return Err(bad("store_settings", "value", "clock", format!("{other:?} is no clock")));
             }
         };
         Ok(SqliteStore { write, read, clock })
@@ -109,20 +106,41 @@ async fn pools(path: &Path, create: bool) -> Result<(SqlitePool, SqlitePool), St
         .create_if_missing(create)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
         .busy_timeout(std::time::Duration::from_secs(30))
         // Rows come from a thread of their own; a longer queue saves most of the switching.
         .row_buffer_size(1_024)
         .pragma("trusted_schema", "OFF");
-    let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-    check_fitness(&write, create).await?;
-    let read = SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
+    let pool = |connections| {
+        SqlitePoolOptions::new().max_connections(connections).after_connect(|connection, _| {
+            Box::pin(async move {
+                // Every connection has settings of its own; each is read back, instead of believing that it was set.
+                let fit = check_fitness(connection).await;
+                fit.map_err(|error| sqlx::Error::Configuration(Box::new(error)))
+            })
+        })
+    };
+    let write = pool(1).connect_with(options.clone()).await.map_err(unfit)?;
+    if create {
+        sqlx::query("PRAGMA application_id = 1651075189").execute(&write).await?;
+    }
+    let read = pool(4).connect_with(options.read_only(true)).await.map_err(unfit)?;
     Ok((write, read))
 }
 
-/// Reads back what durability rests on, instead of believing that it was set.
-async fn check_fitness(pool: &SqlitePool, create: bool) -> Result<(), StoreError> {
-    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(pool).await?;
+/// Why a connection was not taken into a pool.
+fn unfit(error: sqlx::Error) -> StoreError {
+    match error {
+        sqlx::Error::Configuration(cause) => match cause.downcast::<StoreError>() {
+            Ok(cause) => *cause,
+            Err(cause) => StoreError::Database(sqlx::Error::Configuration(cause)),
+        },
+        error => StoreError::Database(error),
+    }
+}
+
+/// What durability and trust rest on, of one connection.
+async fn check_fitness(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut *connection).await?;
     let mut parts = version.split('.').map(|part| u32::from_str(part).unwrap_or(0));
     let mut part = || parts.next().unwrap_or(0);
     if (part(), part(), part()) < VERSION_MIN {
@@ -130,17 +148,14 @@ async fn check_fitness(pool: &SqlitePool, create: bool) -> Result<(), StoreError
         let least = format!("{major}.{minor}.{patch}");
         return Err(StoreError::Unfit(Unfit::Old { version, least }));
     }
-    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await?;
-    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(pool).await?;
-    if journal != "wal" || synchronous != 2 {
-        let found = format!("journal_mode={journal} synchronous={synchronous}");
-        let needed = "journal_mode=wal synchronous=2".to_owned();
-        return Err(StoreError::Unfit(Unfit::Lax { found, needed }));
-    }
-    if create {
-        sqlx::query("PRAGMA application_id = 1651075189").execute(pool).await?;
-    }
-    Ok(())
+    let found: String = sqlx::query_scalar(
+        "SELECT 'journal_mode=' || journal_mode || ' synchronous=' || synchronous || ' trusted_schema='
+            || trusted_schema FROM pragma_journal_mode, pragma_synchronous, pragma_trusted_schema",
+    )
+    .fetch_one(connection)
+    .await?;
+    let needed = "journal_mode=wal synchronous=2 trusted_schema=0".to_owned();
+    if found == needed { Ok(()) } else { Err(StoreError::Unfit(Unfit::Lax { found, needed })) }
 }
 
 /// Brings the schema up to date; a database newer than this program is refused. Each step is a transaction
@@ -148,15 +163,33 @@ async fn check_fitness(pool: &SqlitePool, create: bool) -> Result<(), StoreError
 async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {
     let migrator = sqlx::migrate!("../../migrations/sqlite");
     let known = migrator.iter().map(|migration| migration.version).max().unwrap_or(0);
-    migrator.run(pool).await.map_err(|error| match error {
+    let mut done = migrator.run(pool).await;
+    // Another process may have taken the same step at the same moment: then it is done, and this one failed.
+    // Each failure leaves one step less.
+    for _ in migrator.iter() {
+        if !matches!(done, Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..))) {
+            break;
+        }
+        done = migrator.run(pool).await;
+    }
+    done.map_err(|error| match error {
         MigrateError::VersionMissing(found) => StoreError::Unfit(Unfit::Newer { found, known }),
         MigrateError::VersionMismatch(schema) => StoreError::Unfit(Unfit::Altered { schema }),
         error => StoreError::Migrate(error),
     })
 }
 
+fn damage(
+    table: &'static str,
+    column: &'static str,
+    row: impl Into<String>,
+    problem: impl std::fmt::Display,
+) -> Damage {
+    Damage { table, column, row: row.into(), problem: problem.to_string() }
+}
+
 fn bad(table: &'static str, column: &'static str, row: &str, problem: impl std::fmt::Display) -> StoreError {
-    StoreError::Inconsistent { table, column, row: row.to_owned(), problem: problem.to_string() }
+    StoreError::Inconsistent(damage(table, column, row, problem))
 }
 
 fn instant(micros: i64) -> Result<Instant, StoreError> {
@@ -235,17 +268,7 @@ impl Store for SqliteStore {
         id: &str,
         known: Option<&str>,
     ) -> Result<Option<(String, Option<String>)>, StoreError> {
-        let row = sqlx::query(
-            "SELECT version, CASE WHEN version IS $3 THEN NULL ELSE body END
-             FROM calendars WHERE tenant_id = $1 AND calendar_id = $2
-             ORDER BY loaded_at DESC, version DESC LIMIT 1",
-        )
-        .bind(tenant.as_str())
-        .bind(id)
-        .bind(known)
-        .fetch_optional(&self.read)
-        .await?;
-        Ok(row.map(|row| (row.get(0), row.get(1))))
+        catalog::calendar(&self.read, tenant, id, known).await
     }
 
     async fn calendar_version(
@@ -254,14 +277,11 @@ impl Store for SqliteStore {
         id: &str,
         version: &str,
     ) -> Result<Option<String>, StoreError> {
-        Ok(sqlx::query_scalar(
-            "SELECT body FROM calendars WHERE tenant_id = $1 AND calendar_id = $2 AND version = $3",
-        )
-        .bind(tenant.as_str())
-        .bind(id)
-        .bind(version)
-        .fetch_optional(&self.read)
-        .await?)
+        catalog::calendar_version(&self.read, tenant, id, version).await
+    }
+
+    async fn calendars(&self, tenant: &TenantId) -> Result<Vec<CalendarRow>, StoreError> {
+        catalog::calendars(&self.read, tenant).await
     }
 
     async fn put_calendar(
@@ -270,65 +290,25 @@ impl Store for SqliteStore {
         id: &str,
         version: &str,
         body: &str,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let now = self.clock().await?;
-        sqlx::query(
-            "INSERT INTO calendars (tenant_id, calendar_id, version, body, loaded_at) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT DO NOTHING",
-        )
-        .bind(tenant.as_str())
-        .bind(id)
-        .bind(version)
-        .bind(body)
-        .bind(now.micros())
-        .execute(&self.write)
-        .await?;
-        Ok(())
+        catalog::put_calendar(&self.write, tenant, id, version, body, now.micros()).await
+    }
+
+    async fn definition(&self, tenant: &TenantId, hash: &str) -> Result<Option<DefinitionRow>, StoreError> {
+        catalog::definition(&self.read, tenant, hash).await
     }
 
     async fn definitions(&self, tenant: &TenantId) -> Result<Vec<DefinitionRow>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT hash, workflow, edition, body, published_at FROM definitions
-             WHERE tenant_id = $1 ORDER BY published_at DESC, rowid DESC",
-        )
-        .bind(tenant.as_str())
-        .fetch_all(&self.read)
-        .await?;
-        let rows = rows.into_iter().map(|row| DefinitionRow {
-            hash: row.get(0),
-            workflow: row.get(1),
-            edition: row.get(2),
-            body: row.get(3),
-            published_at: row.get(4),
-        });
-        Ok(rows.collect())
+        catalog::definitions(&self.read, tenant).await
     }
 
     async fn newest(&self, tenant: &TenantId, workflow: &str) -> Result<Option<String>, StoreError> {
-        Ok(sqlx::query_scalar(
-            "SELECT hash FROM definitions WHERE tenant_id = $1 AND workflow = $2
-             ORDER BY published_at DESC, rowid DESC LIMIT 1",
-        )
-        .bind(tenant.as_str())
-        .bind(workflow)
-        .fetch_optional(&self.read)
-        .await?)
+        catalog::newest(&self.read, tenant, workflow).await
     }
 
     async fn put_definition(&self, tenant: &TenantId, row: &DefinitionRow) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO definitions (tenant_id, hash, workflow, edition, body, published_at)
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-        )
-        .bind(tenant.as_str())
-        .bind(&row.hash)
-        .bind(&row.workflow)
-        .bind(&row.edition)
-        .bind(&row.body)
-        .bind(row.published_at)
-        .execute(&self.write)
-        .await?;
-        Ok(())
+        catalog::put_definition(&self.write, tenant, row).await
     }
 
     async fn numbers(&self, tenant: &TenantId, prefix: &str, count: u32) -> Result<u64, StoreError> {
@@ -346,14 +326,9 @@ impl Store for SqliteStore {
 
     async fn read(&self, tenant: &TenantId, wanted: &[Read]) -> Result<(Instant, Vec<Known>), StoreError> {
         let mut connection = self.read.acquire().await?;
-        let heads = read_heads(&mut connection, tenant, wanted).await?;
-        let used = read_used(&mut connection, tenant, wanted).await?;
+        let known = query::known(&mut connection, tenant, wanted).await?;
         drop(connection);
-        let known = wanted.iter().map(|read| Known {
-            head: heads.get(&read.case).cloned(),
-            used: read.key.as_ref().and_then(|key| used.get(key)).cloned(),
-        });
-        Ok((self.clock().await?, known.collect()))
+        Ok((self.clock().await?, known))
     }
 
     async fn commit(&self, tenant: &TenantId, groups: &[Vec<Change>]) -> Vec<Result<Outcome, StoreError>> {
@@ -364,28 +339,27 @@ impl Store for SqliteStore {
         write::refuse(&self.write, tenant, rows).await
     }
 
-    async fn due(&self, tenant: &TenantId, now: Instant, limit: u32) -> Result<Vec<CaseId>, StoreError> {
-        let rows: Vec<String> = sqlx::query_scalar(
-            "SELECT case_id FROM cases WHERE tenant_id = $1 AND wake_at <= $2 ORDER BY wake_at LIMIT $3",
-        )
-        .bind(tenant.as_str())
-        .bind(now.micros())
-        .bind(i64::from(limit))
-        .fetch_all(&self.read)
-        .await?;
-        rows.iter().map(|row| case_id(row)).collect()
+    async fn due(
+        &self,
+        tenant: &TenantId,
+        now: Instant,
+        aside: &[Vec<u8>],
+        limit: u32,
+    ) -> Result<Vec<DueCase>, StoreError> {
+        query::due(&self.read, tenant, now, aside, limit).await
     }
 
-    async fn next_wake(&self, tenant: &TenantId) -> Result<Option<Instant>, StoreError> {
-        let wake: Option<i64> =
-            sqlx::query_scalar("SELECT min(wake_at) FROM cases WHERE tenant_id = $1 AND wake_at IS NOT NULL")
-                .bind(tenant.as_str())
-                .fetch_one(&self.read)
-                .await?;
-        wake.map(instant).transpose()
+    async fn next_wake(&self, tenant: &TenantId, aside: &[Vec<u8>]) -> Result<Option<Instant>, StoreError> {
+        query::next_wake(&self.read, tenant, aside).await
     }
 
-    async fn deliver(&self, tenant: &TenantId, now: Instant, day: &str) -> Result<u64, StoreError> {
+    async fn deliver(
+        &self,
+        tenant: &TenantId,
+        now: Instant,
+        day: &str,
+        aside: &[Vec<u8>],
+    ) -> Result<u64, StoreError> {
         // Looked up first: a worker that has nothing to send must not take the write lock every second.
         let waiting: bool = sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM notices n WHERE n.tenant_id = $1 AND n.delivery_id IS NULL
@@ -396,7 +370,7 @@ impl Store for SqliteStore {
         .bind(day)
         .fetch_one(&self.read)
         .await?;
-        if waiting { write::deliver(&self.write, tenant, now, day).await } else { Ok(0) }
+        if waiting { write::deliver(&self.write, tenant, now, day, aside).await } else { Ok(0) }
     }
 
     async fn find(&self, tenant: &TenantId, number: &str) -> Result<Option<CaseId>, StoreError> {
@@ -460,6 +434,10 @@ impl Store for SqliteStore {
         raw::cases(&self.read, tenant, case_ids).await
     }
 
+    async fn astray(&self, tenant: &TenantId) -> Result<Vec<Astray>, StoreError> {
+        raw::astray(&self.read, tenant).await
+    }
+
     async fn rebuild(&self, tenant: &TenantId, change: &Change) -> Result<Outcome, StoreError> {
         write::rebuild(&self.write, tenant, change).await
     }
@@ -471,57 +449,4 @@ pub fn host_time() -> Instant {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let micros = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
     Instant::from_micros(micros).unwrap_or_else(|| Instant::new(Default::default()))
-}
-
-type Heads = std::collections::HashMap<CaseId, Head>;
-
-async fn read_heads(
-    connection: &mut SqliteConnection,
-    tenant: &TenantId,
-    wanted: &[Read],
-) -> Result<Heads, StoreError> {
-    let ids: Vec<String> = wanted.iter().map(|read| read.case.to_string()).collect();
-    let rows = sqlx::query(
-        "SELECT case_id, state, last_hash FROM cases
-         WHERE tenant_id = $1 AND case_id IN (SELECT value FROM json_each($2))",
-    )
-    .bind(tenant.as_str())
-    .bind(json!(ids).to_string())
-    .fetch_all(connection)
-    .await?;
-    let mut heads = Heads::new();
-    for row in rows {
-        let id: String = row.get(0);
-        let state: State =
-            serde_json::from_str(row.get(1)).map_err(|error| bad("cases", "state", &id, error))?;
-        heads.insert(case_id(&id)?, Head { state, last_hash: row.get(2) });
-    }
-    Ok(heads)
-}
-
-async fn read_used(
-    connection: &mut SqliteConnection,
-    tenant: &TenantId,
-    wanted: &[Read],
-) -> Result<std::collections::HashMap<String, Used>, StoreError> {
-    let keys: Vec<&String> = wanted.iter().filter_map(|read| read.key.as_ref()).collect();
-    if keys.is_empty() {
-        return Ok(Default::default());
-    }
-    let rows = sqlx::query(
-        "SELECT key, fingerprint, case_id, version FROM idempotency
-         WHERE tenant_id = $1 AND key IN (SELECT value FROM json_each($2))",
-    )
-    .bind(tenant.as_str())
-    .bind(json!(keys).to_string())
-    .fetch_all(connection)
-    .await?;
-    let mut used = std::collections::HashMap::new();
-    for row in rows {
-        let id: String = row.get(2);
-        let version =
-            u32::try_from(row.get::<i64, _>(3)).map_err(|e| bad("idempotency", "version", &id, e))?;
-        used.insert(row.get(0), Used { fingerprint: row.get(1), case: case_id(&id)?, version });
-    }
-    Ok(used)
 }

@@ -3,17 +3,20 @@
 //! A round takes no input, is bounded, and may run in any number of processes at once: what makes a rung
 //! happen once is the transaction it is written in, never who runs the round.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use engine::{Engine, EngineError};
-use machine::Instant;
-use store::Clock;
+use engine::{Engine, EngineError, Failed};
+use machine::Instant as Moment;
+use store::{Clock, Damage};
 use tokio::sync::watch;
 
 /// Cases swept in one round.
 pub const SWEEP_MAX: u32 = 200;
 /// The longest sleep: other processes' writes are noticed within this time.
 pub const SLEEP_MAX: Duration = Duration::from_millis(1_000);
+/// The longest a case that fails is left alone before it is tried again.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// What a round did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,93 +27,214 @@ pub struct Round {
     pub digests: u64,
 }
 
-/// One round: at most `limit` cases, then the digests of the day.
-pub async fn round(engine: &Engine, limit: u32) -> Result<Round, EngineError> {
-    let moved = engine.sweep(limit).await?;
-    let digests = if moved == 0 { deliver(engine).await? } else { 0 };
-    Ok(Round { moved, digests })
+/// What a round did, and what went wrong in it.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// What it did.
+    pub round: Round,
+    /// Cases that were due, whether they moved or not.
+    pub due: usize,
+    /// What went wrong. A failing case is named when it begins to fail and when its reason changes.
+    pub errors: Vec<EngineError>,
 }
 
-/// Delivers on working days from 08:30, in the calendar of the place.
-async fn deliver(engine: &Engine) -> Result<u64, EngineError> {
-    let now = engine.store().clock().await?;
-    let calendar = engine.catalog().local_calendar().await?;
-    let today = calendar.local_date(now.utc());
-    let opens = chrono::NaiveTime::from_hms_opt(8, 30, 0).unwrap_or_default();
-    if !calendar.kind(today).is_working() || now < Instant::new(calendar.instant(today, opens)) {
-        return Ok(0);
+/// A case that cannot be moved, and waits longer and longer, so that it neither stops nor slows the others.
+struct Aside {
+    reason: String,
+    pause: Duration,
+    until: Instant,
+}
+
+/// A worker: what it remembers between its rounds. Nothing depends on it; another worker finds out anew.
+pub struct Worker<'a> {
+    engine: &'a Engine,
+    limit: u32,
+    aside: BTreeMap<Vec<u8>, Aside>,
+    /// Cases that were due with nothing to record, by version.
+    idle: BTreeMap<Vec<u8>, u32>,
+}
+
+impl<'a> Worker<'a> {
+    /// A worker that sweeps at most `limit` cases in a round.
+    pub fn new(engine: &'a Engine, limit: u32) -> Self {
+        Worker { engine, limit, aside: BTreeMap::new(), idle: BTreeMap::new() }
     }
-    Ok(engine.store().deliver(engine.tenant(), now, &today.to_string()).await?)
+
+    /// One round: at most `limit` cases, then, when nothing is due any more, the digests of the day. A case
+    /// that fails is tried again after a pause, counted from `now`.
+    pub async fn round(&mut self, now: Instant) -> Done {
+        let waiting = self.aside.iter().filter(|(_, aside)| aside.until > now);
+        let waiting = waiting.map(|(case, _)| case.clone()).collect();
+        self.round_without(waiting, now).await
+    }
+
+    async fn round_without(&mut self, waiting: Vec<Vec<u8>>, now: Instant) -> Done {
+        let mut done = Done::default();
+        match self.engine.sweep(&waiting, self.limit).await {
+            Ok(swept) => {
+                (done.due, done.round.moved) = (swept.due, swept.moved);
+                let mut failed = swept.failed;
+                failed.extend(self.stuck(swept.idle));
+                if swept.due < self.limit as usize {
+                    // All were tried that do not wait: what did not fail is like all others again.
+                    self.aside
+                        .retain(|id, _| waiting.contains(id) || failed.iter().any(|f| f.case_id == *id));
+                }
+                let news: Vec<Failed> =
+                    failed.into_iter().filter_map(|case| self.set_aside(case, now)).collect();
+                if !news.is_empty() {
+                    done.errors.push(EngineError::Failing(news));
+                }
+            }
+            Err(error) => done.errors.push(error),
+        }
+        if done.round.moved == 0 {
+            match self.deliver().await {
+                Ok(digests) => done.round.digests = digests,
+                Err(error) => done.errors.push(error),
+            }
+        }
+        done
+    }
+
+    fn set_aside_ids(&self) -> Vec<Vec<u8>> {
+        self.aside.keys().cloned().collect()
+    }
+
+    /// Leaves a failing case alone, each time longer. Gives it back when its reason is new.
+    fn set_aside(&mut self, failed: Failed, now: Instant) -> Option<Failed> {
+        let reason = format!("{:?}", failed.error);
+        let before = self.aside.get(&failed.case_id);
+        let pause = before.map_or(SLEEP_MAX, |aside| (aside.pause * 2).min(PAUSE_MAX));
+        let known = before.is_some_and(|aside| aside.reason == reason);
+        let until = now + pause;
+        self.aside.insert(failed.case_id.clone(), Aside { reason, pause, until });
+        (!known).then_some(failed)
+    }
+
+    /// Cases that were due twice at the same version with nothing to record: nobody else moved them, so the
+    /// column that wakes them is wrong.
+    fn stuck(&mut self, idle: Vec<(store::DueCase, u32)>) -> Vec<Failed> {
+        let before = std::mem::take(&mut self.idle);
+        let mut stuck = Vec::new();
+        for (case, version) in idle {
+            if before.get(&case.case_id) == Some(&version) || self.aside.contains_key(&case.case_id) {
+                let problem = "it is due, and there is nothing to record".to_owned();
+                let damage = Damage { table: "cases", column: "wake_at", row: case.number.clone(), problem };
+                let error = Box::new(EngineError::Damaged(damage));
+                stuck.push(Failed { case_id: case.case_id, number: case.number, error });
+            } else {
+                self.idle.insert(case.case_id, version);
+            }
+        }
+        stuck
+    }
+
+    /// Delivers on working days from 08:30, in the calendar of the place.
+    async fn deliver(&self) -> Result<u64, EngineError> {
+        let (store, tenant) = (self.engine.store(), self.engine.tenant());
+        let now = store.clock().await?;
+        let calendar = self.engine.catalog().local_calendar().await?;
+        let today = calendar.local_date(now.utc());
+        let opens = chrono::NaiveTime::from_hms_opt(8, 30, 0).unwrap_or_default();
+        if !calendar.kind(today).is_working() || now < Moment::new(calendar.instant(today, opens)) {
+            return Ok(0);
+        }
+        Ok(store.deliver(tenant, now, &today.to_string(), &self.set_aside_ids()).await?)
+    }
+
+    /// Until the next wake-up or the next try, but never longer than [`SLEEP_MAX`].
+    async fn sleep_time(&self) -> Result<Duration, EngineError> {
+        let now = self.engine.store().clock().await?;
+        let wake = self.engine.store().next_wake(self.engine.tenant(), &self.set_aside_ids()).await?;
+        let micros = wake.map_or(i64::MAX, |wake| wake.micros() - now.micros()).max(1_000);
+        Ok(Duration::from_micros(micros.unsigned_abs()).min(SLEEP_MAX))
+    }
 }
 
-/// Runs until `stop` turns true. What rounds did, and errors, go to `report`, and the loop goes on: a worker that dies of
-/// one bad moment helps nobody.
+/// Runs until `stop` turns true, or the engine is gone. What rounds did, and errors, go to `report`, and the
+/// loop goes on: a worker that dies of one bad moment helps nobody.
 pub async fn run(
     engine: &Engine,
     limit: u32,
     mut stop: watch::Receiver<bool>,
     mut report: impl FnMut(Result<Round, &EngineError>),
-) {
+) -> Result<(), EngineError> {
+    let mut worker = Worker::new(engine, limit);
+    let mut said = Vec::new();
     while !*stop.borrow() {
-        let moved = match round(engine, limit).await {
-            Ok(round) => {
-                if round != Round::default() {
-                    report(Ok(round));
-                }
-                round.moved
+        let done = worker.round(Instant::now()).await;
+        if done.round != Round::default() {
+            report(Ok(done.round));
+        }
+        let (mut broken, mut says) = (false, Vec::new());
+        for error in done.errors {
+            if matches!(error, EngineError::Stopped) {
+                return Err(error);
             }
-            Err(error) => {
+            if matches!(error, EngineError::Failing(_)) {
                 report(Err(&error));
-                0
+                continue;
             }
-        };
-        if moved > 0 {
+            broken = true;
+            let text = format!("{error:?}");
+            // The same trouble second after second is said once.
+            if !said.contains(&text) {
+                report(Err(&error));
+            }
+            says.push(text);
+        }
+        said = says;
+        if done.round.moved > 0 && !broken {
             continue;
         }
-        let wait = sleep_time(engine).await.unwrap_or(SLEEP_MAX);
+        let wait = if broken { SLEEP_MAX } else { worker.sleep_time().await.unwrap_or(SLEEP_MAX) };
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            changed = stop.changed() => if changed.is_err() { return },
+            changed = stop.changed() => if changed.is_err() { return Ok(()) },
         }
     }
+    Ok(())
 }
 
-/// Until the next wake-up, but never longer than [`SLEEP_MAX`].
-async fn sleep_time(engine: &Engine) -> Result<Duration, EngineError> {
-    let now = engine.store().clock().await?;
-    let wake = engine.store().next_wake(engine.tenant()).await?;
-    let micros = wake.map_or(i64::MAX, |wake| wake.micros() - now.micros()).max(1_000);
-    Ok(Duration::from_micros(micros.unsigned_abs()).min(SLEEP_MAX))
-}
-
-/// Runs a simulated store forward to `until`, from wake-up to wake-up.
-pub async fn simulate(engine: &Engine, until: Instant) -> Result<Round, EngineError> {
+/// Runs a simulated store forward to `until`, from wake-up to wake-up. Cases that fail are left behind, and
+/// named at the end.
+pub async fn simulate(engine: &Engine, until: Moment) -> Result<Round, EngineError> {
     let mut total = Round::default();
     if engine.store().clock_kind() != Clock::Simulated {
         return Err(store::StoreError::RealClock.into());
     }
+    let mut worker = Worker::new(engine, SWEEP_MAX);
+    let mut failed = Vec::new();
     loop {
-        let done = round(engine, SWEEP_MAX).await?;
-        total.moved += done.moved;
-        total.digests += done.digests;
-        if done.moved > 0 {
+        let done = worker.round_without(worker.set_aside_ids(), Instant::now()).await;
+        total.moved += done.round.moved;
+        total.digests += done.round.digests;
+        for error in done.errors {
+            match error {
+                EngineError::Failing(cases) => failed.extend(cases),
+                error => return Err(error),
+            }
+        }
+        if done.due > 0 {
             continue;
         }
         let now = engine.store().clock().await?;
         if now >= until {
-            return Ok(total);
+            return if failed.is_empty() { Ok(total) } else { Err(EngineError::Failing(failed)) };
         }
-        let wake = engine.store().next_wake(engine.tenant()).await?.unwrap_or(until);
-        engine.store().set_clock(next_stop(engine, now, wake).await?.min(until)).await?;
+        let wake = engine.store().next_wake(engine.tenant(), &worker.set_aside_ids()).await?;
+        let stop = next_stop(engine, now, wake.unwrap_or(until)).await?;
+        engine.store().set_clock(stop.min(until)).await?;
     }
 }
 
 /// The next wake-up, or the next morning's delivery, whichever is first.
-async fn next_stop(engine: &Engine, now: Instant, wake: Instant) -> Result<Instant, EngineError> {
+async fn next_stop(engine: &Engine, now: Moment, wake: Moment) -> Result<Moment, EngineError> {
     let calendar = engine.catalog().local_calendar().await?;
     let opens = chrono::NaiveTime::from_hms_opt(8, 30, 0).unwrap_or_default();
     let today = calendar.local_date(now.utc());
-    let day = if now < Instant::new(calendar.instant(today, opens)) { Some(today) } else { today.succ_opt() };
-    let morning = day.map(|day| Instant::new(calendar.instant(day, opens)));
+    let day = if now < Moment::new(calendar.instant(today, opens)) { Some(today) } else { today.succ_opt() };
+    let morning = day.map(|day| Moment::new(calendar.instant(day, opens)));
     Ok(morning.map_or(wake, |morning| wake.min(morning)).max(now.plus_micros(1)))
 }

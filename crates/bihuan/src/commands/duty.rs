@@ -107,7 +107,8 @@ async fn duties(
 async fn heads(engine: &Engine, duties: &[Duty]) -> Result<Vec<Option<State>>, CliError> {
     let wanted: Vec<Read> = duties.iter().map(|duty| Read { case: duty.case, key: None }).collect();
     let (_, known) = engine.store().read(engine.tenant(), &wanted).await?;
-    Ok(known.into_iter().map(|known| known.head.map(|head| head.state)).collect())
+    let heads = known.into_iter().map(|known| Ok(known.head?.map(|head| head.state)));
+    heads.collect::<Result<_, EngineError>>().map_err(CliError::from)
 }
 
 pub(super) async fn plan(

@@ -36,7 +36,7 @@ pub(super) async fn work(
         }
         Err(error) => out.warn(error),
     })
-    .await;
+    .await?;
     Ok(())
 }
 

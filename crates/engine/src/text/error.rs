@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 use store::StoreError;
 
 use super::{Language, problem, text, texts};
-use crate::EngineError;
+use crate::{EngineError, Failed};
+
+/// Failing cases named in one text; the others are counted.
+const NAMED_MAX: usize = 20;
 
 /// The text of an error that has nothing but a code and values.
 pub fn said(language: Language, code: &str, values: &impl Serialize) -> String {
@@ -36,6 +39,13 @@ pub fn error(language: Language, error: &EngineError) -> String {
         | EngineError::NoCalendar(name)
         | EngineError::CalendarVersion(name)
         | EngineError::Stored(name) => json!({ "name": name }),
+        EngineError::Damaged(damage) => json!(damage),
+        EngineError::Broken(problem) => json!({ "problem": problem }),
+        EngineError::Failing(failed) => {
+            let line = |failed: &Failed| format!("{}: {}", failed.number, self::error(language, &failed.error));
+            let lines: Vec<String> = failed.iter().take(NAMED_MAX).map(line).collect();
+            json!({ "lines": lines, "more": failed.len().saturating_sub(NAMED_MAX) })
+        }
         EngineError::GroupBad => json!({ "most": crate::GROUP_MAX }),
         EngineError::KeyReused | EngineError::KeyBad | EngineError::Contended | EngineError::Stopped => {
             json!({})
@@ -49,9 +59,7 @@ pub fn store_error(language: Language, error: &StoreError) -> String {
     let values = match error {
         StoreError::Database(cause) => json!({ "cause": causes(cause) }),
         StoreError::Migrate(cause) => json!({ "cause": causes(cause) }),
-        StoreError::Inconsistent { table, column, row, problem } => {
-            json!({ "table": table, "column": column, "row": row, "problem": problem })
-        }
+        StoreError::Inconsistent(damage) => json!(damage),
         StoreError::RowsAffected { statement, expected, actual } => {
             json!({ "statement": statement, "expected": expected, "actual": actual })
         }

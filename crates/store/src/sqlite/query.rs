@@ -1,11 +1,155 @@
-//! Reading: acts and the inbox.
+//! Reading: heads and keys, what is due, acts and the inbox.
 
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use machine::act::hex;
 use machine::value::{CaseId, PersonId, TenantId};
-use sqlx::Row;
+use machine::{Instant, State};
+use serde_json::json;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{Row, SqliteConnection};
 
-use super::{bad, case_id};
-use crate::{ActRow, DigestLine, DigestRow, ROWS_MAX, StoreError};
+use super::{bad, case_id, damage, instant};
+use crate::{ActRow, Damage, DigestLine, DigestRow, DueCase, Head, Known, ROWS_MAX, Read, StoreError, Used};
+
+/// Heads and keys of many callers: one statement each.
+pub(super) async fn known(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    wanted: &[Read],
+) -> Result<Vec<Known>, StoreError> {
+    let heads = heads(connection, tenant, wanted).await?;
+    let used = used(connection, tenant, wanted).await?;
+    let known = wanted.iter().map(|read| Known {
+        head: heads.get(&read.case.to_string()).cloned().transpose(),
+        used: read.key.as_ref().and_then(|key| used.get(key)).cloned().transpose(),
+    });
+    Ok(known.collect())
+}
+
+async fn heads(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    wanted: &[Read],
+) -> Result<HashMap<String, Result<Head, Damage>>, StoreError> {
+    let ids: Vec<String> = wanted.iter().map(|read| read.case.to_string()).collect();
+    let rows = sqlx::query(
+        "SELECT case_id, state, last_hash, (SELECT hash FROM acts a WHERE a.tenant_id = c.tenant_id
+            AND a.case_id = c.case_id AND a.version = c.version) AS act_hash
+         FROM cases c WHERE tenant_id = $1 AND case_id IN (SELECT value FROM json_each($2))",
+    )
+    .bind(tenant.as_str())
+    .bind(json!(ids).to_string())
+    .fetch_all(connection)
+    .await?;
+    let row = |row: SqliteRow| {
+        let id: String = row.try_get("case_id")?;
+        Ok((id.clone(), head(&id, &row)))
+    };
+    rows.into_iter().map(row).collect()
+}
+
+/// A head, if an act may be built on it.
+fn head(id: &str, row: &SqliteRow) -> Result<Head, Damage> {
+    let bad = |column, problem: String| damage("cases", column, id, problem);
+    let state: &str = row.try_get("state").map_err(|error| bad("state", error.to_string()))?;
+    let state: State = serde_json::from_str(state).map_err(|error| bad("state", error.to_string()))?;
+    if state.case.to_string() != id {
+        return Err(bad("state", format!("it is the state of {}", state.case)));
+    }
+    // An act on a wrong hash would break the chain for ever.
+    let last_hash: String = row.try_get("last_hash").map_err(|error| bad("last_hash", error.to_string()))?;
+    let act_hash: Option<String> =
+        row.try_get("act_hash").map_err(|error| damage("acts", "hash", id, error))?;
+    if act_hash.as_ref() != Some(&last_hash) {
+        return Err(bad("last_hash", "it is not the hash of the last act".to_owned()));
+    }
+    Ok(Head { state, last_hash })
+}
+
+async fn used(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    wanted: &[Read],
+) -> Result<HashMap<String, Result<Used, Damage>>, StoreError> {
+    let keys: Vec<&String> = wanted.iter().filter_map(|read| read.key.as_ref()).collect();
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query(
+        "SELECT key, fingerprint, case_id, version FROM idempotency
+         WHERE tenant_id = $1 AND key IN (SELECT value FROM json_each($2))",
+    )
+    .bind(tenant.as_str())
+    .bind(json!(keys).to_string())
+    .fetch_all(connection)
+    .await?;
+    let row = |row: SqliteRow| {
+        let key: String = row.try_get("key")?;
+        Ok((key.clone(), used_row(&key, &row)))
+    };
+    rows.into_iter().map(row).collect()
+}
+
+fn used_row(key: &str, row: &SqliteRow) -> Result<Used, Damage> {
+    let bad = |column, problem: String| damage("idempotency", column, key, problem);
+    let text = |column| row.try_get::<String, _>(column).map_err(|error| bad(column, error.to_string()));
+    let version = row.try_get::<i64, _>("version").unwrap_or(-1);
+    Ok(Used {
+        fingerprint: text("fingerprint")?,
+        case: CaseId::from_str(&text("case_id")?).map_err(|error| bad("case_id", error.to_string()))?,
+        version: u32::try_from(version).map_err(|error| bad("version", error.to_string()))?,
+    })
+}
+
+/// Ids as JSON: hex, since a damaged one need not be text.
+pub(super) fn hex_list(ids: &[Vec<u8>]) -> String {
+    json!(ids.iter().map(|id| hex(id)).collect::<Vec<_>>()).to_string()
+}
+
+pub(super) async fn due(
+    pool: &SqlitePool,
+    tenant: &TenantId,
+    now: Instant,
+    aside: &[Vec<u8>],
+    limit: u32,
+) -> Result<Vec<DueCase>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT CAST(case_id AS BLOB), CAST(number AS BLOB) FROM cases
+         WHERE tenant_id = $1 AND wake_at <= $2
+            AND lower(hex(case_id)) NOT IN (SELECT value FROM json_each($3))
+         ORDER BY wake_at LIMIT $4",
+    )
+    .bind(tenant.as_str())
+    .bind(now.micros())
+    .bind(hex_list(aside))
+    .bind(i64::from(limit))
+    .fetch_all(pool)
+    .await?;
+    let row = |row: SqliteRow| {
+        let number: Vec<u8> = row.try_get(1)?;
+        Ok(DueCase { case_id: row.try_get(0)?, number: String::from_utf8_lossy(&number).into_owned() })
+    };
+    rows.into_iter().map(row).collect()
+}
+
+pub(super) async fn next_wake(
+    pool: &SqlitePool,
+    tenant: &TenantId,
+    aside: &[Vec<u8>],
+) -> Result<Option<Instant>, StoreError> {
+    let wake: Option<i64> = sqlx::query_scalar(
+        "SELECT wake_at FROM cases WHERE tenant_id = $1 AND wake_at IS NOT NULL
+            AND lower(hex(case_id)) NOT IN (SELECT value FROM json_each($2))
+         ORDER BY wake_at LIMIT 1",
+    )
+    .bind(tenant.as_str())
+    .bind(hex_list(aside))
+    .fetch_optional(pool)
+    .await?;
+    wake.map(instant).transpose()
+}
 
 pub(super) async fn acts(
     pool: &SqlitePool,

@@ -6,9 +6,9 @@ use machine::act::hex;
 use machine::value::TenantId;
 use serde_json::{Map, Value, json};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{Column, Row, TypeInfo, ValueRef};
+use sqlx::{AssertSqlSafe, Column, Row, TypeInfo, ValueRef};
 
-use crate::{RawAct, RawCase, StoreError};
+use crate::{Astray, RawAct, RawCase, StoreError};
 
 pub(super) async fn case_ids(
     pool: &SqlitePool,
@@ -16,18 +16,47 @@ pub(super) async fn case_ids(
     after: &[u8],
     limit: u32,
 ) -> Result<Vec<Vec<u8>>, StoreError> {
-    Ok(sqlx::query_scalar(
-        "SELECT CAST(case_id AS BLOB) FROM
-            (SELECT case_id FROM cases WHERE tenant_id = $1 AND case_id > CAST($2 AS TEXT)
-             UNION SELECT case_id FROM acts WHERE tenant_id = $1 AND case_id > CAST($2 AS TEXT)
-             ORDER BY case_id LIMIT $3)",
-    )
-    .bind(tenant.as_str())
-    .bind(after)
-    .bind(i64::from(limit))
-    .fetch_all(pool)
-    .await?)
+    let of = |table: &str| {
+        format!("SELECT case_id FROM {table} WHERE tenant_id = $1 AND case_id > CAST($2 AS TEXT)")
+    };
+    let tables = ["cases", "acts", "obligations", "rungs", "notices", "history", "personal"];
+    let statement = format!(
+        "SELECT CAST(case_id AS BLOB) FROM ({} ORDER BY case_id LIMIT $3)",
+        tables.map(of).join(" UNION ")
+    );
+    Ok(sqlx::query_scalar(AssertSqlSafe(statement))
+        .bind(tenant.as_str())
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await?)
 }
+
+/// Keys whose act does not name them, and digests that do not hold what they say.
+pub(super) async fn astray(pool: &SqlitePool, tenant: &TenantId) -> Result<Vec<Astray>, StoreError> {
+    let mut astray = Vec::new();
+    for (table, statement) in [("idempotency", KEYS_ASTRAY), ("deliveries", DELIVERIES_ASTRAY)] {
+        for row in sqlx::query(statement).bind(tenant.as_str()).fetch_all(pool).await? {
+            let text =
+                |index| Ok::<_, sqlx::Error>(String::from_utf8_lossy(row.try_get(index)?).into_owned());
+            astray.push(Astray { table, row: text(0)?, case: text(1)?, version: row.try_get(2)? });
+        }
+    }
+    Ok(astray)
+}
+
+const KEYS_ASTRAY: &str = "SELECT CAST(i.key AS BLOB), CAST(i.case_id AS BLOB), i.version
+    FROM idempotency i LEFT JOIN acts a
+        ON a.tenant_id = i.tenant_id AND a.case_id = i.case_id AND a.version = i.version
+    WHERE i.tenant_id = $1 AND CASE WHEN json_valid(a.body) THEN a.body->>'$.key' END IS NOT i.key";
+
+const DELIVERIES_ASTRAY: &str = "SELECT CAST(coalesce(d.delivery_id, n.delivery_id) AS BLOB), x'', 0
+    FROM (SELECT * FROM deliveries WHERE tenant_id = $1) d
+    FULL JOIN (SELECT delivery_id, recipient, count(*) AS held, max(created_at) AS newest FROM notices
+            WHERE tenant_id = $1 AND delivery_id IS NOT NULL GROUP BY delivery_id, recipient) n
+        ON n.delivery_id = d.delivery_id AND n.recipient = d.recipient
+    WHERE d.notices IS NOT n.held OR d.delivery_id IS NOT d.recipient || '@' || d.day
+        OR d.delivered_at < n.newest";
 
 /// The cases of some ids: one statement per table.
 pub(super) async fn cases(
@@ -57,6 +86,7 @@ pub(super) async fn cases(
     put(rows(NOTICES).await?, |case, row| case.notices.push(object(row)));
     put(rows(HISTORY).await?, |case, row| case.history.push(object(row)));
     put(rows(PERSONAL).await?, |case, row| case.personal.push(object(row)));
+    put(rows(KEYS).await?, |case, row| case.keys.push(object(row)));
     Ok(cases)
 }
 
@@ -81,6 +111,10 @@ const RUNGS: &str = of_cases!("*", "rungs", "case_id, act_version, rowid");
 const NOTICES: &str = of_cases!("*", "notices", "case_id, act_version, recipient");
 const HISTORY: &str = of_cases!("*", "history", "case_id, version");
 const PERSONAL: &str = of_cases!("*", "personal", "case_id, version, field");
+/// Looked up by the keys the acts name: of a key nobody names, the walk over all keys tells.
+const KEYS: &str = "SELECT key, CAST(case_id AS BLOB) AS case_id, version FROM idempotency
+    WHERE tenant_id = $1 AND key IN (SELECT CASE WHEN json_valid(body) THEN body->>'$.key' END FROM acts
+        WHERE tenant_id = $1 AND case_id IN (SELECT CAST(unhex(value) AS TEXT) FROM json_each($2)))";
 
 fn act(row: &SqliteRow) -> RawAct {
     RawAct {

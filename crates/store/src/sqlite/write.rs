@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqlitePool;
 
+use super::bad;
+use super::query::hex_list;
 use crate::{Change, Outcome, RefusalRow, StoreError, head_columns, obligation_row};
 
 /// Commits groups of changes. An error in a batch is answered by trying each group alone, so that one bad
@@ -42,9 +44,7 @@ pub(super) async fn commit(
                     outcomes[index] = match commit_batch(pool, tenant, &[&groups[index]]).await {
                         Ok(fates) if fates.contains(&Fate::Won) => Ok(Outcome::Committed),
                         Ok(_) => Ok(Outcome::Conflict),
-                        // A key or rung that stands already: somebody else was first.
-                        Err(error) if is_unique_violation(&error) => Ok(Outcome::Conflict),
-                        Err(error) => Err(error),
+                        Err(error) => stands_already(error, &groups[index]),
                     };
                 }
                 break;
@@ -63,8 +63,26 @@ enum Fate {
     Torn,
 }
 
-fn is_unique_violation(error: &StoreError) -> bool {
-    matches!(error, StoreError::Database(sqlx::Error::Database(error)) if error.is_unique_violation())
+/// What it means that a row stands already. A key: somebody else used it first, for another case. Any other
+/// row: the heads were those decided on, so nobody was first; the rows do not agree with the head.
+fn stands_already(error: StoreError, group: &[Change]) -> Result<Outcome, StoreError> {
+    let StoreError::Database(sqlx::Error::Database(refused)) = &error else { return Err(error) };
+    if !refused.is_unique_violation() {
+        return Err(error);
+    }
+    // "UNIQUE constraint failed: rungs.tenant_id, rungs.case_id, …"
+    let said = refused.message();
+    let table = ["idempotency", "cases", "acts", "obligations", "rungs", "history", "notices", "personal"]
+        .into_iter()
+        .find(|table| said.contains(&format!(" {table}.")));
+    match table {
+        Some("idempotency") => Ok(Outcome::Conflict),
+        table => {
+            let cases: Vec<String> = group.iter().map(|change| change.state.case.to_string()).collect();
+            let problem = "a row stands already that the head knows nothing of";
+            Err(bad(table.unwrap_or("any"), "key", &cases.join(", "), problem))
+        }
+    }
 }
 
 async fn commit_batch(
@@ -485,8 +503,22 @@ pub(super) async fn deliver(
     tenant: &TenantId,
     now: Instant,
     day: &str,
+    aside: &[Vec<u8>],
 ) -> Result<u64, StoreError> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    // Asked under the lock: another worker may be in the middle of the morning's cases.
+    let sweeping: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM cases WHERE tenant_id = $1 AND wake_at <= $2
+            AND lower(hex(case_id)) NOT IN (SELECT value FROM json_each($3)))",
+    )
+    .bind(tenant.as_str())
+    .bind(now.micros())
+    .bind(hex_list(aside))
+    .fetch_one(&mut *transaction)
+    .await?;
+    if sweeping {
+        return Ok(0);
+    }
     let made: Vec<(String, i64)> = sqlx::query_as(
         "INSERT INTO deliveries (tenant_id, delivery_id, recipient, day, delivered_at, notices)
          SELECT tenant_id, recipient || '@' || $2, recipient, $2, $3, count(*)
