@@ -1,14 +1,15 @@
 //! Clocks: counting a due date, planning its rungs, moving it.
 
 use calendar::{Calendar, CalendarError, Roll};
-use chrono::{Days, Duration, NaiveDate, NaiveTime};
+use chrono::{Days, NaiveDate, NaiveTime};
 
-use crate::act::{Effect, End, Measure, MoveReason, Remaining, RungRecord, RungResult};
+use crate::act::{Effect, End, MoveReason, Remaining};
 use crate::command::{ClockProblem, DateProblem, ExtensionProblem, Refusal};
 use crate::decide::Draft;
-use crate::definition::{Definition, Offset, PlacedRung, number};
+use crate::definition::{PlacedRung, number};
 use crate::file::{ConditionalTerm, Extend, TermSpec};
-use crate::state::{Deadline, RungPlan, State, Status, Subject, Term};
+use crate::ladder::plan;
+use crate::state::{Deadline, State, Status, Subject, Term};
 use crate::time::{Due, Instant};
 use crate::value::{Name, Value};
 
@@ -118,75 +119,6 @@ pub(crate) fn day_of(calendar: &Calendar, due: Due) -> NaiveDate {
     }
 }
 
-fn rung_at(calendar: &Calendar, due: Due, rung: &PlacedRung) -> Result<Instant, Refusal> {
-    let day = day_of(calendar, due);
-    let day = match rung.offset {
-        Offset::WorkingDays(0) => day,
-        Offset::WorkingDays(days) if days > 0 => calendar.add_working_days(day, days.unsigned_abs())?.date,
-        Offset::WorkingDays(days) => calendar.sub_working_days(day, days.unsigned_abs())?.date,
-        Offset::Days(days) => {
-            let moved = day.checked_add_signed(Duration::days(i64::from(days)));
-            moved.ok_or_else(|| Refusal::Date { date: day.to_string(), problem: DateProblem::OutOfRange })?
-        }
-        Offset::Hours(hours) => {
-            let from = match due {
-                Due::Moment(moment) => moment,
-                Due::Day(day) => due_day(calendar, day)?.breach_at,
-            };
-            return Ok(from.plus_micros(i64::from(hours) * 3_600_000_000));
-        }
-    };
-    Ok(Instant::new(calendar.instant(day, rung.time)))
-}
-
-/// The rungs of a ladder: those to come, and those that do not apply (their moment lies at or before
-/// `since`, or the term is too short for them).
-fn plan(
-    calendar: &Calendar,
-    ladder: &[PlacedRung],
-    due: Due,
-    anchor: NaiveDate,
-    since: Instant,
-) -> Result<(Vec<RungPlan>, Vec<RungPlan>), Refusal> {
-    let term_days = calendar.count_working_days(anchor, day_of(calendar, due));
-    let (mut to_come, mut not_applicable) = (Vec::new(), Vec::new());
-    for (index, rung) in (0u32..).zip(ladder) {
-        let plan = RungPlan { index, repeat: 0, at: rung_at(calendar, due, rung)? };
-        let too_short =
-            rung.spec.if_term_at_least.as_ref().is_some_and(|least| term_days < i64::from(number(least)));
-        if plan.at <= since && !too_short && rung.spec.every_working_days.is_some() {
-            // The last rung is behind, what it repeats is not: a ladder never ends before its clock.
-            let missed = RungPlan { at: since, ..plan.clone() };
-            to_come.extend(repetition(calendar, rung, &missed)?);
-        }
-        if plan.at <= since || too_short { &mut not_applicable } else { &mut to_come }.push(plan);
-    }
-    to_come.sort_by_key(|plan| (plan.at, plan.index));
-    Ok((to_come, not_applicable))
-}
-
-/// The repetition after `plan`, for a rung that repeats.
-pub(crate) fn repetition(
-    calendar: &Calendar,
-    rung: &PlacedRung,
-    plan: &RungPlan,
-) -> Result<Option<RungPlan>, Refusal> {
-    let Some(every) = &rung.spec.every_working_days else { return Ok(None) };
-    let day = calendar.add_working_days(calendar.local_date(plan.at.utc()), number(every).max(1))?.date;
-    let at = Instant::new(calendar.instant(day, rung.time));
-    Ok(Some(RungPlan { index: plan.index, repeat: plan.repeat + 1, at }))
-}
-
-/// The compiled rung of a plan.
-pub(crate) fn rung_of<'d>(
-    definition: &'d Definition,
-    deadline: &Deadline,
-    plan: &RungPlan,
-) -> Option<(&'d str, &'d PlacedRung)> {
-    let ladder = definition.deadline(&deadline.name)?.ladder.as_deref()?;
-    Some((ladder, definition.ladder(ladder).get(usize::try_from(plan.index).ok()?)?))
-}
-
 impl Draft<'_> {
     /// Starts a clock. `since` is the moment it counts as armed (rungs at or before it do not apply),
     /// `anchor` the day it is counted from unless its term names a field.
@@ -252,30 +184,6 @@ impl Draft<'_> {
         match cases.iter().find(|case| self.holds(&case.when)) {
             Some(case) => (&case.term, Some(&case.when)),
             None => (ordinary, None),
-        }
-    }
-
-    /// Records rungs that lie before the clock: skipped, but not in silence (I11).
-    fn record_not_applicable(&mut self, deadline: &Deadline, revision: u32, plans: Vec<RungPlan>) {
-        for plan in plans {
-            let Some((ladder, rung)) = rung_of(self.definition, deadline, &plan) else { continue };
-            self.emit(Effect::RungRecorded {
-                rung: Box::new(RungRecord {
-                    deadline_no: deadline.no,
-                    revision,
-                    ladder: ladder.to_owned(),
-                    rung: rung.spec.rung.clone(),
-                    index: plan.index,
-                    repeat: plan.repeat,
-                    due_at: plan.at,
-                    result: RungResult::NotApplicable,
-                    measure: rung.spec.measure,
-                    recipients: Vec::new(),
-                    unreached: Vec::new(),
-                    template: None,
-                    next: None,
-                }),
-            });
         }
     }
 
@@ -489,21 +397,4 @@ impl Draft<'_> {
         self.record_not_applicable(deadline, revision, not_applicable);
         Ok(())
     }
-}
-
-/// A reminder is overtaken when something later of the same clock is due as well.
-pub(crate) fn is_overtaken(
-    deadline: &Deadline,
-    plan: &RungPlan,
-    measure: Measure,
-    next: Option<&RungPlan>,
-    now: Instant,
-) -> bool {
-    if measure != Measure::Remind {
-        return false;
-    }
-    let breach = (!deadline.is_past()).then_some(deadline.breach_at);
-    let later = deadline.schedule.iter().filter(|other| other.index != plan.index).chain(next);
-    let later = later.map(|other| other.at).chain(breach).filter(|at| *at > plan.at).min();
-    later.is_some_and(|at| at <= now)
 }

@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use crate::act::{Act, Effect, Measure, MoveReason, Remaining, RungRecord};
 use crate::command::Directory;
-use crate::deadline::{day_of, rung_of};
+use crate::deadline::day_of;
 use crate::definition::Definition;
+use crate::ladder::rung_of;
 use crate::people::scope;
 use crate::state::{ChargedTo, Deadline, DeadlineKind, RungPlan, State, Status, Subject, Term};
 use crate::time::{Due, Instant};

@@ -20,6 +20,7 @@ pub mod explain;
 mod fact;
 pub mod file;
 pub mod guard;
+mod ladder;
 pub mod next;
 mod people;
 pub mod project;

@@ -3,8 +3,9 @@
 
 use crate::act::{Effect, Measure, RungRecord, RungResult};
 use crate::command::Refusal;
-use crate::deadline::{day_of, is_overtaken, repetition, rung_of};
+use crate::deadline::day_of;
 use crate::decide::Draft;
+use crate::ladder::{is_overtaken, repetition, rung_of};
 use crate::state::{Deadline, RungPlan, Subject};
 use crate::time::Instant;
 use crate::value::{Name, PersonId};
