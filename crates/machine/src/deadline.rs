@@ -6,10 +6,10 @@ use chrono::{Days, NaiveDate, NaiveTime};
 use crate::act::{Effect, End, MoveReason, Remaining};
 use crate::command::{ClockProblem, DateProblem, ExtensionProblem, Refusal};
 use crate::decide::Draft;
-use crate::definition::{PlacedRung, number};
+use crate::definition::number;
 use crate::file::{ConditionalTerm, Extend, TermSpec};
 use crate::ladder::plan;
-use crate::state::{Deadline, State, Status, Subject, Term};
+use crate::state::{Deadline, Resumed, State, Status, Subject, Term};
 use crate::time::{Due, Instant};
 use crate::value::{Name, Value};
 
@@ -95,6 +95,40 @@ pub(crate) fn count(
     Ok(Counted { provisional: counted.provisional, ..due_day(calendar, counted.date)? })
 }
 
+/// Counts what was left of a stopped clock, from the day it ran again. A term that rolls over a day off
+/// does so at its end, however often it was stopped (民法典 203).
+pub(crate) fn count_left(calendar: &Calendar, term: &Term, resumed: &Resumed) -> Result<Counted, Refusal> {
+    let day = calendar.local_date(resumed.at.utc());
+    let counted = match resumed.remaining {
+        Remaining::Micros(micros) => return Ok(due_moment(resumed.at.plus_micros(micros))),
+        Remaining::WorkingDays(days) => calendar.add_working_days(day, days)?,
+        Remaining::CalendarDays(days) => {
+            let rolls = matches!(term, Term::CalendarDays { roll: true, .. } | Term::Months(_));
+            calendar.add_calendar_days(day, days, rolling(rolls))?
+        }
+    };
+    let due = due_day(calendar, counted.date)?;
+    Ok(Counted { provisional: due.provisional || counted.provisional, ..due })
+}
+
+/// The day the calendar days left of a clock are counted to: of a term that rolled over, the day before it
+/// did, or every pause would make it longer.
+fn nominal(calendar: &Calendar, deadline: &Deadline, due: NaiveDate) -> Result<NaiveDate, Refusal> {
+    let counted = match (&deadline.resumed, &deadline.term) {
+        (Some(Resumed { at, remaining: Remaining::CalendarDays(days) }), _) => {
+            calendar.add_calendar_days(calendar.local_date(at.utc()), *days, Roll::None)?
+        }
+        (None, Term::CalendarDays { days, .. }) if !deadline.is_granted() => {
+            calendar.add_calendar_days(deadline.anchor, *days, Roll::None)?
+        }
+        (None, Term::Months(months)) if !deadline.is_granted() => {
+            calendar.add_months(deadline.anchor, *months, Roll::None)?
+        }
+        _ => return Ok(due),
+    };
+    Ok(counted.date)
+}
+
 fn rolling(roll: bool) -> Roll {
     if roll { Roll::NextWorkingDay } else { Roll::None }
 }
@@ -133,7 +167,7 @@ impl Draft<'_> {
         let Some(spec) = self.definition.deadline(name) else { return Ok(()) };
         let calendar = self.facts.calendar;
         let (rule, term_when) = self.choose(&spec.term, &spec.term_if);
-        let term = term(rule);
+        let mut term = term(rule);
         let (anchor, from) = match &rule.from {
             Some(field) => {
                 let day = date_field(&self.state, field)?;
@@ -141,9 +175,17 @@ impl Draft<'_> {
             }
             None => (anchor, since),
         };
-        let counted = count(calendar, &self.state, &term, anchor, from)?;
-        let ladder = spec.ladder.as_deref().map_or(&[][..], |ladder| self.definition.ladder(ladder));
-        let (schedule, not_applicable) = plan(calendar, ladder, counted.due, anchor, self.unmuted(since))?;
+        let mut counted = count(calendar, &self.state, &term, anchor, from)?;
+        if let Term::Before { field, .. } = &term
+            && day_of(calendar, counted.due) < calendar.local_date(self.state.opened_at.utc())
+        {
+            // Nobody can be late for a milestone that lay behind when the case was opened. What it asks
+            // for is owed all the same, by the day it is counted back from.
+            term = Term::On(field.clone());
+            counted = count(calendar, &self.state, &term, anchor, from)?;
+        }
+        let (ladder, armed) = (self.ladder_of(name), self.unmuted(since));
+        let (schedule, not_applicable) = plan(calendar, ladder, counted.due, anchor, armed, &[])?;
         let deadline = Deadline {
             no: self.state.numbers.deadline + 1,
             name: name.to_owned(),
@@ -165,10 +207,14 @@ impl Draft<'_> {
             revision: 0,
             extensions: 0,
             history: Vec::new(),
+            resumed: None,
+            reopened_at: None,
             missed_at: None,
             respite: false,
             status: Status::Running,
+            ended_by: None,
             schedule,
+            recorded: Vec::new(),
         };
         self.emit(Effect::DeadlineStarted { deadline: Box::new(deadline.clone()) });
         self.record_not_applicable(&deadline, 0, not_applicable);
@@ -215,7 +261,10 @@ impl Draft<'_> {
             (Due::Day(day), Term::WorkingDays(_)) => {
                 Remaining::WorkingDays(days(calendar.count_working_days(self.today, day)))
             }
-            (Due::Day(day), _) => Remaining::CalendarDays(days((day - self.today).num_days())),
+            (Due::Day(day), _) => {
+                let nominal = nominal(calendar, deadline, day)?;
+                Remaining::CalendarDays(days((nominal - self.today).num_days()))
+            }
         };
         let no = deadline.no;
         self.emit(Effect::DeadlinePaused { no, remaining });
@@ -231,22 +280,14 @@ impl Draft<'_> {
         }) else {
             return Err(Refusal::Clock { deadline: name.to_owned(), problem: ClockProblem::NotPaused });
         };
-        let calendar = self.facts.calendar;
-        let counted = match remaining {
-            Remaining::WorkingDays(days) => {
-                due_day(calendar, calendar.add_working_days(self.today, days)?.date)?
-            }
-            // Not rolled over again: the day left was counted to the date the order ended on.
-            Remaining::CalendarDays(days) => {
-                due_day(calendar, calendar.add_calendar_days(self.today, days, Roll::None)?.date)?
-            }
-            Remaining::Micros(micros) => due_moment(self.at.plus_micros(micros)),
-        };
-        self.move_to(&deadline, MoveReason::Resumed, counted, self.at)
+        let resumed = Resumed { at: self.at, remaining };
+        let counted = count_left(self.facts.calendar, &deadline.term, &resumed)?;
+        self.move_to(&deadline, MoveReason::Resumed, counted)
     }
 
     /// Runs a clock again whose answer was not accepted. Its date does not move: rungs after the due
-    /// date that passed meanwhile are still to come, and the worker records them at once.
+    /// date that passed meanwhile are still to come, and the worker records them at once. What was
+    /// recorded before the answer stays recorded and does not come twice.
     pub(crate) fn reopen(&mut self, name: &str) -> Result<(), Refusal> {
         let Some(deadline) = self.state.deadline(name, Subject::Case).cloned() else {
             return Err(Refusal::Clock { deadline: name.to_owned(), problem: ClockProblem::NotRunning });
@@ -256,7 +297,7 @@ impl Draft<'_> {
         }
         let counted =
             Counted { due: deadline.due, breach_at: deadline.breach_at, provisional: deadline.provisional };
-        self.move_to(&deadline, MoveReason::Reopened, counted, self.at.min(deadline.breach_at))
+        self.move_to(&deadline, MoveReason::Reopened, counted)
     }
 
     /// Checks an extension: asked before expiry and early enough, not too often, later than the date that
@@ -330,7 +371,7 @@ impl Draft<'_> {
             return Ok(());
         };
         let counted = due_day(self.facts.calendar, new)?;
-        self.move_to(&deadline, MoveReason::Extended, counted, self.at)
+        self.move_to(&deadline, MoveReason::Extended, counted)
     }
 
     /// Counts every running clock again with the calendar at hand. What stays as it was is left alone.
@@ -342,45 +383,39 @@ impl Draft<'_> {
     }
 
     fn recalculate(&mut self, deadline: &Deadline) -> Result<(), Refusal> {
-        let calendar = self.facts.calendar;
-        // Elapsed hours know no calendar. A breach is permanent, and so is the date it was measured by.
-        let (Due::Day(day), false) = (deadline.due, deadline.is_past()) else { return Ok(()) };
-        let counted = if deadline.history.is_empty() {
-            count(calendar, &self.state, &deadline.term, deadline.anchor, deadline.started_at)?
-        } else {
-            // A date moved by an extension or a pause stands as it was decided.
-            due_day(calendar, day)?
-        };
-        let ladder = self.ladder_of(deadline);
-        let (schedule, _) = plan(calendar, ladder, counted.due, deadline.anchor, self.unmuted(self.at))?;
+        let counted = self.recount(deadline)?;
+        let (schedule, _) = self.plan_again(deadline, &counted)?;
         let same = counted.due == deadline.due && counted.provisional == deadline.provisional;
         if same && schedule == deadline.schedule {
             return Ok(());
         }
-        self.move_to(deadline, MoveReason::Recalculated, counted, self.at)
+        self.move_to(deadline, MoveReason::Recalculated, counted)
     }
 
-    fn ladder_of(&self, deadline: &Deadline) -> &'_ [PlacedRung] {
-        let ladder = self.definition.deadline(&deadline.name).and_then(|spec| spec.ladder.as_deref());
-        ladder.map_or(&[][..], |ladder| self.definition.ladder(ladder))
+    /// The date of a clock by the calendar at hand.
+    fn recount(&self, deadline: &Deadline) -> Result<Counted, Refusal> {
+        let (calendar, breach_at) = (self.facts.calendar, deadline.breach_at);
+        match (deadline.due, &deadline.resumed) {
+            // Elapsed hours know no calendar; only their rungs do.
+            (Due::Moment(_), _) => {
+                Ok(Counted { due: deadline.due, breach_at, provisional: deadline.provisional })
+            }
+            // A breach is permanent, and so is the date it was measured by; only its rungs are planned anew.
+            (Due::Day(day), _) if deadline.missed_at.is_some() => {
+                Ok(Counted { breach_at, ..due_day(calendar, day)? })
+            }
+            (Due::Day(_), Some(resumed)) => count_left(calendar, &deadline.term, resumed),
+            // The day somebody granted stands as it was granted.
+            (Due::Day(day), None) if deadline.is_granted() => due_day(calendar, day),
+            (Due::Day(_), None) => {
+                count(calendar, &self.state, &deadline.term, deadline.anchor, deadline.started_at)
+            }
+        }
     }
 
-    /// The moment after which rungs apply: an imported case calls nobody before it goes live.
-    fn unmuted(&self, since: Instant) -> Instant {
-        self.state.muted_until.map_or(since, |live| since.max(live))
-    }
-
-    fn move_to(
-        &mut self,
-        deadline: &Deadline,
-        why: MoveReason,
-        counted: Counted,
-        since: Instant,
-    ) -> Result<(), Refusal> {
+    fn move_to(&mut self, deadline: &Deadline, why: MoveReason, counted: Counted) -> Result<(), Refusal> {
         let calendar = self.facts.calendar;
-        let ladder = self.ladder_of(deadline);
-        let since = self.unmuted(since);
-        let (schedule, not_applicable) = plan(calendar, ladder, counted.due, deadline.anchor, since)?;
+        let (schedule, not_applicable) = self.plan_again(deadline, &counted)?;
         let revision = self.state.numbers.revision + 1;
         self.emit(Effect::DeadlineMoved {
             no: deadline.no,

@@ -2,7 +2,7 @@
 //! are made elsewhere.
 
 use calendar::{Calendar, DayKind, Roll};
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 use serde::Serialize;
 
 use crate::act::{Act, Effect, Measure, MoveReason, Remaining, RungRecord};
@@ -278,6 +278,7 @@ fn moves(context: &Context<'_>, deadline: &Deadline) -> (Vec<Leg>, Vec<Pause>) {
     let mut legs = vec![first_leg(context, deadline)];
     let mut pauses: Vec<Pause> = Vec::new();
     let mut due = deadline.first_due;
+    let mut left: Option<(NaiveDate, Remaining)> = None;
     for act in standing(context.acts) {
         let by = || MovedBy {
             version: act.version,
@@ -297,13 +298,29 @@ fn moves(context: &Context<'_>, deadline: &Deadline) -> (Vec<Leg>, Vec<Pause>) {
                     }
                     let from = match why {
                         MoveReason::Extended => day_of(context.calendar, due),
-                        MoveReason::Resumed => context.calendar.local_date(act.at.utc()),
-                        MoveReason::Recalculated => deadline.anchor,
+                        MoveReason::Resumed => {
+                            let day = context.calendar.local_date(act.at.utc());
+                            left = pauses.last().map(|pause| (day, pause.remaining));
+                            day
+                        }
+                        // Only its rungs were planned anew.
+                        MoveReason::Recalculated if *to == due => continue,
+                        // Counted again from where the date was counted from.
+                        MoveReason::Recalculated => left.map_or(deadline.anchor, |(day, _)| day),
                         MoveReason::Reopened => continue,
                     };
+                    if *why == MoveReason::Extended {
+                        left = None;
+                    }
                     due = *to;
                     let to = day_of(context.calendar, due);
-                    legs.push(leg(context.calendar, Some((*why, by())), from, to, due, None));
+                    // Of days left that rolled over, the day they were counted to.
+                    let nominal = left.and_then(|(day, left)| match left {
+                        Remaining::CalendarDays(days) => day.checked_add_days(Days::new(days.into())),
+                        Remaining::WorkingDays(_) | Remaining::Micros(_) => None,
+                    });
+                    let rolled_from = nominal.filter(|nominal| *nominal != to);
+                    legs.push(leg(context.calendar, Some((*why, by())), from, to, due, rolled_from));
                 }
                 Effect::DeadlineEnded { no, .. } if *no == deadline.no => {
                     if let Some(open) = pauses.last_mut().filter(|pause| pause.until.is_none()) {

@@ -68,15 +68,17 @@ impl Draft<'_> {
 
     pub(crate) fn clock_fact(&self, clock: &str, fact: &str) -> Option<Fact> {
         let deadline = self.state.deadline(clock, Subject::Case);
-        // A day that has come has come for good, also when the date is moved after it.
+        // A day that has come has come for good, also when the date is moved after it; but while a clock
+        // stands still it has no day until it runs again.
+        let stands = |deadline: &Deadline| deadline.is_open() && !deadline.is_running();
         let due = |deadline: &Deadline| {
             let day = crate::deadline::day_of(self.facts.calendar, deadline.due);
-            deadline.missed_at.is_some() || self.today >= day
+            !stands(deadline) && (deadline.missed_at.is_some() || self.today >= day)
         };
         let is = |test: &dyn Fn(&Deadline) -> bool| Some(Fact::Bool(deadline.is_some_and(test)));
         match fact {
             "running" => is(&|deadline| deadline.is_running()),
-            "paused" => is(&|deadline| deadline.is_open() && !deadline.is_running()),
+            "paused" => is(&stands),
             "missed" => is(&|deadline| deadline.missed_at.is_some()),
             "met" => is(&|deadline| !deadline.is_open()),
             "due" => is(&due),

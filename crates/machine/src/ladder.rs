@@ -5,7 +5,7 @@ use chrono::{Duration, NaiveDate};
 
 use crate::act::{Effect, Measure, RungRecord, RungResult};
 use crate::command::{DateProblem, Refusal};
-use crate::deadline::{day_of, due_day};
+use crate::deadline::{Counted, day_of, due_day};
 use crate::decide::Draft;
 use crate::definition::{Definition, Offset, PlacedRung, number};
 use crate::state::{Deadline, RungPlan};
@@ -33,13 +33,15 @@ fn rung_at(calendar: &Calendar, due: Due, rung: &PlacedRung) -> Result<Instant, 
 }
 
 /// The rungs of a ladder: those to come, and those that do not apply (their moment lies at or before
-/// `since`, or the term is too short for them).
+/// `since`, or the term is too short for them). `recorded` holds the newest record of each rung for this
+/// very date: it is on record once and for all, only its repetitions are to come.
 pub(crate) fn plan(
     calendar: &Calendar,
     ladder: &[PlacedRung],
     due: Due,
     anchor: NaiveDate,
     since: Instant,
+    recorded: &[RungPlan],
 ) -> Result<(Vec<RungPlan>, Vec<RungPlan>), Refusal> {
     let term_days = calendar.count_working_days(anchor, day_of(calendar, due));
     let (mut to_come, mut not_applicable) = (Vec::new(), Vec::new());
@@ -47,15 +49,31 @@ pub(crate) fn plan(
         let plan = RungPlan { index, repeat: 0, at: rung_at(calendar, due, rung)? };
         let too_short =
             rung.spec.if_term_at_least.as_ref().is_some_and(|least| term_days < i64::from(number(least)));
-        if plan.at <= since && !too_short && rung.spec.every_working_days.is_some() {
-            // The last rung is behind, what it repeats is not: a ladder never ends before its clock.
-            let missed = RungPlan { at: since, ..plan.clone() };
-            to_come.extend(repetition(calendar, rung, &missed)?);
+        let last = recorded.iter().find(|last| last.index == index);
+        if !too_short && (last.is_some() || plan.at <= since) {
+            to_come.extend(next_after(calendar, rung, last.unwrap_or(&plan), since)?);
         }
-        if plan.at <= since || too_short { &mut not_applicable } else { &mut to_come }.push(plan);
+        if last.is_none() {
+            if plan.at <= since || too_short { &mut not_applicable } else { &mut to_come }.push(plan);
+        }
     }
     to_come.sort_by_key(|plan| (plan.at, plan.index));
     Ok((to_come, not_applicable))
+}
+
+/// The next repetition of a rung that is behind. Its turns up to `since` are left out, but there is always
+/// one more: a ladder never ends before its clock.
+fn next_after(
+    calendar: &Calendar,
+    rung: &PlacedRung,
+    last: &RungPlan,
+    since: Instant,
+) -> Result<Option<RungPlan>, Refusal> {
+    let next = repetition(calendar, rung, last)?;
+    if next.as_ref().is_some_and(|next| next.at <= since) {
+        return repetition(calendar, rung, &RungPlan { at: since, ..last.clone() });
+    }
+    Ok(next)
 }
 
 /// The repetition after `plan`, for a rung that repeats.
@@ -81,6 +99,36 @@ pub(crate) fn rung_of<'d>(
 }
 
 impl Draft<'_> {
+    /// The rungs of a clock at a date it moves to, or stands at in a new calendar or after its answer was
+    /// not accepted. Reminders that passed do not apply; what comes after the date is owed all the same,
+    /// from now on: until now the clock stood elsewhere, so nobody is late with it.
+    pub(crate) fn plan_again(
+        &self,
+        deadline: &Deadline,
+        counted: &Counted,
+    ) -> Result<(Vec<RungPlan>, Vec<RungPlan>), Refusal> {
+        let recorded = if counted.due == deadline.due { &deadline.recorded[..] } else { &[] };
+        let since = self.unmuted(self.at.min(counted.breach_at).max(deadline.started_at));
+        let ladder = self.ladder_of(&deadline.name);
+        let (mut to_come, not_applicable) =
+            plan(self.facts.calendar, ladder, counted.due, deadline.anchor, since, recorded)?;
+        for plan in &mut to_come {
+            plan.at = plan.at.max(self.at);
+        }
+        to_come.sort_by_key(|plan| (plan.at, plan.index));
+        Ok((to_come, not_applicable))
+    }
+
+    pub(crate) fn ladder_of(&self, clock: &str) -> &'_ [PlacedRung] {
+        let ladder = self.definition.deadline(clock).and_then(|spec| spec.ladder.as_deref());
+        ladder.map_or(&[][..], |ladder| self.definition.ladder(ladder))
+    }
+
+    /// The moment after which rungs apply: an imported case calls nobody before it goes live.
+    pub(crate) fn unmuted(&self, since: Instant) -> Instant {
+        self.state.muted_until.map_or(since, |live| since.max(live))
+    }
+
     /// Records rungs that lie before the clock: skipped, but not in silence (I11).
     pub(crate) fn record_not_applicable(&mut self, deadline: &Deadline, revision: u32, plans: Vec<RungPlan>) {
         for plan in plans {

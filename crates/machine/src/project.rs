@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 
 use crate::act::{End, MoveReason};
 use crate::definition::Definition;
-use crate::file::{Column, Outcome, Stage};
+use crate::file::{ActSpec, Column, CountsAs, Outcome, Stage};
 use crate::people::owner_unit;
 use crate::state::{ChargedTo, Deadline, DeadlineKind, State, Status, Subject};
 use crate::time::{Due, Instant};
@@ -173,8 +173,15 @@ pub fn progress(definition: &Definition, state: &State) -> Progress {
             unit: owner_unit(definition, state, &deadline.owner, deadline.subject),
         })
     };
+    let report = |act: &ActSpec| act.counts_as == Some(CountsAs::CompletionReport);
+    let reports = definition.file().acts.values().any(report);
+    // Where a file knows reports, only a report meets the date: what an inspector found in order nobody
+    // reported in time.
     let met = |deadline: &Deadline| {
-        matches!(deadline.status, Status::Ended { end: End::Met, .. }) && deadline.missed_at.is_none()
+        let by = deadline.ended_by.as_ref().and_then(|act| definition.act(act));
+        let reported = !reports || by.is_some_and(report);
+        let met = matches!(deadline.status, Status::Ended { end: End::Met, .. });
+        met && reported && deadline.missed_at.is_none()
     };
     let moves = legal().flat_map(|deadline| &deadline.history).filter(|moved| {
         moved.why == MoveReason::Extended && moved.working_days_left <= LATE_EXTENSION_WORKING_DAYS

@@ -145,6 +145,12 @@ pub struct Deadline {
     /// Every earlier due date.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Moved>,
+    /// Set where the date is counted from the end of a pause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<Resumed>,
+    /// When it last ran again after its answer was not accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reopened_at: Option<Instant>,
     /// When the breach fell, the first of them. Permanent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missed_at: Option<Instant>,
@@ -153,9 +159,16 @@ pub struct Deadline {
     pub respite: bool,
     /// Where it stands.
     pub status: Status,
+    /// The act that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<Name>,
     /// Rungs still to come, the next first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub schedule: Vec<RungPlan>,
+    /// Rungs on record for the date it stands at, the newest repetition of each. They stay here when the
+    /// clock ends: if it runs again they must not come twice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recorded: Vec<RungPlan>,
 }
 
 /// What sort of clock it is.
@@ -248,7 +261,16 @@ pub struct Moved {
     pub working_days_left: i64,
 }
 
-/// A rung to come.
+/// What was left of a clock when it ran again, and when that was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resumed {
+    /// When it ran again.
+    pub at: Instant,
+    /// What was left of its term.
+    pub remaining: Remaining,
+}
+
+/// A rung, to come or on record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RungPlan {
     /// Position in the ladder, from 0.
@@ -310,6 +332,12 @@ impl Deadline {
     /// The date that stands now has passed.
     pub fn is_past(&self) -> bool {
         self.missed_at.is_some() && !self.respite
+    }
+
+    /// Its date was granted, not counted.
+    pub(crate) fn is_granted(&self) -> bool {
+        let granted = |moved: &Moved| matches!(moved.why, MoveReason::Extended);
+        self.resumed.is_none() && self.history.iter().any(granted)
     }
 
     /// The next moment the worker has something to do here.
@@ -387,8 +415,16 @@ pub fn apply(mut state: State, act: &Act) -> State {
     state.last = LastAct { name: act.name.clone(), person: act.actor.person().map(|who| who.person.clone()) };
     let who = act.actor.person().map(|who| &who.person).into_iter().chain(&act.entered_for);
     for effect in &act.effects {
-        if let Effect::FieldSet { field, .. } = effect {
-            state.entered.insert(field.clone(), who.clone().cloned().collect());
+        match effect {
+            Effect::FieldSet { field, .. } => {
+                state.entered.insert(field.clone(), who.clone().cloned().collect());
+            }
+            Effect::DeadlineEnded { no, .. } => {
+                if let Some(deadline) = state.deadline_mut(*no).filter(|deadline| !deadline.is_open()) {
+                    deadline.ended_by = Some(act.name.clone());
+                }
+            }
+            _ => {}
         }
     }
     let people: BTreeSet<PersonId> = who.chain(&act.officers).cloned().collect();
@@ -444,6 +480,15 @@ pub(crate) fn apply_effect(mut state: State, effect: &Effect, at: Instant, versi
                         why: *why,
                         working_days_left: *working_days_left,
                     });
+                    deadline.recorded.clear();
+                }
+                match (why, &deadline.status) {
+                    (MoveReason::Resumed, Status::Paused { remaining, .. }) => {
+                        deadline.resumed = Some(Resumed { at, remaining: *remaining });
+                    }
+                    (MoveReason::Extended, _) => deadline.resumed = None,
+                    (MoveReason::Reopened, _) => deadline.reopened_at = Some(at),
+                    (MoveReason::Resumed | MoveReason::Recalculated, _) => {}
                 }
                 deadline.revision = *revision;
                 deadline.due = *due;
@@ -455,6 +500,7 @@ pub(crate) fn apply_effect(mut state: State, effect: &Effect, at: Instant, versi
                 deadline.extensions += u32::from(*why == MoveReason::Extended);
                 deadline.respite |= *why == MoveReason::Extended && deadline.missed_at.is_some();
                 deadline.status = Status::Running;
+                deadline.ended_by = None;
             }
         }
         Effect::DeadlinePaused { no, remaining } => {
@@ -526,6 +572,8 @@ pub(crate) fn apply_effect(mut state: State, effect: &Effect, at: Instant, versi
 /// Takes a recorded rung off the schedule and puts its repetition in.
 fn take_rung(deadline: &mut Deadline, rung: &RungRecord) {
     deadline.schedule.retain(|plan| (plan.index, plan.repeat) != (rung.index, rung.repeat));
+    deadline.recorded.retain(|last| last.index != rung.index);
+    deadline.recorded.push(RungPlan { index: rung.index, repeat: rung.repeat, at: rung.due_at });
     if let Some(next) = &rung.next {
         deadline.schedule.push(next.clone());
         deadline.schedule.sort_by_key(|plan| (plan.at, plan.index));

@@ -55,10 +55,18 @@ impl Draft<'_> {
         self.emit(Effect::DeadlineMissed { no: deadline.no });
         let Some(spec) = self.definition.deadline(&deadline.name) else { return Ok(()) };
         let due = day_of(self.facts.calendar, deadline.due);
+        // What starts with a miss runs from the date that was missed, also when the worker comes late. But a
+        // clock whose answer failed after its date was answered until then: nobody can have been bound to
+        // look again before the day of that result, so the next look is owed from that day.
+        let (mut since, mut anchor) = (deadline.breach_at, due);
+        if let Some(again) = deadline.reopened_at {
+            since = since.max(again);
+            anchor = anchor.max(self.facts.calendar.local_date(again.utc()));
+        }
         for name in &spec.on_miss {
             let open = self.state.deadline(name, Subject::Case).is_some_and(Deadline::is_open);
             if !open {
-                self.start(name, Subject::Case, None, deadline.breach_at, due)?;
+                self.start(name, Subject::Case, None, since, anchor)?;
             }
         }
         Ok(())
@@ -95,8 +103,8 @@ impl Draft<'_> {
             let no = self.state.numbers.proposal + 1;
             self.emit(Effect::ProposalMade { no, what: what.clone(), signer: signer.clone() });
             if let Some(clock) = &spec.deadline {
-                let today = self.facts.calendar.local_date(plan.at.utc());
-                self.start(clock, Subject::Proposal(no), Some(signer), plan.at, today)?;
+                // The signer has the whole term from now on, however late the rung comes.
+                self.start(clock, Subject::Proposal(no), Some(signer), self.at, self.today)?;
             }
         }
         Ok(())

@@ -25,28 +25,15 @@ pub(super) mod clock {
     /// Extended after it was missed: it can be missed once more.
     pub(crate) const RESPITE: u8 = 4;
     pub(crate) const PAUSED: u8 = 5;
-    /// Paused, and the day it was due on has come.
-    pub(crate) const PAUSED_DUE: u8 = 6;
-    pub(crate) const ENDED: u8 = 7;
-    pub(crate) const ENDED_DUE: u8 = 8;
-    pub(crate) const ENDED_MISSED: u8 = 9;
-    pub(crate) const ENDED_RESPITE: u8 = 10;
-    pub(crate) const ALL: [u8; 11] = [
-        OFF,
-        RUNNING,
-        DUE,
-        MISSED,
-        RESPITE,
-        PAUSED,
-        PAUSED_DUE,
-        ENDED,
-        ENDED_DUE,
-        ENDED_MISSED,
-        ENDED_RESPITE,
-    ];
+    pub(crate) const ENDED: u8 = 6;
+    pub(crate) const ENDED_DUE: u8 = 7;
+    pub(crate) const ENDED_MISSED: u8 = 8;
+    pub(crate) const ENDED_RESPITE: u8 = 9;
+    pub(crate) const ALL: [u8; 10] =
+        [OFF, RUNNING, DUE, MISSED, RESPITE, PAUSED, ENDED, ENDED_DUE, ENDED_MISSED, ENDED_RESPITE];
 
     pub(crate) fn is_open(value: u8) -> bool {
-        (RUNNING..=PAUSED_DUE).contains(&value)
+        (RUNNING..=PAUSED).contains(&value)
     }
 
     pub(crate) fn is_running(value: u8) -> bool {
@@ -59,7 +46,7 @@ pub(super) mod clock {
 
     pub(crate) fn ended(value: u8) -> u8 {
         match value {
-            DUE | PAUSED_DUE => ENDED_DUE,
+            DUE => ENDED_DUE,
             MISSED => ENDED_MISSED,
             RESPITE => ENDED_RESPITE,
             RUNNING | PAUSED => ENDED,
@@ -329,7 +316,7 @@ impl<'a> Model<'a> {
             "missed" => is(clock::was_missed),
             "met" => is(|value| value >= clock::ENDED),
             "due" => is(|value| {
-                clock::was_missed(value) || matches!(value, clock::DUE | clock::PAUSED_DUE | clock::ENDED_DUE)
+                clock::was_missed(value) || matches!(value, clock::DUE | clock::ENDED_DUE)
             }),
             "term_days" => Reading::ValueIf(self.clock_var(clock)),
             _ => Reading::Value,
@@ -341,7 +328,6 @@ impl<'a> Model<'a> {
         let spec = &self.clocks[clock];
         let value = match value {
             clock::DUE if !spec.dues => clock::RUNNING,
-            clock::PAUSED_DUE if !spec.dues => clock::PAUSED,
             clock::ENDED_DUE if !spec.dues => clock::ENDED,
             clock::MISSED | clock::RESPITE if !spec.misses => clock::RUNNING,
             other => other,
@@ -359,7 +345,7 @@ impl<'a> Model<'a> {
                 let (pauses, decision) = (self.clocks[clock].pauses, self.clocks[clock].decision);
                 let values = clock::ALL.into_iter().filter(|value| {
                     self.canonical(clock, *value) == *value
-                        && (pauses || !matches!(*value, clock::PAUSED | clock::PAUSED_DUE))
+                        && (pauses || *value != clock::PAUSED)
                         && (decision.is_some() || !matches!(*value, clock::RESPITE | clock::ENDED_RESPITE))
                 });
                 values.collect()

@@ -188,8 +188,7 @@ impl Model<'_> {
             }
             Op::Pause(clock) => {
                 let to = match full[var(clock)] {
-                    clock::RUNNING => clock::PAUSED,
-                    clock::DUE => clock::PAUSED_DUE,
+                    clock::RUNNING | clock::DUE => clock::PAUSED,
                     UNKNOWN => UNKNOWN,
                     _ => return false,
                 };
@@ -198,7 +197,7 @@ impl Model<'_> {
             }
             Op::Resume(clock) => {
                 let to = match full[var(clock)] {
-                    clock::PAUSED | clock::PAUSED_DUE => clock::RUNNING,
+                    clock::PAUSED => clock::RUNNING,
                     UNKNOWN => UNKNOWN,
                     _ => return false,
                 };
@@ -258,7 +257,6 @@ impl Model<'_> {
         let (to, passed) = match full[var] {
             clock::RUNNING if spec.dues => (clock::DUE, Passed::Due),
             clock::RUNNING | clock::DUE | clock::RESPITE if spec.misses => (clock::MISSED, Passed::Missed),
-            clock::PAUSED if spec.dues => (clock::PAUSED_DUE, Passed::Due),
             clock::ENDED if spec.dues => (clock::ENDED_DUE, Passed::Due),
             _ => return None,
         };

@@ -1,9 +1,13 @@
 //! The loop of a major hazard, walked through the shipped workflow file.
 
 #[cfg(test)]
+mod again;
+#[cfg(test)]
 mod clocks;
 #[cfg(test)]
 mod competence;
+#[cfg(test)]
+mod counted;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]

@@ -13,9 +13,21 @@ use machine::{Act, Command, Definition, Facts, Instant, Person, Refusal, State, 
 
 /// The workflow file as shipped, with the parameters it comes with.
 pub fn file() -> machine::file::File {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows/major-hazard.yaml");
+    shipped("major-hazard.yaml")
+}
+
+/// A workflow file as shipped.
+pub fn shipped(name: &str) -> machine::file::File {
+    let path = format!("{}/../../workflows/{name}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).unwrap();
-    machine::file::parse("major-hazard.yaml", &text).unwrap_or_else(|error| panic!("{error}"))
+    machine::file::parse(name, &text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The shipped file with another legal term in place of a date in the order.
+pub fn with_term(term: machine::file::TermSpec) -> Arc<Definition> {
+    let mut file = file();
+    file.deadlines.get_mut("rectification").unwrap().term = term;
+    Arc::new(compile(&file))
 }
 
 pub fn compile(file: &machine::file::File) -> Definition {
@@ -125,6 +137,11 @@ impl World {
         }
     }
 
+    /// The same county with another workflow.
+    pub fn under(definition: Arc<Definition>, now: &str) -> Self {
+        World { definition, ..World::new(now) }
+    }
+
     /// A case in rectification: opened on Monday 2 March 2026, dispatched on Wednesday, due as given.
     pub fn dispatched(due: &str) -> Self {
         let mut world = World::new("2026-03-02 09:00");
@@ -139,6 +156,17 @@ impl World {
         let mut world = World::dispatched(due);
         world.at(&format!("{day} 16:00")).ok("manager", complete(day));
         world
+    }
+
+    /// A new version of the calendar: 2027 published, off from New Year's Day to the day given. Every date
+    /// is counted again.
+    pub fn publish_2027(&mut self, version: &str, off_to: &str) -> &mut Self {
+        let text =
+            format!("year: 2027\noff:\n  - {{ from: 2027-01-01, to: {off_to}, name: 元旦 }}\nmake_up: []\n");
+        let year = calendar::parse_year("2027.yaml", &text).unwrap();
+        self.calendar = self.calendar.with_year(version, year).unwrap();
+        self.run(Some("admin"), &Command::Recalculate).unwrap();
+        self
     }
 
     pub fn at(&mut self, text: &str) -> &mut Self {
