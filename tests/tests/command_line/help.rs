@@ -185,7 +185,8 @@ async fn the_exit_codes_are_those_the_help_lists() {
 /// The general loop without the separation of duty at its close.
 fn hole() -> String {
     let text = std::fs::read_to_string(project().join("workflows/general-hazard.yaml")).expect("read");
-    let holed = text.replace("    apart: {actor: [report_complete, accept, reject, fixed_on_the_spot]}\n", "");
+    let holed =
+        text.replace("    apart: {actor: [report_complete, accept, reject, fixed_on_the_spot]}\n", "");
     assert_ne!(text, holed);
     holed
 }

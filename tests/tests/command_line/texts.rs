@@ -7,7 +7,7 @@ use engine::EngineError;
 use engine::text::{self, Language, texts};
 use machine::Refusal;
 use machine::command::{ClockProblem, DateProblem, ExtensionProblem, FieldProblem, OtherCaseProblem};
-use store::{StoreError, Unfit};
+use store::{Damage, StoreError, Unfit};
 
 const BOTH: [Language; 2] = [Language::En, Language::Zh];
 
@@ -167,17 +167,23 @@ fn refusals() -> Vec<Refusal> {
         OtherCaseProblem::Unknown,
         OtherCaseProblem::Itself,
         OtherCaseProblem::Ended,
+        OtherCaseProblem::Accepted,
+        OtherCaseProblem::Workflow,
     ] {
         all.push(Refusal::OtherCase { number: name(), problem });
     }
     all
 }
 
+fn damage() -> Damage {
+    Damage { table: VALUE, column: VALUE, row: name(), problem: name() }
+}
+
 fn store_errors() -> Vec<StoreError> {
     let path = name;
     vec![
         StoreError::Database(sqlx::Error::Protocol(name())),
-        StoreError::Inconsistent { table: VALUE, column: VALUE, row: name(), problem: name() },
+        StoreError::Inconsistent(damage()),
         StoreError::RowsAffected { statement: VALUE, expected: 1, actual: 2 },
         StoreError::Shared(name()),
         StoreError::RealClock,
@@ -315,6 +321,13 @@ fn every_error_is_told_in_the_language_of_the_reader() {
         EngineError::Refused(Box::new(Refusal::CatchingUp)),
         EngineError::RefusedIn { number: name(), refusal: Box::new(Refusal::NoSuchCase) },
         EngineError::Store(StoreError::RealClock),
+        EngineError::Damaged(damage()),
+        EngineError::Broken(name()),
+        EngineError::Failing(vec![engine::Failed {
+            case_id: Vec::new(),
+            number: name(),
+            error: Box::new(EngineError::Contended),
+        }]),
     ];
     for error in engine {
         codes.insert(error.code());

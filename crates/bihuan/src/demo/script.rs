@@ -247,9 +247,7 @@ impl Stage<'_> {
         let mut fields = BTreeMap::new();
         for field in &spec.requires {
             let known = self.day.definition.field(field)?;
-            if known.default.is_none()
-                || self.special(field, name).is_some()
-            {
+            if known.default.is_none() || self.special(field, name).is_some() {
                 fields.insert(field.clone(), self.value(field, known, name));
             }
         }

@@ -42,7 +42,8 @@ pub fn error(language: Language, error: &EngineError) -> String {
         EngineError::Damaged(damage) => json!(damage),
         EngineError::Broken(problem) => json!({ "problem": problem }),
         EngineError::Failing(failed) => {
-            let line = |failed: &Failed| format!("{}: {}", failed.number, self::error(language, &failed.error));
+            let line =
+                |failed: &Failed| format!("{}: {}", failed.number, self::error(language, &failed.error));
             let lines: Vec<String> = failed.iter().take(NAMED_MAX).map(line).collect();
             json!({ "lines": lines, "more": failed.len().saturating_sub(NAMED_MAX) })
         }

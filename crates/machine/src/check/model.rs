@@ -315,9 +315,7 @@ impl<'a> Model<'a> {
             "paused" => is(|value| clock::is_open(value) && !clock::is_running(value)),
             "missed" => is(clock::was_missed),
             "met" => is(|value| value >= clock::ENDED),
-            "due" => is(|value| {
-                clock::was_missed(value) || matches!(value, clock::DUE | clock::ENDED_DUE)
-            }),
+            "due" => is(|value| clock::was_missed(value) || matches!(value, clock::DUE | clock::ENDED_DUE)),
             "term_days" => Reading::ValueIf(self.clock_var(clock)),
             _ => Reading::Value,
         }
