@@ -8,9 +8,14 @@ use serde::{Deserialize, Serialize};
 use crate::act::{canonical, digest_hex};
 use crate::file::{ActSpec, DeadlineSpec, Field, FieldType, File, Number, Rung, Step, pointed};
 use crate::guard::{Guard, VarType};
+use crate::requirement::has_bad_characters;
 use crate::value::Name;
 
 mod meaning;
+
+/// The most days, or other units, anything in a file is counted in: ten years. Days far ahead would leave
+/// the calendar, and a clock that cannot be counted stops its case for good.
+const DAYS_MAX: u32 = 3_660;
 
 /// A finding in a file that is well formed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +58,7 @@ pub(crate) enum Offset {
 pub(crate) fn number(number: &Number) -> u32 {
     match number {
         Number::Value(value) => *value,
-        // Compiling replaces every parameter, so none is left here.
+        // A file is read with numbers and `$names` only, and compiling replaces every name: none is left here.
         Number::Parameter(_) => 0,
     }
 }
@@ -172,7 +177,8 @@ pub(crate) fn finding(code: &str, path: &str, message: &str) -> Finding {
     Finding { code: code.to_owned(), path: path.to_owned(), message: message.to_owned() }
 }
 
-/// Puts the jurisdiction's numbers in place of `$name`.
+/// Puts the jurisdiction's numbers in place of `$name`. Every text is passed on the way, so what has no
+/// place in one is found here too.
 fn resolve(file: &File, set: &BTreeMap<Name, u32>) -> Result<File, Vec<Finding>> {
     let mut findings = Vec::new();
     let mut values = BTreeMap::new();
@@ -220,8 +226,10 @@ fn substitute(
         serde_json::Value::Object(map) => {
             for (key, value) in map.iter_mut() {
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                plain(key, &path, findings);
                 match value {
                     serde_json::Value::String(guard) if key == "when" || key == "if" => {
+                        plain(guard, &path, findings);
                         *guard = in_guard(guard, values, &path, findings);
                     }
                     _ => substitute(value, values, &path, findings),
@@ -234,6 +242,7 @@ fn substitute(
             }
         }
         serde_json::Value::String(text) => {
+            plain(text, path, findings);
             let Some(name) = text.strip_prefix('$') else { return };
             match values.get(name) {
                 Some(value) => *tree = (*value).into(),
@@ -241,6 +250,15 @@ fn substitute(
             }
         }
         serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
+    }
+}
+
+/// A text, or a name, has no control characters.
+fn plain(text: &str, path: &str, findings: &mut Vec<Finding>) {
+    if has_bad_characters(text) {
+        // The path itself may hold them.
+        let path: String = path.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        findings.push(finding("WF0036", &path, "control characters have no place in a text"));
     }
 }
 
@@ -336,7 +354,7 @@ pub(crate) fn offset(text: &str) -> Option<Offset> {
     if !number.starts_with(['+', '-']) {
         return None;
     }
-    let number: i32 = number.parse().ok().filter(|number: &i32| number.abs() <= 3650)?;
+    let number: i32 = number.parse().ok().filter(|number: &i32| number.unsigned_abs() <= DAYS_MAX)?;
     match unit {
         "wd" => Some(Offset::WorkingDays(number)),
         "d" => Some(Offset::Days(number)),

@@ -14,10 +14,12 @@ use crate::value::Name;
 
 mod act;
 mod read;
+mod scalar;
 
 pub use act::*;
 pub(crate) use read::pointed;
 pub use read::{FileError, caret, parse, read};
+pub use scalar::Number;
 
 /// The largest workflow file that is read.
 pub const FILE_BYTES_MAX: usize = 512 * 1024;
@@ -27,8 +29,10 @@ pub const FILE_BYTES_MAX: usize = 512 * 1024;
 #[serde(deny_unknown_fields)]
 pub struct Label {
     /// Chinese.
+    #[serde(deserialize_with = "scalar::plain_text")]
     pub zh: String,
     /// English.
+    #[serde(deserialize_with = "scalar::plain_text")]
     pub en: String,
 }
 
@@ -173,16 +177,6 @@ pub struct Parameter {
     /// Where the default comes from.
     #[serde(default)]
     pub source: Option<String>,
-}
-
-/// A number, or `$name` of a parameter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Number {
-    /// The number itself.
-    Value(u32),
-    /// The parameter's.
-    Parameter(String),
 }
 
 /// A role: who may act, who owes, who is told.

@@ -1,11 +1,13 @@
 //! What a well-formed file can still get wrong: names that point nowhere, terms with two rules, texts in
 //! one language. All findings at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::act::Measure;
-use crate::definition::{Finding, finding};
-use crate::file::{ActSpec, FieldDefault, FieldType, File, Label, Number, OpensCase, TermSpec};
+use crate::definition::{DAYS_MAX, Finding, finding};
+use crate::file::{
+    ActSpec, ExtensionSpec, FieldDefault, FieldType, File, Label, Number, OpensCase, TermSpec,
+};
 use crate::state::DeadlineKind;
 use crate::value::Name;
 
@@ -17,8 +19,12 @@ const BUILT_IN: [&str; 4] = ["any", "assignee", "signer", "owner"];
 const RESERVED: [&str; 7] =
     ["tick", "comment", "amend", "take_back", "decide_proposal", "recalculate", "absorb"];
 
-/// The most of anything in a file.
+/// The most of anything in a file. The checker counts the values of a choice in a byte, and needs a few for
+/// itself.
 const NAMES_MAX: usize = 200;
+
+/// The most pieces of evidence or officers an act may ask for: more are never handed in at once.
+const PIECES_MAX: u32 = 100;
 
 struct Check<'a> {
     file: &'a File,
@@ -92,6 +98,7 @@ impl Check<'_> {
                 self.field(&format!("roles.{name}.unit"), field, &[FieldType::Unit]);
             }
         }
+        self.evidence("entered_for_evidence", &file.entered_for_evidence);
         if let Some(role) = &file.fallback {
             self.role("fallback", role, &[]);
         }
@@ -171,6 +178,10 @@ impl Check<'_> {
                     "choices belong to a field of type choice, and only there".to_owned(),
                 );
             }
+            if field.choices.len() > NAMES_MAX {
+                self.add("WF0005", &at, format!("{} choices; at most {NAMES_MAX}", field.choices.len()));
+            }
+            self.number(&format!("{at}.within_days"), field.within_days.as_ref(), 0, DAYS_MAX);
             if field.personal && field.kind != FieldType::Text {
                 self.add("WF0017", &at, "only a text can be personal".to_owned());
             }
@@ -209,13 +220,10 @@ impl Check<'_> {
                     .to_owned(),
             );
         }
-        for number in
-            [&term.working_days, &term.calendar_days, &term.months, &term.hours].into_iter().flatten()
-        {
-            if let Number::Value(0) | Number::Value(100_001..) = number {
-                self.add("WF0019", path, "a term is 1 to 100,000".to_owned());
-            }
-        }
+        self.number(path, term.working_days.as_ref(), 1, DAYS_MAX);
+        self.number(path, term.calendar_days.as_ref(), 1, DAYS_MAX);
+        self.number(path, term.months.as_ref(), 1, DAYS_MAX / 30);
+        self.number(path, term.hours.as_ref(), 1, DAYS_MAX * 24);
         for field in [&term.on, &term.from].into_iter().flatten() {
             self.field(path, field, &[FieldType::Date]);
         }
@@ -248,6 +256,33 @@ impl Check<'_> {
         }
     }
 
+    fn number(&mut self, path: &str, number: Option<&Number>, least: u32, most: u32) {
+        if let Some(number) = number.map(super::number).filter(|number| !(least..=most).contains(number)) {
+            self.add("WF0034", path, format!("{number} lies outside {least}..{most}"));
+        }
+    }
+
+    fn extension(&mut self, at: &str, extension: &ExtensionSpec) {
+        let at = format!("{at}.extension");
+        let conditional = extension.lead_working_days_if.iter().map(|case| &case.number);
+        for lead in std::iter::once(&extension.lead_working_days).chain(conditional) {
+            self.number(&format!("{at}.lead_working_days"), Some(lead), 0, DAYS_MAX);
+        }
+        let fraction = extension.lead_fraction.map(Number::Value);
+        self.number(&format!("{at}.lead_fraction"), fraction.as_ref(), 1, DAYS_MAX);
+        self.number(&format!("{at}.times"), Some(&extension.times), 1, DAYS_MAX);
+        self.number(&format!("{at}.cap_days"), Some(&extension.cap_days), 1, DAYS_MAX);
+        if let Some(decision) = &extension.decision {
+            self.deadline(&format!("{at}.decision"), decision);
+        }
+    }
+
+    fn evidence(&mut self, at: &str, evidence: &BTreeMap<Name, u32>) {
+        for (kind, pieces) in evidence {
+            self.number(&format!("{at}.{kind}"), Some(&Number::Value(*pieces)), 0, PIECES_MAX);
+        }
+    }
+
     fn deadlines(&mut self) {
         let file = self.file;
         for (name, deadline) in &file.deadlines {
@@ -268,10 +303,8 @@ impl Check<'_> {
                     self.add("WF0023", &format!("{at}.on_miss"), "a clock cannot start itself".to_owned());
                 }
             }
-            if let Some(decision) =
-                deadline.extension.as_ref().and_then(|extension| extension.decision.as_ref())
-            {
-                self.deadline(&format!("{at}.extension.decision"), decision);
+            if let Some(extension) = &deadline.extension {
+                self.extension(&at, extension);
             }
             if deadline.extension.is_some() && deadline.kind != DeadlineKind::Legal {
                 self.add("WF0024", &format!("{at}.extension"), "only a legal date is extended".to_owned());
@@ -297,6 +330,8 @@ impl Check<'_> {
                 if let Some(deadline) = &rung.deadline {
                     self.deadline(&format!("{at}.deadline"), deadline);
                 }
+                self.number(&at, rung.every_working_days.as_ref(), 1, DAYS_MAX);
+                self.number(&at, rung.if_term_at_least.as_ref(), 0, DAYS_MAX);
                 if rung.every_working_days.is_some() && index + 1 != rungs.len() {
                     self.add("WF0026", &at, "only the last rung of a ladder repeats".to_owned());
                 }
@@ -395,7 +430,9 @@ impl Check<'_> {
         if let Some(field) = &act.assignee {
             self.field(&format!("{at}.assignee"), field, &[FieldType::Unit]);
         }
+        self.evidence(&format!("{at}.evidence"), &act.evidence);
         if let Some(officers) = &act.officers {
+            self.number(&format!("{at}.officers"), Some(&Number::Value(officers.least)), 0, PIECES_MAX);
             self.role(&format!("{at}.officers"), &officers.role, &[]);
         }
         for other in act.apart.actor.iter().chain(&act.apart.officers) {

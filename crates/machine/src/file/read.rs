@@ -29,7 +29,9 @@ pub fn read<T: serde::de::DeserializeOwned>(file_name: &str, text: &str) -> Resu
         let problem = format!("{} bytes; at most {FILE_BYTES_MAX} are read", text.len());
         return Err(FileError { message, problem, line: 0, column: 0 });
     }
-    serde_saphyr::from_str(text).map_err(|error| {
+    // A merge key (`<<`) would let a value stand where nobody reading the file sees it.
+    let options = serde_saphyr::options! { merge_keys: serde_saphyr::MergeKeyPolicy::Error };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let (line, column) = error.location().map_or((0, 0), |place| (place.line(), place.column()));
         let problem = plain(&error);
         FileError { message: caret(file_name, text, line, column, &problem), problem, line, column }

@@ -5,4 +5,6 @@ mod bad;
 #[cfg(test)]
 mod deletions;
 #[cfg(test)]
+mod files;
+#[cfg(test)]
 mod shipped;
