@@ -130,7 +130,9 @@ pub struct Hint {
 pub struct Never {
     /// What it means.
     pub title: Label,
-    /// A guard over tracks, clocks, choices and whether fields are known; no state may satisfy it.
+    /// A guard over tracks, clocks, choices and whether fields are known; no state may satisfy it. A field
+    /// compared here, one a clock's term asks about and one the unit of a role comes from cannot be
+    /// corrected: what is proved of them holds only for what acts of the file say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
     /// Whoever took part in one of these acts…
@@ -278,6 +280,16 @@ pub enum FieldDefault {
     Field(Name),
     /// No.
     False,
+}
+
+impl FieldDefault {
+    /// The field the value comes from.
+    pub fn from(&self) -> Option<&Name> {
+        match self {
+            FieldDefault::DepartmentOfSector(from) | FieldDefault::Field(from) => Some(from),
+            FieldDefault::ActorUnit | FieldDefault::Actor | FieldDefault::False => None,
+        }
+    }
 }
 
 /// Columns of the ledger that SQL filters by.

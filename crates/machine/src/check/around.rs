@@ -121,6 +121,11 @@ pub(super) fn dead_end(model: &Model<'_>, track: usize, budget: &Budget<'_>) -> 
         let size = cone.len();
         cone.extend(more);
         if cone.len() == size {
+            // Further on as well: a way out may begin with a step that nothing forbids.
+            let lost = blocked.iter().filter(|(from, ..)| !helps(*from));
+            cone.extend(lost.flat_map(|(.., act)| graph.slices[*act].free.iter().map(|(var, _)| *var)));
+        }
+        if cone.len() == size {
             let state = graph.states.get(stuck).map(|state| graph.unpack(state).0[track]);
             let state = state.and_then(|state| model.tracks[track].states.get(usize::from(state)));
             let stuck = state.map(|state| state.name.clone());

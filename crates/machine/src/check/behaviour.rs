@@ -1,6 +1,6 @@
 //! The properties that need a search.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::around::{dead_end, look_around};
 use crate::check::model::{Model, clock};
@@ -9,6 +9,7 @@ use crate::check::search::{Answer, Budget, Question, View, ask, no_mark};
 use crate::check::{Bad, Happening, Outcome, Problem, Property, Verdict};
 use crate::definition::Definition;
 use crate::file::CountsAs;
+use crate::guard::Fact;
 
 /// States looked at before each state or act not seen yet is asked after by itself.
 const LOOK_AROUND: usize = 5_000;
@@ -251,7 +252,10 @@ impl<'a> Checker<'a> {
             if !handles.is_empty() || act.spec.then.iter().any(|step| step.start.is_some()) {
                 let cone: BTreeSet<usize> = handles.iter().map(|clock| model.clock_var(*clock)).collect();
                 let refused = |view: &View<'_>| view.act == Some(at) && view.is_refused();
-                tally.take(self.ask(cone.clone(), Some(at), &refused, budget), |trace| {
+                tally.take(self.ask(cone.clone(), Some(at), &refused, budget), |mut trace| {
+                    for clock in &handles {
+                        self.give(&model.clocks[*clock].needed_under, &mut trace);
+                    }
                     Problem::new("CK17", &path).traced(trace, Bad::Refused { act: act.name.clone() })
                 });
                 for clock in &handles {
@@ -279,6 +283,18 @@ impl<'a> Checker<'a> {
             }
         }
         self.past_dates(tally, budget);
+    }
+
+    /// Gives the acts of a trace the facts a finding hangs on, where they take them and nothing else is asked.
+    fn give(&self, facts: &BTreeMap<String, Option<Fact>>, trace: &mut [Happening]) {
+        for happening in trace {
+            let Happening::Act { act, facts: given, .. } = happening else { continue };
+            let Some(spec) = self.model.definition.act(act) else { continue };
+            let takes = |name: &String| spec.requires.contains(name) || spec.accepts.contains(name);
+            for (name, fact) in facts.iter().filter(|(name, _)| takes(name)) {
+                given.entry(name.clone()).or_insert_with(|| fact.clone());
+            }
+        }
     }
 
     /// A legal date lies ahead when it is set. Only an opening takes over what an old ledger says.

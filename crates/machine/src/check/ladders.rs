@@ -11,8 +11,11 @@ pub(super) fn check(definition: &Definition, tally: &mut Tally) {
     let file = definition.file();
     for name in file.ladders.keys() {
         let rungs = definition.ladder(name);
-        let repeats =
-            rungs.last().is_some_and(|rung| rung.spec.every_working_days.is_some() && hours(rung.offset) > 0);
+        // For every term, however short.
+        let repeats = rungs.last().is_some_and(|rung| {
+            let spec = &rung.spec;
+            spec.every_working_days.is_some() && spec.if_term_at_least.is_none() && hours(rung.offset) > 0
+        });
         let climbed = file.deadlines.values().any(|clock| clock.ladder.as_ref() == Some(name));
         if climbed && !repeats && file.obligations == Obligations::Required {
             tally.problem(Problem::new("CK10", format!("ladders.{name}")));

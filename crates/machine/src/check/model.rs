@@ -2,16 +2,20 @@
 //!
 //! A variable is a track, a clock or a field; a state gives each a small number. Dates are gone: a running
 //! clock may come to its day, and pass it, at any step. Values of fields are free wherever a guard reads
-//! them; only whether a field is known is kept (and, of fields a `never` compares, the value). Corrections
-//! (更正) of such values are not followed.
+//! them; only whether a field is known is kept (and, of fields a `never` compares, the value). What a guard
+//! sees of a field and what the case knows of it are two things: an act that accepts a field and is not
+//! given it does not see what an earlier act said.
+//!
+//! Corrections (更正) are not followed, and need not be: nobody can correct a field a `never` compares, one
+//! a clock is counted from, or one that binds a role to a unit. A correction never makes a field unknown.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::slice::SliceCache;
 use crate::definition::{Change, Definition};
-use crate::file::{ActSpec, DeadlineSpec, TermSpec};
-use crate::guard::{Atom, Fact, Guard, VarType};
+use crate::file::{ActSpec, AssignmentMove, DeadlineSpec, TermSpec};
+use crate::guard::{Atom, Fact, Guard, VarType, Verdict};
 use crate::state::DeadlineKind;
 use crate::value::Name;
 
@@ -80,6 +84,8 @@ pub(super) struct Clock {
     pub(super) on_miss: Vec<usize>,
     /// Fields that must be known for it to start.
     pub(super) needs: Vec<usize>,
+    /// Facts under which it is counted by a term that asks for one of them.
+    pub(super) needed_under: BTreeMap<String, Option<Fact>>,
     /// Some guard asks whether its day has come.
     pub(super) dues: bool,
     /// What became of it matters after it has ended.
@@ -121,6 +127,10 @@ pub(super) struct ActModel<'a> {
     pub(super) from: Vec<(usize, Vec<u8>)>,
     pub(super) when: Option<Condition<'a>>,
     pub(super) steps: Vec<StepModel<'a>>,
+    /// Where each role that may do it is bound to a unit: the fields, one of which has to be known.
+    pub(super) bound_to: Vec<usize>,
+    /// The field that binds the role of its officers.
+    pub(super) officers_of: Option<usize>,
 }
 
 pub(super) struct StepModel<'a> {
@@ -137,8 +147,8 @@ pub(super) enum Op {
     Resume(usize),
     AskExtension(usize),
     Extend(usize),
-    /// Work sent to units: no part of the abstract state.
-    Assign,
+    /// Work sent to units: no part of the abstract state, but these clocks have to start.
+    Assign(Vec<usize>),
 }
 
 pub(super) struct Model<'a> {
@@ -254,7 +264,10 @@ impl<'a> Model<'a> {
             from.push((track, states));
         }
         let condition = |guard: &str| self.definition.guard(guard).map(|guard| self.condition(guard));
-        let mut steps = Vec::new();
+        let mut steps: Vec<StepModel<'a>> = Vec::new();
+        // An assignment moves before anything else, and starts clocks again.
+        let again = spec.assignment.map_or(Vec::new(), |to| self.started_again(to));
+        steps.extend((!again.is_empty()).then_some(StepModel { only_if: None, op: Op::Assign(again) }));
         for step in &spec.then {
             for change in step.changes() {
                 let op = match change {
@@ -274,12 +287,36 @@ impl<'a> Model<'a> {
                     Change::Resume(clock) => Op::Resume(self.clock(clock)?),
                     Change::AskExtension(extend) => Op::AskExtension(self.clock(&extend.deadline)?),
                     Change::Extend(extend) => Op::Extend(self.clock(&extend.deadline)?),
-                    Change::Assign(_) => Op::Assign,
+                    Change::Assign(assign) => {
+                        let clocks = [&assign.clocks.receipt, &assign.clocks.feedback].into_iter().flatten();
+                        Op::Assign(clocks.filter_map(|clock| self.clock(clock)).collect())
+                    }
                 };
                 steps.push(StepModel { only_if: step.only_if.as_deref().and_then(condition), op });
             }
         }
-        Some(ActModel { name, spec, from, when: spec.when.as_deref().and_then(condition), steps })
+        let when = spec.when.as_deref().and_then(condition);
+        let bound: Option<Vec<usize>> = spec.by.iter().map(|role| self.binding(role)).collect();
+        let officers = spec.officers.as_ref().filter(|officers| officers.least > 0);
+        let officers_of = officers.and_then(|officers| self.binding(&officers.role));
+        Some(ActModel { name, spec, from, when, steps, bound_to: bound.unwrap_or_default(), officers_of })
+    }
+
+    /// The field that binds a role to a unit. Whoever work was sent to is bound to no field.
+    fn binding(&self, role: &str) -> Option<usize> {
+        let field = self.definition.file().roles.get(role)?.unit.as_ref()?;
+        Some(self.field_var(self.field(field)?))
+    }
+
+    /// The clocks of an assignment that is returned, or sent once more.
+    fn started_again(&self, to: AssignmentMove) -> Vec<usize> {
+        let steps = self.definition.file().acts.values().flat_map(|act| &act.then);
+        let clocks = steps.filter_map(|step| step.assign.as_ref()).flat_map(|assign| match to {
+            AssignmentMove::Return => [&assign.clocks.returned, &None],
+            AssignmentMove::Resend => [&assign.clocks.receipt, &assign.clocks.feedback],
+            AssignmentMove::Receive | AssignmentMove::FeedBack | AssignmentMove::Release => [&None, &None],
+        });
+        clocks.flatten().filter_map(|clock| self.clock(clock)).collect()
     }
 
     fn condition(&self, guard: &'a Guard) -> Condition<'a> {
@@ -392,8 +429,12 @@ impl<'a> Model<'a> {
 
     /// Clocks this act may start, pause, run again or extend: what its refusal hangs on.
     pub(super) fn handles(&self, act: usize) -> BTreeSet<usize> {
+        let needing = |clock: &usize| !self.clocks[*clock].needs.is_empty();
         let ops = self.acts[act].steps.iter().map(|step| &step.op);
-        ops.flat_map(|op| match op {
+        let opens = self.acts[act].spec.opens;
+        let first = self.tracks.iter().filter(|_| opens);
+        let first = first.filter_map(|track| track.states[usize::from(track.initial)].step_clock);
+        let handled = ops.flat_map(|op| match op {
             Op::Start(clock)
             | Op::Reopen(clock)
             | Op::Pause(clock)
@@ -403,11 +444,12 @@ impl<'a> Model<'a> {
             Op::Move(moves) => moves
                 .iter()
                 .filter_map(|(track, to)| self.tracks[*track].states[usize::from(*to)].step_clock)
-                .filter(|clock| !self.clocks[*clock].needs.is_empty())
+                .filter(needing)
                 .collect(),
-            Op::End(_) | Op::Assign => Vec::new(),
-        })
-        .collect()
+            Op::Assign(clocks) => clocks.iter().copied().filter(needing).collect(),
+            Op::End(_) => Vec::new(),
+        });
+        handled.chain(first.filter(needing)).collect()
     }
 
     /// Tracks this act moves more than once.
@@ -443,7 +485,14 @@ fn fields(definition: &Definition) -> Vec<FieldModel> {
         names.extend(guard.variables().keys().map(String::as_str));
     }
     for term in file.deadlines.values().flat_map(DeadlineSpec::terms) {
-        names.extend([&term.on, &term.from].into_iter().flatten().map(String::as_str));
+        names.extend(dates(term).map(String::as_str));
+    }
+    // What binds a role, and where that comes from when nobody gives it.
+    for field in file.roles.values().filter_map(|role| role.unit.as_ref()) {
+        names.insert(field);
+        names.extend(
+            file.fields.get(field).and_then(|field| field.default.as_ref()?.from()).map(String::as_str),
+        );
     }
     let compared: BTreeSet<&str> = file
         .never
@@ -484,16 +533,18 @@ fn clocks(definition: &Definition, fields: &[FieldModel]) -> Vec<Clock> {
             let reopened = steps().any(|step| is(&step.reopen));
             let extended = spec.extension.is_some();
             let remembers = reopened || ["met", "missed", "due", "term_days"].into_iter().any(asks);
-            // Which term counts depends on facts; what every one of them asks for is needed in any case.
-            let dates = |term: &TermSpec| [term.on.clone(), term.from.clone()];
-            let needs = dates(&spec.term).into_iter().flatten();
+            let needed: BTreeMap<&Name, _> = spec
+                .terms()
+                .flat_map(dates)
+                .filter_map(|field| Some((field, asked_unknown(definition, spec, field)?)))
+                .collect();
             let needs =
-                needs.filter(|field| spec.terms().all(|term| dates(term).contains(&Some(field.clone()))));
-            let needs = needs.filter_map(|field| fields.iter().position(|known| known.name == field));
+                needed.keys().filter_map(|field| fields.iter().position(|known| known.name == **field));
             Clock {
                 name: name.clone(),
                 on_miss: spec.on_miss.iter().filter_map(place).collect(),
                 needs: needs.collect(),
+                needed_under: needed.values().next().cloned().unwrap_or_default(),
                 dues: asks("due"),
                 remembers,
                 misses: remembers || pauses || extended || !spec.on_miss.is_empty(),
@@ -506,4 +557,31 @@ fn clocks(definition: &Definition, fields: &[FieldModel]) -> Vec<Clock> {
             }
         })
         .collect()
+}
+
+/// The fields a term is counted by.
+fn dates(term: &TermSpec) -> impl Iterator<Item = &Name> {
+    [&term.on, &term.at, &term.from].into_iter().flatten()
+}
+
+/// Facts under which the clock is counted by a term that asks for the field while it is not known. `None`:
+/// there are none, the guards see to it.
+fn asked_unknown(
+    definition: &Definition,
+    spec: &DeadlineSpec,
+    field: &Name,
+) -> Option<BTreeMap<String, Option<Fact>>> {
+    let cases = spec.term_if.iter();
+    let guards: Vec<&Guard> = cases.filter_map(|case| definition.guard(&case.when)).collect();
+    let unknown = |name: &str| (name == field).then_some(None);
+    // More than can be enumerated: then it is asked for as far as anybody can tell.
+    let Ok(all) = crate::guard::assignments(&guards, &unknown, &|_| true) else {
+        return Some(BTreeMap::new());
+    };
+    all.into_iter().find(|facts| {
+        let fact = |name: &str| facts.get(name).cloned().flatten();
+        let first = guards.iter().position(|guard| matches!(guard.evaluate(&fact), Verdict::Holds));
+        let term = first.and_then(|first| spec.term_if.get(first)).map_or(&spec.term, |case| &case.term);
+        dates(term).any(|asked| asked == field)
+    })
 }

@@ -12,7 +12,7 @@ use crate::value::{Name, UnitId};
 /// Roles without holders.
 pub fn check(definition: &Definition, directory: &Directory) -> Vec<Problem> {
     let file = definition.file();
-    let mut problems = Vec::new();
+    let mut problems = without_department(file, directory);
     for (role, needed) in needed(file) {
         let Some(spec) = file.roles.get(&role) else { continue };
         let path = format!("roles.{role}");
@@ -33,6 +33,22 @@ pub fn check(definition: &Definition, directory: &Directory) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// Sectors the jurisdiction's table names no department for: their cases would have nobody in charge.
+fn without_department(file: &File, directory: &Directory) -> Vec<Problem> {
+    let tables = file.fields.iter().filter_map(|(name, field)| match &field.default {
+        Some(FieldDefault::DepartmentOfSector(from)) => Some((name, file.fields.get(from)?)),
+        Some(
+            FieldDefault::ActorUnit | FieldDefault::Actor | FieldDefault::False | FieldDefault::Field(_),
+        )
+        | None => None,
+    });
+    let sectors = tables.flat_map(|(name, from)| from.choices.keys().map(move |sector| (name, sector)));
+    let missing = sectors.filter(|(_, sector)| !directory.departments.contains_key(*sector));
+    missing
+        .map(|(name, sector)| Problem::new("CK27", format!("fields.{name}.default")).with("sector", sector))
+        .collect()
 }
 
 /// Every role the file counts on, and how many holders it needs.

@@ -2,7 +2,8 @@
 
 use crate::check::model::{ActModel, Condition, Model, Op, Reading, UNKNOWN, clock};
 use crate::check::slice::{Choice, Slice};
-use crate::file::FieldDefault;
+use crate::file::{FieldDefault, FieldType};
+use crate::value::Name;
 
 /// A track before the case is opened.
 const UNBORN: u8 = 0xfe;
@@ -59,7 +60,16 @@ impl Model<'_> {
         } else if model.from.iter().any(|(track, states)| !states.contains(&full[*track])) {
             return None;
         }
+        // Who may do it is settled by what stands; only an opening says itself whose case it is.
+        let nobody =
+            |full: &[u8]| !model.bound_to.is_empty() && model.bound_to.iter().all(|var| full[*var] == 0);
+        if !opens && nobody(full) {
+            return None;
+        }
         self.take_fields(model, choice, full)?;
+        if (opens && nobody(full)) || model.officers_of.is_some_and(|var| full[var] == 0) {
+            return None;
+        }
         let holds = |condition: &Condition<'_>, place: usize, full: &[u8]| {
             condition.guard.holds_with(&|atom| {
                 let by_value =
@@ -112,24 +122,30 @@ impl Model<'_> {
         Some(())
     }
 
+    /// What the act is given. A field it accepts and is not given is unknown to its guards alone: the case
+    /// keeps what it knows.
     fn take_fields(&self, act: &ActModel<'_>, choice: &Choice, full: &mut [u8]) -> Option<()> {
+        let earlier = full.to_vec();
         for (field, after) in &choice.fields {
             let var = self.field_var(*field);
             let name = &self.fields[*field].name;
-            let before = full[var];
+            let before = earlier[var];
+            let required = act.spec.requires.contains(name);
+            let accepted = !required && act.spec.accepts.contains(name);
+            if accepted && *after == 0 {
+                if before == 0 && self.is_filled(act, name, &earlier) {
+                    return None;
+                }
+                continue;
+            }
             if before == UNKNOWN {
                 full[var] = *after;
                 continue;
             }
-            let default = self.definition.field(name).and_then(|field| field.default.as_ref());
-            let filled = match default {
-                Some(FieldDefault::False | FieldDefault::ActorUnit | FieldDefault::Actor) => true,
-                Some(FieldDefault::DepartmentOfSector(_) | FieldDefault::Field(_)) | None => false,
-            };
-            let possible = if act.spec.requires.contains(name) {
+            let possible = if required {
                 *after > 0
-            } else if act.spec.accepts.contains(name) {
-                *after > 0 || (before == 0 && !filled)
+            } else if accepted {
+                true
             } else if self.fields[*field].values.is_empty() {
                 (before > 0) == (*after > 0)
             } else {
@@ -143,6 +159,24 @@ impl Model<'_> {
         Some(())
     }
 
+    /// Whether a field that was empty is filled by its default when the act is not given it.
+    fn is_filled(&self, act: &ActModel<'_>, name: &str, earlier: &[u8]) -> bool {
+        let file = self.definition.file();
+        let known = |from: &Name| {
+            let value = self.field(from).map_or(0, |field| earlier[self.field_var(field)]);
+            act.spec.requires.contains(from) || (value != 0 && value != UNKNOWN)
+        };
+        match file.fields.get(name).and_then(|field| field.default.as_ref()) {
+            Some(FieldDefault::False | FieldDefault::ActorUnit | FieldDefault::Actor) => true,
+            // Of a choice, `publish` sees to it that every value has its department.
+            Some(FieldDefault::DepartmentOfSector(from)) => {
+                known(from) && file.fields.get(from).is_some_and(|field| field.kind == FieldType::Choice)
+            }
+            Some(FieldDefault::Field(from)) => known(from),
+            None => false,
+        }
+    }
+
     fn enter(&self, track: usize, full: &mut [u8], events: &mut Vec<Event>) -> bool {
         let state = &self.tracks[track].states[usize::from(full[track])];
         match state.step_clock {
@@ -153,8 +187,7 @@ impl Model<'_> {
 
     fn start(&self, clock: usize, full: &mut [u8], events: &mut Vec<Event>) -> bool {
         let var = self.clock_var(clock);
-        let spec = &self.clocks[clock];
-        if spec.needs.iter().any(|field| full[self.field_var(*field)] == 0) {
+        if self.lacks(clock, full) {
             return false;
         }
         if full[var] != UNKNOWN && clock::is_open(full[var]) {
@@ -162,6 +195,11 @@ impl Model<'_> {
         }
         full[var] = clock::RUNNING;
         true
+    }
+
+    /// Whether a clock asks for a field that is not known.
+    fn lacks(&self, clock: usize, full: &[u8]) -> bool {
+        self.clocks[clock].needs.iter().any(|field| full[self.field_var(*field)] == 0)
     }
 
     /// `false` when the step is refused.
@@ -220,7 +258,7 @@ impl Model<'_> {
                 }
                 other => other == UNKNOWN,
             },
-            Op::Assign => true,
+            Op::Assign(clocks) => !clocks.iter().any(|clock| self.lacks(*clock, full)),
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use crate::check::model::{ActModel, Condition, Model, Op, StepModel};
+use crate::file::FieldType;
 use crate::guard::{Fact, Guard};
 
 /// By act, whether whole, and the part of the cone it has to do with.
@@ -71,8 +72,10 @@ impl Model<'_> {
             model.spec.requires.contains(&field.name) || model.spec.accepts.contains(&field.name)
         });
         let all = || BTreeSet::from([var]);
+        let bound = model.bound_to.contains(&var) || model.officers_of == Some(var);
         reads
             || taken
+            || bound
             || model.spec.opens
             || model.steps.iter().any(|step| match &step.op {
                 // An end cuts clocks off, whatever they are.
@@ -94,7 +97,7 @@ impl Model<'_> {
                 | Op::Extend(clock) => {
                     self.clock_var(*clock) == var || self.reads_of(step, &all()).contains(&var)
                 }
-                Op::Assign => false,
+                Op::Assign(_) => self.reads_of(step, &all()).contains(&var),
             })
     }
 
@@ -118,7 +121,7 @@ impl Model<'_> {
                 | Op::Resume(clock)
                 | Op::AskExtension(clock)
                 | Op::Extend(clock) => wanted.contains(&self.clock_var(*clock)),
-                Op::Assign => false,
+                Op::Assign(_) => false,
             };
             if matters || whole {
                 steps.push(index);
@@ -128,6 +131,7 @@ impl Model<'_> {
         steps.reverse();
         let mut reads: BTreeSet<usize> = model.from.iter().map(|(track, _)| *track).collect();
         reads.extend(model.when.iter().flat_map(|when| when.reads.iter().copied()));
+        reads.extend(model.bound_to.iter().copied().chain(model.officers_of));
         for index in &steps {
             reads.extend(self.reads_of(&model.steps[*index], &wanted));
         }
@@ -144,9 +148,10 @@ impl Model<'_> {
         kept.extend(&reads);
         let choices = self.choices(model, &conditions, &kept)?;
         // Before the opening nothing is free: tracks begin where they begin, clocks are off, fields empty.
-        let free = reads
-            .iter()
-            .filter(|var| !model.spec.opens && !cone.contains(var) && !self.always_known(model, **var));
+        let free = reads.iter().filter(|var| {
+            let given = self.always_known(model, **var) && !model.bound_to.contains(var);
+            !model.spec.opens && !cone.contains(var) && !given
+        });
         let free = free
             .map(|var| {
                 let mut values = self.domain(*var);
@@ -164,6 +169,15 @@ impl Model<'_> {
         let first = self.tracks.len() + self.clocks.len();
         var >= first
             && self.fields.get(var - first).is_some_and(|field| act.spec.requires.contains(&field.name))
+    }
+
+    fn any_value(&self, name: &str) -> Fact {
+        let field = self.definition.field(name);
+        match field.map(|field| (field.kind, field.choices.keys().next())) {
+            Some((FieldType::Bool, _)) => Fact::Bool(false),
+            Some((FieldType::Choice, Some(choice))) => Fact::Text(choice.clone()),
+            _ => Fact::Text("虚构".to_owned()),
+        }
     }
 
     fn step_clocks(&self, track: usize) -> impl Iterator<Item = usize> {
@@ -205,7 +219,8 @@ impl Model<'_> {
             Op::Reopen(clock) | Op::Pause(clock) | Op::Resume(clock) | Op::AskExtension(clock) => {
                 reads.insert(self.clock_var(*clock));
             }
-            Op::End(_) | Op::Assign => {}
+            Op::Assign(clocks) => reads.extend(clocks.iter().flat_map(|clock| needs(*clock))),
+            Op::End(_) => {}
         }
         reads
     }
@@ -274,10 +289,12 @@ impl Model<'_> {
                     let value = choice.fields.get(&field).copied().unwrap_or(0);
                     let fact =
                         value.checked_sub(1).and_then(|at| self.fields[field].values.get(usize::from(at)));
+                    // Given, whatever it says: the trace has to tell.
+                    let any = || (!requires(name)).then(|| self.any_value(name));
                     if value == 0 {
                         choice.facts.insert(name.clone(), None);
-                    } else if let Some(fact) = fact {
-                        choice.facts.insert(name.clone(), Some(fact.clone()));
+                    } else if let Some(fact) = fact.cloned().or_else(any) {
+                        choice.facts.insert(name.clone(), Some(fact));
                     }
                     choice
                 })

@@ -1,10 +1,12 @@
 //! What the file alone shows: owners, clocks, signers, and who is named where.
 
+use std::collections::BTreeSet;
+
 use crate::act::AssignmentDuty;
 use crate::check::behaviour::{Checker, Tally};
 use crate::check::search::{Answer, Budget};
 use crate::check::{Bad, Problem};
-use crate::file::{ActSpec, Assign, AssignmentMove, CountsAs, File, Obligations, StateSpec};
+use crate::file::{ActSpec, Assign, AssignmentMove, Column, CountsAs, File, Obligations, StateSpec};
 use crate::guard::{Atom, VarType};
 use crate::state::{ChargedTo, DeadlineKind};
 use crate::value::Name;
@@ -119,14 +121,27 @@ fn clocks(file: &File, tally: &mut Tally) {
                 tally.problem(Problem::new("CK20", format!("{path}.on_miss")));
             }
         }
-        // A clock that starts by itself has nobody to ask for a date.
         for next in &clock.on_miss {
-            let mut terms = file.deadlines.get(next).into_iter().flat_map(|next| next.terms());
-            if terms.any(|term| term.on.is_some() || term.from.is_some()) {
+            if asks_for_a_date(file, next) {
                 tally.problem(Problem::new("CK25", format!("{path}.on_miss")).with("clock", next));
             }
         }
     }
+    for (name, rungs) in &file.ladders {
+        for (index, rung) in rungs.iter().enumerate() {
+            if let Some(clock) = rung.deadline.as_ref().filter(|clock| asks_for_a_date(file, clock)) {
+                let path = format!("ladders.{name}[{index}].deadline");
+                tally.problem(Problem::new("CK25", path).with("clock", clock));
+            }
+        }
+    }
+}
+
+/// A clock that starts by itself, when another is missed or a rung fires, has nobody to ask for a date: if
+/// it could not start, nothing else of the case would ever fall due.
+fn asks_for_a_date(file: &File, clock: &Name) -> bool {
+    let mut terms = file.deadlines.get(clock).into_iter().flat_map(|clock| clock.terms());
+    terms.any(|term| term.on.is_some() || term.at.is_some() || term.from.is_some())
 }
 
 /// Whether anything starts a clock: an act, a state, a dispatch, another clock missed, or a rung.
@@ -146,6 +161,7 @@ fn starts(file: &File, clock: &Name) -> bool {
 }
 
 fn acts(file: &File, tally: &mut Tally) {
+    hands(file, tally);
     let regulator = |role: &String| file.roles.get(role).is_some_and(|role| role.regulator);
     for (name, act) in &file.acts {
         let path = format!("acts.{name}");
@@ -159,7 +175,9 @@ fn acts(file: &File, tally: &mut Tally) {
             Some(CountsAs::PassedReinspection) if !has_two_officers(file, act) => {
                 tally.problem(Problem::new("CK07", format!("{path}.officers")));
             }
-            Some(CountsAs::CloseOut) if !act.by.iter().all(regulator) => {
+            Some(CountsAs::PassedReinspection | CountsAs::CloseOut)
+                if !act.by.iter().chain(&act.enter_for).all(regulator) =>
+            {
                 tally.problem(Problem::new("CK07", format!("{path}.by")));
             }
             Some(
@@ -170,6 +188,31 @@ fn acts(file: &File, tally: &mut Tally) {
                 | CountsAs::FailedReinspection,
             )
             | None => {}
+        }
+    }
+}
+
+/// An act of the enterprise that the re-inspectors stand apart from is work, or its report: if it does not
+/// count as such and no `never` names it, nothing proves that they stand apart from all of it. Whoever found
+/// the hazard may be barred too, and is no hand.
+fn hands(file: &File, tally: &mut Tally) {
+    let mut named: BTreeSet<&Name> = BTreeSet::new();
+    for (pass, act) in &file.acts {
+        if act.counts_as == Some(CountsAs::PassedReinspection) {
+            let proved = |name: &Name| {
+                file.never.iter().any(|never| never.does.as_ref() == Some(pass) && never.who.contains(name))
+            };
+            let apart = act.apart.actor.iter().chain(&act.apart.officers);
+            named.extend(apart.filter(|name| !proved(name)));
+        }
+    }
+    for (name, act) in named.into_iter().filter_map(|name| file.acts.get_key_value(name)) {
+        let outside =
+            |role: &Name| role == "assignee" || file.roles.get(role).is_some_and(|role| !role.regulator);
+        if act.by.iter().any(outside)
+            && !matches!(act.counts_as, Some(CountsAs::Rectification | CountsAs::CompletionReport))
+        {
+            tally.problem(Problem::new("CK28", format!("acts.{name}.counts_as")));
         }
     }
 }
@@ -188,10 +231,11 @@ fn unclocked(file: &File, assign: &Assign) -> Vec<&'static str> {
     needed.into_iter().filter(|(_, needed, given)| *needed && !given).map(|(name, ..)| name).collect()
 }
 
-/// Two officers at least, of a regulator's role that is bound to the competent unit.
+/// Two officers at least, of a regulator's role that is bound to the competent department (I1).
 fn has_two_officers(file: &File, act: &ActSpec) -> bool {
     act.officers.as_ref().is_some_and(|officers| {
-        let role = file.roles.get(&officers.role);
-        officers.least >= 2 && role.is_some_and(|role| role.regulator && role.unit.is_some())
+        let role = file.roles.get(&officers.role).filter(|role| role.regulator);
+        let field = role.and_then(|role| file.fields.get(role.unit.as_ref()?));
+        officers.least >= 2 && field.is_some_and(|field| field.column == Some(Column::Department))
     })
 }

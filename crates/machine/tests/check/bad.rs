@@ -74,6 +74,38 @@ fn each_bad_file_has_its_finding_and_its_trace_is_real() {
     insta::assert_snapshot!(report);
 }
 
+/// What looks like the bad files above and is none.
+#[test]
+fn what_is_possible_is_not_refused() {
+    let good = read("small.yaml");
+    for (what, from, to) in [
+        (
+            "a way out that is open to whoever withholds a field the case knows",
+            "    when: \"plant_work == 'running'\"\n",
+            "    accepts: [ground]\n    when: \"plant_work == 'running' && !has(ground)\"\n",
+        ),
+        (
+            "a term whose own guard sees to its date",
+            "owner: office, term: { working_days: 3 },",
+            "owner: office, term: { working_days: 3 }, term_if: [{ when: \"has(answer_by)\", term: { on: answer_by } }],",
+        ),
+        (
+            "a unit nobody names, filled from a field that is always given",
+            "requires: [competent, plant, due_on]\n    accepts: [ground, urgent]",
+            "requires: [plant, due_on]\n    accepts: [competent, ground, urgent]",
+        ),
+    ] {
+        assert_eq!(good.matches(from).count(), 1, "{what}");
+        let text = good.replace(from, to);
+        // Only the last of them leaves the competent unit to its default.
+        let text = text.replace(
+            "type: unit, column: department }",
+            "type: unit, column: department, default: { field: plant } }",
+        );
+        assert_eq!(check::check_all(&compile(&text)), [], "{what}");
+    }
+}
+
 /// A file with more states than the budget is refused as too large, and so is one that takes too long.
 #[test]
 fn what_is_too_large_is_refused() {

@@ -91,7 +91,11 @@ fn numbers_are_bounded() {
         (days, "calendar_days: 0", "WF0034"),
         (days, "months: 123", "WF0034"),
         (days, "hours: 87841", "WF0034"),
-        ("type: date, after_today: true }\n  ground", "type: date, within_days: 3661 }\n  ground", "WF0034"),
+        (
+            "type: date, after_today: true }\n  called_at",
+            "type: date, within_days: 3661 }\n  called_at",
+            "WF0034",
+        ),
         ("least: 2", "least: 101", "WF0034"),
         ("at: -1wd", "at: -2147483648wd", "WF0021"),
         ("at: -1wd", "at: -3661wd", "WF0021"),
