@@ -435,6 +435,9 @@ impl Check<'_> {
             self.number(&format!("{at}.officers"), Some(&Number::Value(officers.least)), 0, PIECES_MAX);
             self.role(&format!("{at}.officers"), &officers.role, &[]);
         }
+        if act.officers.is_none() && !act.apart.officers.is_empty() {
+            self.add("WF0035", &format!("{at}.apart.officers"), "the act names no officers".to_owned());
+        }
         for other in act.apart.actor.iter().chain(&act.apart.officers) {
             if !file.acts.contains_key(other) {
                 self.add("WF0030", &format!("{at}.apart"), format!("there is no act '{other}'"));

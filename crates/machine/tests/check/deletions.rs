@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use machine::Definition;
-use machine::check::{self, Bad, Problem, Verdict};
+use machine::check::{self, Bad, Problem, Property, Verdict};
 use serde_json::Value;
 
 use crate::shipped::file;
@@ -54,8 +54,7 @@ fn places(value: &Value, here: &Place, wanted: &dyn Fn(&[&str]) -> bool, out: &m
             Step::At(_) => "#",
         })
         .collect();
-    let empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
-    if !empty && wanted(&keys) {
+    if !is_empty(value) && wanted(&keys) {
         out.push(here.clone());
     }
     let mut below = |step: Step, value: &Value| {
@@ -67,6 +66,16 @@ fn places(value: &Value, here: &Place, wanted: &dyn Fn(&[&str]) -> bool, out: &m
         Value::Object(map) => map.iter().for_each(|(key, value)| below(Step::Key(key.clone()), value)),
         Value::Array(list) => list.iter().enumerate().for_each(|(at, value)| below(Step::At(at), value)),
         _ => {}
+    }
+}
+
+/// Whether nothing is said here: what a file leaves out stands in its tree as empty.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.values().all(is_empty),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 
@@ -135,7 +144,10 @@ fn without(tree: &Value, place: &Place) -> Result {
     without_empty_steps(&mut tree);
     let Ok(file) = serde_json::from_value::<machine::file::File>(tree) else { return Result::Malformed };
     let Ok(definition) = Definition::compile(&file, &BTreeMap::new()) else { return Result::Malformed };
-    for property in check::properties(&definition) {
+    let mut properties = check::properties(&definition);
+    // Those about who did what take longest; most deletions are found before.
+    properties.sort_by_key(|property| matches!(property, Property::ThirdPerson | Property::Never { .. }));
+    for property in properties {
         let outcome = check::check(&definition, &property, check::STATES_MAX, &|| true);
         match outcome.verdict {
             Verdict::Holds => {}

@@ -120,6 +120,14 @@ fn numbers_are_bounded() {
     assert_eq!(findings(&evidence)[0].code, "WF0034");
 }
 
+/// A separation rule for officers the act does not name would bar nobody.
+#[test]
+fn officers_who_stand_apart_are_named() {
+    let found = findings(&changed("    officers: { least: 2, role: inspector }\n", ""));
+    let found: Vec<_> = found.iter().map(|found| (found.code.as_str(), found.path.as_str())).collect();
+    assert_eq!(found, [("WF0035", "acts.pass.apart.officers")]);
+}
+
 /// A byte tells the values of a choice apart, and the checker needs a few of them for itself.
 #[test]
 fn a_choice_has_at_most_200_values() {
