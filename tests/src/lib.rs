@@ -116,6 +116,11 @@ pub fn clerk() -> Person {
     person("clerk-lin", "office-clerk", "office")
 }
 
+/// The administrator of the office.
+pub fn administrator() -> Person {
+    person("admin-wen", "office-admin", "office")
+}
+
 /// Fields, all texts.
 pub fn texts(pairs: &[(&str, &str)]) -> std::collections::BTreeMap<String, Value> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), Value::Text((*value).to_owned()))).collect()

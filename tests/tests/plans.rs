@@ -103,8 +103,8 @@ async fn filled() -> County {
     assert_eq!(opening.join_all().await.len(), CASES);
     let store = county.engine.store();
     store.set_clock(morning(LATER)).await.expect("set");
-    while county.engine.sweep(500).await.expect("swept") > 0 {}
-    assert!(store.deliver(county.engine.tenant(), morning(LATER), LATER).await.expect("delivered") > 0);
+    while county.engine.sweep(&[], 500).await.expect("swept").moved > 0 {}
+    assert!(store.deliver(county.engine.tenant(), morning(LATER), LATER, &[]).await.expect("delivered") > 0);
     county
 }
 
@@ -224,8 +224,8 @@ async fn paths(county: &County) -> Vec<(String, Vec<String>)> {
         };
     }
     path!("status", store, tenant, store.standing(tenant, now));
-    path!("next wake-up", store, tenant, store.next_wake(tenant));
-    path!("sweep", store, tenant, store.due(tenant, now, 100));
+    path!("next wake-up", store, tenant, store.next_wake(tenant, &[]));
+    path!("sweep", store, tenant, store.due(tenant, now, &[], 100));
     path!("roundup", store, tenant, store.roundup(tenant, now, day_end));
     path!(
         "roundup --as-of",
@@ -244,7 +244,7 @@ async fn paths(county: &County) -> Vec<(String, Vec<String>)> {
     };
     path!("explain, counters", store, tenant, store.documents(tenant, &penalties));
     path!("inbox", store, tenant, store.inbox(tenant, &"clerk-lin".into(), 10));
-    path!("outbox", store, tenant, store.deliver(tenant, now, "2026-10-21"));
+    path!("outbox", store, tenant, store.deliver(tenant, now, "2026-10-21", &[]));
     path!("show", store, tenant, store.find(tenant, "YB-2026-000001"));
     path!("timeline", store, tenant, store.acts(tenant, case));
     path!("coverage", store, tenant, store.read(tenant, &[Read { case, key: Some("1".to_owned()) }]));
@@ -265,7 +265,7 @@ async fn written(path: &Path) -> Vec<String> {
     let blank = Request { key: None, ..comment(" ") };
     assert!(matches!(engine.execute(blank).await, Err(EngineError::Refused(_))));
     engine.store().set_clock(morning("2026-12-30")).await.expect("set");
-    while engine.sweep(500).await.expect("swept") > 0 {}
+    while engine.sweep(&[], 500).await.expect("swept").moved > 0 {}
     // Set by the connection that writes, after all that it has sent before.
     engine.store().set_clock(morning("2026-12-31")).await.expect("set");
     std::mem::take(&mut *sent())

@@ -6,7 +6,7 @@ use engine::{EngineError, Failed};
 use machine::act::Auth;
 use machine::command::Perform;
 use sqlx::{AssertSqlSafe, SqlitePool};
-use tests::{County, bihuan, clerk, county, morning, raw, request, texts};
+use tests::{County, administrator, bihuan, clerk, county, morning, raw, request, texts};
 use worker::{Done, Worker};
 
 const LADDER: &str = "tests/workflows/ladder.yaml";
@@ -181,7 +181,7 @@ async fn a_calendar_is_counted_into_every_other_case() {
     let day = calendar::parse_date("2026-09-09").expect("a day");
     year.off.push(calendar::Off { from: day, to: day, name: "invented".to_owned() });
     let revised = china.with_year("revised", year).expect("a calendar");
-    let loaded = county.engine.load_calendar(&revised, &clerk()).await;
+    let loaded = county.engine.load_calendar(&revised, &administrator()).await;
     let Err(error @ EngineError::Failing(_)) = loaded else { panic!("{loaded:?}") };
     let errors = [error];
     assert_eq!(failing(&errors).len(), 1);

@@ -10,7 +10,7 @@ use engine::EngineError;
 use sqlx::{AssertSqlSafe, SqlitePool};
 use store::sqlite::SqliteStore;
 use store::{StoreError, Unfit};
-use tests::{bihuan, binary, clerk, county, definition, morning, project, raw};
+use tests::{administrator, bihuan, binary, clerk, county, definition, morning, project, raw};
 
 const FILE: &str = "workflows/general-hazard.yaml";
 
@@ -265,18 +265,18 @@ async fn the_calendar_loaded_last_counts_whatever_its_name_and_the_time() {
     // At one simulated instant, the names in no order.
     for (version, day) in [("m", "2026-11-02"), ("a", "2026-11-03"), ("z", "2026-11-04"), ("b", "2026-11-05")]
     {
-        engine.load_calendar(&revised(version, day), &clerk()).await.expect("loaded");
+        engine.load_calendar(&revised(version, day), &administrator()).await.expect("loaded");
         assert_eq!(newest().await, version);
     }
     // One that was left comes back.
-    engine.load_calendar(&revised("m", "2026-11-02"), &clerk()).await.expect("loaded");
+    engine.load_calendar(&revised("m", "2026-11-02"), &administrator()).await.expect("loaded");
     assert_eq!(newest().await, "m");
     // Refused: other days under a name that stands. Nothing of it is kept.
     let pool = raw(&county.path).await;
     let kept =
         "SELECT calendar_id || version || sequence || body || loaded_at FROM calendars ORDER BY sequence";
     let before: Vec<String> = rows(&pool, kept).await;
-    let refused = engine.load_calendar(&revised("a", "2026-11-06"), &clerk()).await;
+    let refused = engine.load_calendar(&revised("a", "2026-11-06"), &administrator()).await;
     assert!(matches!(&refused, Err(EngineError::CalendarVersion(version)) if version == "a"), "{refused:?}");
     assert_eq!(rows::<String>(&pool, kept).await, before);
     assert_eq!(newest().await, "m");

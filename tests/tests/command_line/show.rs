@@ -95,13 +95,13 @@ async fn pauses_and_calendar_revisions_are_told_with_their_reason() {
     std::fs::write(county.folder.path().join("2027.yaml"), year).expect("written");
     done(&county, "calendar load 2027.yaml --as admin-wen");
     let moved = done(&county, "show CL-2026-000002 --lang en");
-    has(&moved, &["2027-01-07 became 2027-01-08: counted again with a new calendar, act ", "林知微"]);
+    has(&moved, &["2027-01-07 became 2027-01-08: counted again with a new calendar, act ", "温如玉"]);
     let shown = done(&county, &format!("show {case} --lang en"));
     has(
         &shown,
         &[
             "2026-09-18 became 2026-09-27: run again after a pause, act 8 Run, 2026-09-10 23:59, 林知微: 鉴定完成",
-            "stood still until 2026-09-10 23:59: act 3 Stop, 2026-09-01 08:00, 林知微: 鉴定",
+            "stood still until 2026-09-10 23:59: act 2 Stop, 2026-09-01 08:00, 林知微: 鉴定",
         ],
     );
 }

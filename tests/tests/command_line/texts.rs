@@ -237,8 +237,10 @@ fn calendar_errors() -> Vec<CalendarError> {
 }
 
 /// Words that stand in both languages: what is typed, and names.
-const TYPED: [&str; 14] = [
+const TYPED: [&str; 16] = [
     "bihuan",
+    "verify",
+    "rebuild",
     "ledger",
     "init",
     "publish",
