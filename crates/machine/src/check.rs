@@ -20,6 +20,7 @@ mod behaviour;
 mod invent;
 mod ladders;
 mod model;
+mod needs;
 pub mod organisation;
 mod people;
 mod replay;

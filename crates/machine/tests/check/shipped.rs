@@ -52,3 +52,18 @@ fn every_shipped_file_passes() {
     assert!(files >= 2);
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
+
+/// A business stopped before the dispatch has no responsible unit yet: an act of that unit alone is no way
+/// out of the stoppage.
+#[test]
+fn an_act_of_a_unit_nobody_has_named_is_no_way_out() {
+    let mut file = file("major-hazard.yaml");
+    file.acts.get_mut("apply_resumption").unwrap().by.retain(|role| role == "responsible");
+    let definition = compile(&file);
+    let property = check::Property::Ends { track: "operation".to_owned() };
+    let outcome = check::check(&definition, &property, check::STATES_MAX, &|| true);
+    let [problem] = outcome.problems.as_slice() else { panic!("{:?}", outcome.problems) };
+    assert_eq!(problem.code, "CK02");
+    assert!(problem.path.starts_with("tracks.operation.states."), "{}", problem.path);
+    assert!(check::replay(&definition, &calendar::china(), problem).is_ok());
+}
