@@ -131,6 +131,25 @@ async fn an_order_covers_all_its_cases_or_none() {
     assert!(again.iter().all(|receipt| receipt.replayed && receipt.version == receipts[0].version));
     let fewer = engine.execute_all(order(&cases[..2]), key).await;
     assert!(matches!(fewer, Err(EngineError::KeyReused)), "{fewer:?}");
+    // One photo shows one hazard, also where one report covers several.
+    let report = |photos: [&str; 2]| {
+        let fields = [("completed_on", DAY), ("completion_signer", "厂长")];
+        let each = cases[..2].iter().zip(photos);
+        each.map(|((case, _), photo)| {
+            let done =
+                Perform { evidence: evidence("after_photo", photo), ..act("report_complete", &fields) };
+            request(*case, Wish::Perform(done), safety(), None)
+        })
+        .collect::<Vec<_>>()
+    };
+    match engine.execute_all(report(["one", "one"]), None).await {
+        Err(EngineError::RefusedIn { number, refusal }) => {
+            assert_eq!(number, state(engine, cases[1].0).await.number);
+            assert!(matches!(*refusal, Refusal::EvidenceShared { .. }), "{refusal:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+    engine.execute_all(report(["one", "two"]), None).await.expect("reported");
     for bad in [Vec::new(), order(&[cases[0], cases[0]])] {
         assert!(matches!(engine.execute_all(bad, None).await, Err(EngineError::GroupBad)));
     }

@@ -155,7 +155,10 @@ async fn a_moment_is_owed_on_the_local_day_of_the_place() {
         good(bihuan(&store, &["open", "answer", "--by", "ask", "--as", "clerk-lin/office-clerk"]));
         let owed: serde_json::Value =
             serde_json::from_str(&good(bihuan(&store, &["owes", "--json"]))).expect("JSON");
-        assert_eq!(owed[0]["due_day"], day, "{calendar}: {owed}");
-        assert!(owed[0]["due"].as_str().is_some_and(|due| due.starts_with(utc)), "{calendar}: {owed}");
+        assert_eq!(owed["rows"][0]["due_day"], day, "{calendar}: {owed}");
+        assert!(
+            owed["rows"][0]["due"].as_str().is_some_and(|due| due.starts_with(utc)),
+            "{calendar}: {owed}"
+        );
     }
 }

@@ -185,6 +185,13 @@ fn owed_filters() -> Vec<(String, OwedFilter)> {
         ("role", OwedFilter { role: some("responsible"), ..OwedFilter::default() }),
         ("person", OwedFilter { posts: Some(posts), ..OwedFilter::default() }),
         (
+            "next page",
+            OwedFilter {
+                after: "2026-09-30/00000000-0000-0000-0000-000000000000/1".parse().ok(),
+                ..OwedFilter::default()
+            },
+        ),
+        (
             "unit, role",
             OwedFilter { unit: some("e-paper"), role: some("responsible"), ..OwedFilter::default() },
         ),

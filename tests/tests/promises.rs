@@ -103,6 +103,10 @@ async fn whoever_was_second_decides_anew_and_gives_up_after_a_while() {
     assert_eq!(said, recorded, "recorded is what was answered so, and nothing else");
     assert_eq!(acts.len(), recorded.len() + 1, "each once");
     assert!(recorded.len() > 100, "{} recorded, {gave_up} gave up", recorded.len());
+    let given_up = "SELECT count(*) FROM refusals WHERE code = 'BH0037'";
+    let given_up: i64 =
+        sqlx::query_scalar(given_up).fetch_one(&raw(&county.path).await).await.expect("counted");
+    assert_eq!(given_up, gave_up, "each refusal stands on record");
     // A caller that insists on the version it saw is not decided anew.
     let version = u32::try_from(acts.len()).expect("few");
     let mut outcomes = Vec::new();
@@ -116,6 +120,59 @@ async fn whoever_was_second_decides_anew_and_gives_up_after_a_while() {
         let Err(EngineError::Refused(refusal)) = outcome else { panic!("not refused: {outcome:?}") };
         assert_eq!(**refusal, Refusal::Version { expected: version, actual: version + 1 });
     }
+}
+
+#[tokio::test]
+async fn a_key_stands_for_what_was_asked_and_for_nothing_that_can_be_erased() {
+    let county = county("2026-09-01", FILE).await;
+    let engine = &county.engine;
+    let text = std::fs::read_to_string(tests::project().join(FILE)).expect("read");
+    let file = text.replace("workflow: general-hazard", "workflow: other-hazard");
+    let file = machine::file::parse(FILE, &file).expect("well formed");
+    let other = machine::Definition::compile(&file, &Default::default()).expect("no findings");
+    engine.publish(&other).await.expect("published");
+    let hazard = |place: &str, contact: &str| {
+        let fields = texts(&[
+            ("place", place),
+            ("description", "堵塞"),
+            ("sector", "industry"),
+            ("source", "self_check"),
+            ("responsible", "e-paper"),
+            ("due_on", "2026-09-30"),
+            ("contact", contact),
+        ]);
+        Perform { act: "register".to_owned(), fields, ..Perform::default() }
+    };
+    let open = async |workflow: &str, perform: Perform| {
+        engine.open(workflow, perform, clerk(), Auth::Asserted, "one".to_owned()).await
+    };
+    let opened = open("general-hazard", hazard("仓库", "13800000000")).await.expect("opened");
+    assert!(open("general-hazard", hazard("仓库", "13800000000")).await.expect("answered").replayed);
+    // Another workflow, another place: another request.
+    for other in [
+        open("other-hazard", hazard("仓库", "13800000000")),
+        open("general-hazard", hazard("车间", "13800000000")),
+    ] {
+        assert!(matches!(other.await, Err(EngineError::KeyReused)));
+    }
+    let refused: Vec<(String, String)> = sqlx::query_as("SELECT act, code FROM refusals")
+        .fetch_all(&raw(&county.path).await)
+        .await
+        .expect("read");
+    assert_eq!(refused, vec![("register".to_owned(), "BH0030".to_owned()); 2]);
+    // What can be erased is no part of the digest, or the digest would give it away for ever.
+    assert!(open("general-hazard", hazard("仓库", "13911111111")).await.expect("answered").replayed);
+    // Taken back twice under one key it is taken back once, though the case has moved on.
+    let take_back = || Wish::TakeBack {
+        reason: "误".to_owned(),
+        before: Box::new(State::empty(opened.case, "", morning("2026-09-01"))),
+    };
+    engine.execute(request(opened.case, comment("误"), clerk(), None)).await.expect("recorded");
+    let first =
+        engine.execute(request(opened.case, take_back(), clerk(), Some("back"))).await.expect("taken back");
+    let again =
+        engine.execute(request(opened.case, take_back(), clerk(), Some("back"))).await.expect("answered");
+    assert!(again.replayed && again.version == first.version);
 }
 
 #[tokio::test]

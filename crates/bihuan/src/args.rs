@@ -419,14 +419,14 @@ pub(crate) struct LedgerArguments {
     #[arg(long)]
     pub(crate) text: Option<String>,
     /// After this place: what `next` says of the page before
-    #[arg(long, value_name = "PLACE")]
+    #[arg(long, value_name = "PLACE", allow_hyphen_values = true)]
     pub(crate) after: Option<String>,
     /// Only count, up to ten thousand
     #[arg(long)]
     pub(crate) count: bool,
-    /// At most so many
-    #[arg(long, default_value_t = 100)]
-    pub(crate) limit: u32,
+    /// At most so many, 100 unless given; CSV has all of them unless given
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) limit: Option<u32>,
     /// Print CSV
     #[arg(long)]
     pub(crate) csv: bool,
@@ -485,6 +485,9 @@ pub(crate) struct OwesArguments {
     #[arg(long)]
     pub(crate) person: Option<String>,
     /// At most so many
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) limit: u32,
+    /// After this place: what `next` says of the page before
+    #[arg(long, value_name = "PLACE", allow_hyphen_values = true)]
+    pub(crate) after: Option<String>,
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use calendar::Calendar;
 use machine::value::TenantId;
-use machine::{Command, Directory, Facts, Instant, Refusal};
+use machine::{Command, Definition, Directory, Facts, Instant, Refusal};
 use store::{Change, Known, Outcome, Read, RefusalRow, Store, StoreError};
 use tokio::sync::mpsc;
 
+use crate::asked::{fingerprint, handed_in_twice, to_record};
 use crate::change::change;
-use crate::{Catalog, EngineError, Other, Receipt, Request, Waiting, is_alone};
+use crate::{Catalog, EngineError, Other, Receipt, Request, Waiting};
 
 /// Commands in one transaction.
 const BATCH_MAX: usize = 256;
@@ -116,39 +117,55 @@ async fn process(
                 groups.push(changes);
                 writing.push(waiting);
             }
-            Err((request, error)) => match &error {
-                EngineError::Refused(refusal) | EngineError::RefusedIn { refusal, .. }
-                    if !is_alone(refusal) && request.command != Command::Tick =>
-                {
-                    refusals.push(refusal_row(&request, refusal, now));
+            Err((request, error)) => match to_record(&waiting, &request, &error, now) {
+                Some(row) => {
+                    refusals.push(row);
                     refused.push((waiting, error));
                 }
-                _ => answer(waiting, Err(error)),
+                None => answer(waiting, Err(error)),
             },
         }
     }
-    // A refusal is answered when it is on record, and one that cannot be recorded takes no commit with it.
-    if !refused.is_empty() {
-        let recorded = store.refuse(tenant, &refusals).await;
-        for (waiting, refusal) in refused {
-            let error = recorded.as_ref().err().map_or(refusal, failed);
-            answer(waiting, Err(error));
-        }
-    }
+    refuse(store, tenant, refusals, refused).await;
     if groups.is_empty() {
         return Vec::new();
     }
     let outcomes = store.commit(tenant, &groups).await;
-    settle(writing, &groups, outcomes)
+    let (again, contended) = settle(writing, &groups, outcomes);
+    let rows = contended.iter().filter_map(|waiting| {
+        let request = &waiting.members.first()?.request;
+        to_record(waiting, request, &EngineError::Contended, now)
+    });
+    let (rows, contended) =
+        (rows.collect(), contended.into_iter().map(|waiting| (waiting, EngineError::Contended)).collect());
+    refuse(store, tenant, rows, contended).await;
+    again
 }
 
-/// Answers the winners; gives back those to be decided anew.
+/// A refusal is answered when it is on record, and one that cannot be recorded takes no commit with it.
+async fn refuse(
+    store: &dyn Store,
+    tenant: &TenantId,
+    rows: Vec<RefusalRow>,
+    refused: Vec<(Waiting, EngineError)>,
+) {
+    if refused.is_empty() {
+        return;
+    }
+    let recorded = if rows.is_empty() { Ok(()) } else { store.refuse(tenant, &rows).await };
+    for (waiting, refusal) in refused {
+        let error = recorded.as_ref().err().map_or(refusal, failed);
+        answer(waiting, Err(error));
+    }
+}
+
+/// Answers the winners; gives back those to be decided anew, and those that others kept getting in before.
 fn settle(
     writing: Vec<Waiting>,
     groups: &[Vec<Change>],
     outcomes: Vec<Result<Outcome, StoreError>>,
-) -> Vec<Waiting> {
-    let mut again = Vec::new();
+) -> (Vec<Waiting>, Vec<Waiting>) {
+    let (mut again, mut contended) = (Vec::new(), Vec::new());
     for ((mut waiting, changes), outcome) in writing.into_iter().zip(groups).zip(outcomes) {
         match outcome {
             Ok(Outcome::Committed) => {
@@ -162,16 +179,12 @@ fn settle(
             }
             Ok(Outcome::Conflict) => {
                 waiting.attempts += 1;
-                if waiting.attempts >= ATTEMPTS_MAX {
-                    answer(waiting, Err(EngineError::Contended));
-                } else {
-                    again.push(waiting);
-                }
+                if waiting.attempts >= ATTEMPTS_MAX { &mut contended } else { &mut again }.push(waiting);
             }
             Err(error) => answer(waiting, Err(error.into())),
         }
     }
-    again
+    (again, contended)
 }
 
 /// A caller that hung up wants no answer; its command stands.
@@ -193,27 +206,6 @@ pub(crate) fn chain_text(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
-}
-
-pub(crate) fn refusal_row(request: &Request, refusal: &Refusal, now: Instant) -> RefusalRow {
-    let act = match &request.command {
-        Command::Perform(perform) => perform.act.chars().take(80).collect(),
-        Command::Comment { .. } => "comment".to_owned(),
-        Command::Amend { .. } => "amend".to_owned(),
-        Command::TakeBack { .. } => "take_back".to_owned(),
-        Command::DecideProposal { .. } => "decide_proposal".to_owned(),
-        Command::Tick => "tick".to_owned(),
-        Command::Recalculate => "recalculate".to_owned(),
-        Command::Absorb(_) => "absorb".to_owned(),
-    };
-    RefusalRow {
-        at: now,
-        case: request.case,
-        person: request.actor.as_ref().map(|who| who.person.clone()),
-        act,
-        code: refusal.code().to_owned(),
-        detail: serde_json::to_string(refusal).unwrap_or_default(),
-    }
 }
 
 /// What all decisions of a batch share: the instant, and what is read once for all of them.
@@ -294,6 +286,9 @@ impl<'a> Round<'a> {
         numbers: Vec<Result<Option<String>, EngineError>>,
     ) -> Result<GroupVerdict, (Request, EngineError)> {
         let alone = waiting.members.len() == 1;
+        let definitions = self.definitions(waiting, known).await;
+        let fingerprint = fingerprint(&waiting.asked, &definitions);
+        let mut evidence = BTreeSet::new();
         let (mut receipts, mut changes) = (Vec::new(), Vec::new());
         let given: Vec<Option<String>> =
             numbers.iter().map(|number| number.as_ref().ok().cloned().flatten()).collect();
@@ -303,7 +298,11 @@ impl<'a> Round<'a> {
                 Other::Case(number) => Some(number.as_str()),
                 Other::Opened => given.get(index + 1).and_then(Option::as_deref),
             };
-            match self.decide(&member.request, &waiting.fingerprint, known, number, linked).await {
+            let decided = match handed_in_twice(member, definitions[index].as_deref(), &mut evidence) {
+                Some(refusal) => Err(EngineError::from(refusal)),
+                None => self.decide(&member.request, &fingerprint, known, number, linked).await,
+            };
+            match decided {
                 Ok(Verdict::Replayed(receipt) | Verdict::Nothing(receipt)) => receipts.push(receipt),
                 Ok(Verdict::Write(change)) => changes.push(*change),
                 Err(EngineError::Refused(refusal)) if !alone => {
@@ -321,6 +320,22 @@ impl<'a> Round<'a> {
             // A key stands for the whole group: it cannot have been used for a part of it.
             (false, false) => Err((waiting.members[0].request.clone(), EngineError::KeyReused)),
         }
+    }
+
+    /// The definition of each member, where it is known: what cannot be read is told when it is decided.
+    async fn definitions(&self, waiting: &Waiting, known: &[Known]) -> Vec<Option<Arc<Definition>>> {
+        let mut definitions = Vec::with_capacity(known.len());
+        for (member, known) in waiting.members.iter().zip(known) {
+            // An opening sent again names its workflow, which need not be that of the case its key made.
+            let head = known.head.as_ref().ok().and_then(Option::as_ref);
+            let hash = member.request.definition.as_ref().or(head.map(|head| &head.state.definition));
+            let definition = match hash {
+                Some(hash) => self.catalog.definition(hash).await.ok(),
+                None => None,
+            };
+            definitions.push(definition);
+        }
+        definitions
     }
 
     async fn decide(

@@ -6,6 +6,7 @@
 //! Architecture invariants: no cache of heads; a caller that hangs up cancels nothing; what the world is
 //! asked for (time, randomness) is asked for here and handed to the machine.
 
+mod asked;
 mod batch;
 mod catalog;
 mod change;
@@ -20,10 +21,10 @@ pub mod text;
 pub mod verify;
 pub mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use machine::act::{Auth, canonical, digest_hex};
+use machine::act::Auth;
 use machine::command::{OtherCaseProblem, Perform};
 use machine::value::{CaseId, TenantId};
 use machine::{Command, Definition, Finding, Instant, Person, Refusal, State};
@@ -165,24 +166,6 @@ pub struct Request {
     pub expected_version: Option<u32>,
 }
 
-impl Request {
-    fn fingerprint(&self) -> String {
-        fingerprint(std::slice::from_ref(self))
-    }
-}
-
-/// Digest of what is asked for.
-fn fingerprint(requests: &[Request]) -> String {
-    let parts = requests.iter().map(|request| {
-        let mut parts = BTreeMap::new();
-        parts.insert("case", serde_json::json!(request.case));
-        parts.insert("actor", serde_json::json!(request.actor));
-        parts.insert("command", serde_json::json!(request.command));
-        parts
-    });
-    digest_hex(&canonical(&parts.collect::<Vec<_>>()).unwrap_or_default())
-}
-
 fn check_key(key: Option<&str>) -> Result<(), EngineError> {
     let bad = |key: &str| key.is_empty() || key.chars().count() > 255 || key.chars().any(char::is_control);
     if key.is_some_and(bad) { Err(EngineError::KeyBad) } else { Ok(()) }
@@ -227,8 +210,8 @@ enum Other {
 /// Requests that are written together or not at all; most often one.
 struct Waiting {
     members: Vec<Member>,
-    /// Digest of what was asked for: the same key with another one is refused.
-    fingerprint: String,
+    /// What callers asked for; the halves of an act on two cases are one of them.
+    asked: Vec<Request>,
     attempts: u32,
     reply: oneshot::Sender<Result<Vec<Receipt>, EngineError>>,
 }
@@ -271,7 +254,7 @@ impl Engine {
     pub async fn execute(&self, request: Request) -> Result<Receipt, EngineError> {
         check_key(request.key.as_deref())?;
         let member = Member { request: request.clone(), other: Other::None };
-        match self.submit(request.fingerprint(), vec![member]).await {
+        match self.submit(vec![request.clone()], vec![member]).await {
             Err(EngineError::Refused(refusal)) if is_alone(&refusal) => match &request.command {
                 Command::Perform(perform) => self.execute_linked(&request, perform).await,
                 _ => Err(EngineError::Refused(refusal)),
@@ -296,15 +279,18 @@ impl Engine {
         for request in &mut requests {
             request.key.clone_from(&key);
         }
-        let fingerprint = fingerprint(&requests);
-        let members = requests.into_iter().map(|request| Member { request, other: Other::None }).collect();
-        self.submit(fingerprint, members).await
+        if let [request] = requests.as_slice() {
+            return Ok(vec![self.execute(request.clone()).await?]);
+        }
+        let members =
+            requests.iter().cloned().map(|request| Member { request, other: Other::None }).collect();
+        self.submit(requests, members).await
     }
 
     /// Waits for the commit of a group. Each member keeps its own row of the key.
     async fn submit(
         &self,
-        fingerprint: String,
+        asked: Vec<Request>,
         mut members: Vec<Member>,
     ) -> Result<Vec<Receipt>, EngineError> {
         for (index, member) in members.iter_mut().enumerate().skip(1) {
@@ -312,7 +298,7 @@ impl Engine {
             member.request.key = member.request.key.take().map(|key| format!("{key}\u{1f}{index}"));
         }
         let (reply, answer) = oneshot::channel();
-        let waiting = Waiting { members, fingerprint, attempts: 0, reply };
+        let waiting = Waiting { members, asked, attempts: 0, reply };
         self.queue.send(waiting).await.map_err(|_| EngineError::Stopped)?;
         answer.await.map_err(|_| EngineError::Stopped)?
     }

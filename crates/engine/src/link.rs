@@ -10,7 +10,8 @@ use machine::value::{CaseId, Name, Value};
 use machine::{Command, Definition, Refusal, State};
 use store::Read;
 
-use crate::batch::{ATTEMPTS_MAX, refusal_row};
+use crate::asked::refused;
+use crate::batch::ATTEMPTS_MAX;
 use crate::{Engine, EngineError, Member, Other, Receipt, Request};
 
 impl Engine {
@@ -33,7 +34,7 @@ impl Engine {
                 }
                 (None, None) => return Err(Refusal::NoSuchCase.into()),
             };
-            match self.submit(request.fingerprint(), members).await {
+            match self.submit(vec![request.clone()], members).await {
                 // Somebody acted on the case meanwhile: what the other case is filled from may have changed.
                 Err(EngineError::RefusedIn { refusal, .. })
                     if matches!(*refusal, Refusal::Version { .. }) && request.expected_version.is_none() => {}
@@ -113,7 +114,7 @@ impl Engine {
                     problem: OtherCaseProblem::Unknown,
                 };
                 let now = self.store.clock().await?;
-                self.store.refuse(&self.tenant, &[refusal_row(request, &refusal, now)]).await?;
+                self.store.refuse(&self.tenant, &[refused(request, &refusal, now)]).await?;
                 return Err(refusal.into());
             }
             Err(error) => return Err(error),

@@ -363,6 +363,13 @@ pub enum Refusal {
         /// The act that brought it first.
         version: u32,
     },
+    /// One piece of evidence for several cases, of a kind that each case brings itself.
+    EvidenceShared {
+        /// Its kind.
+        kind: Name,
+        /// Its digest.
+        digest: String,
+    },
     /// Evidence that is none: a bad digest, or no bytes.
     EvidenceBad {
         /// Its digest.
@@ -560,6 +567,7 @@ impl Refusal {
             Refusal::BadField { .. } => "BH0011",
             Refusal::EvidenceMissing { .. } => "BH0012",
             Refusal::EvidenceReused { .. } => "BH0013",
+            Refusal::EvidenceShared { .. } => "BH0029",
             Refusal::EvidenceBad { .. } => "BH0014",
             Refusal::Separation { .. } => "BH0015",
             Refusal::Officers { .. } => "BH0016",

@@ -60,6 +60,10 @@ pub struct File {
     /// number.
     #[serde(default)]
     pub entered_for_evidence: BTreeMap<Name, u32>,
+    /// Kinds of evidence of which one piece counts for one case: an order over several takes none of these
+    /// for more than one of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence_per_case: Vec<Name>,
     /// Numbers a jurisdiction may set.
     #[serde(default)]
     pub parameters: BTreeMap<Name, Parameter>,

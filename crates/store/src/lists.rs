@@ -227,8 +227,48 @@ pub struct OwedFilter {
     pub role: Option<String>,
     /// Any of these roles, in these units where the duty names one: the posts of a person.
     pub posts: Option<Vec<(String, UnitId)>>,
+    /// After this duty (keyset paging).
+    pub after: Option<OwedKey>,
     /// At most so many.
     pub limit: u32,
+}
+
+/// Where a duty stands in the list of what is owed: the earliest first, then by case and clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwedKey {
+    /// The local day it is due.
+    pub due_day: String,
+    /// The case.
+    pub case_id: CaseId,
+    /// Number of the clock in its case.
+    pub deadline_no: u32,
+}
+
+impl OwedKey {
+    /// The place of a duty.
+    pub fn of(row: &OwedRow) -> OwedKey {
+        OwedKey { due_day: row.due_day.clone(), case_id: row.case_id, deadline_no: row.deadline_no }
+    }
+}
+
+impl std::fmt::Display for OwedKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}/{}", self.due_day, self.case_id, self.deadline_no)
+    }
+}
+
+impl std::str::FromStr for OwedKey {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut parts = text.splitn(3, '/');
+        let (day, case, no) = (parts.next(), parts.next(), parts.next());
+        Ok(OwedKey {
+            due_day: day.ok_or(())?.to_owned(),
+            case_id: case.ok_or(())?.parse().map_err(drop)?,
+            deadline_no: no.ok_or(())?.parse().map_err(drop)?,
+        })
+    }
 }
 
 /// Which documents of an enterprise are counted.

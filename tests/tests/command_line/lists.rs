@@ -1,8 +1,9 @@
 //! Lists, and how they leave the program: on a terminal, through a pipe, into a spreadsheet.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
-use tests::{County, binary};
+use tests::{County, binary, county, open_hazard};
 use unicode_width::UnicodeWidthStr;
 
 use crate::world::*;
@@ -61,10 +62,60 @@ async fn named() -> County {
     county
 }
 
+/// Every page of a list, by the place each gives for the next one.
+fn pages(county: &County, list: &str) -> Vec<serde_json::Value> {
+    let (mut rows, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = json(county, &format!("{list}{after}"));
+        rows.extend(page["rows"].as_array().expect("rows").iter().cloned());
+        match page["next"].as_str() {
+            Some(next) => after = format!(" --after {next}"),
+            None => return rows,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_read_to_its_end_page_by_page() {
+    let county = small().await;
+    done(&county, &format!("{OPEN} --field due_on=2026-09-21 --key two"));
+    done(&county, &format!("{OPEN} --field due_on=2026-09-22 --key three"));
+    // Cases at their end have no clock: their place says so with a hyphen.
+    for number in ["YB-2026-000001", "YB-2026-000002"] {
+        done(&county, &format!("act {number} annul --as clerk-lin --reason 重复"));
+    }
+    let whole = json(&county, "ledger")["rows"].as_array().expect("rows").clone();
+    assert_eq!(whole.len(), 3);
+    assert_eq!(pages(&county, "ledger --limit 1"), whole);
+    assert!(done(&county, "ledger --limit 2 --lang en").contains("more: --after -/"));
+    assert_eq!(refused(&county, "ledger --limit 0").0, 2);
+    assert_eq!(refused(&county, "owes --after somewhere").0, 2);
+}
+
+#[tokio::test]
+async fn a_long_list_is_cut_for_the_eye_and_whole_for_a_spreadsheet() {
+    let county = county("2026-09-01", "workflows/general-hazard.yaml").await;
+    let mut opening = tokio::task::JoinSet::new();
+    for index in 0..1_050 {
+        let engine = county.engine.clone();
+        opening.spawn(async move { open_hazard(&engine, &format!("case {index}"), "2026-09-30").await });
+    }
+    while let Some(opened) = opening.join_next().await {
+        opened.expect("opened");
+    }
+    assert_eq!(done(&county, "ledger --csv").lines().count(), 1_051, "the header and every case");
+    assert_eq!(done(&county, "ledger --csv --limit 10").lines().count(), 11);
+    assert!(done(&county, "ledger --lang en").contains("more: --after "));
+    let owed = pages(&county, "owes --limit 400");
+    let cases: BTreeSet<&str> = owed.iter().filter_map(|row| row["number"].as_str()).collect();
+    assert_eq!((owed.len(), cases.len()), (1_050, 1_050), "each once");
+}
+
 #[tokio::test]
 async fn a_spreadsheet_takes_the_csv_as_text_and_runs_nothing() {
     let county = named().await;
     let text = done(&county, "ledger --csv --lang en");
+    let text = text.strip_prefix('\u{feff}').expect("the mark Excel looks for");
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     assert_eq!(
         reader.headers().expect("a header").iter().collect::<Vec<_>>(),
@@ -84,7 +135,7 @@ async fn a_spreadsheet_takes_the_csv_as_text_and_runs_nothing() {
         .env("BIHUAN_STORE", &county.path)
         .env("CLICOLOR_FORCE", "1");
     let forced = forced.output().expect("ran");
-    assert_eq!(String::from_utf8_lossy(&forced.stdout), text);
+    assert_eq!(String::from_utf8_lossy(&forced.stdout).strip_prefix('\u{feff}'), Some(text));
 }
 
 /// Runs a command on a terminal so many columns wide.

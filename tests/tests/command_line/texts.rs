@@ -119,6 +119,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::UnknownField { field: name(), allowed: Vec::new() },
         Refusal::EvidenceMissing { kind: name(), needed: NUMBER, given: NUMBER },
         Refusal::EvidenceReused { digest: VALUE.repeat(64), version: NUMBER },
+        Refusal::EvidenceShared { kind: name(), digest: VALUE.repeat(64) },
         Refusal::EvidenceBad { digest: name() },
         Refusal::Separation { person: VALUE.into(), act: name() },
         Refusal::Officers { needed: NUMBER, given: NUMBER },
@@ -296,7 +297,7 @@ fn every_error_is_told_in_the_language_of_the_reader() {
         codes.insert(refusal.code());
         told(refusal.code(), |language| text::refusal(language, &refusal));
     }
-    let expected: BTreeSet<String> = (1..=28).map(|no| format!("BH{no:04}")).collect();
+    let expected: BTreeSet<String> = (1..=29).map(|no| format!("BH{no:04}")).collect();
     assert_eq!(codes.iter().map(|code| (*code).to_owned()).collect::<BTreeSet<_>>(), expected);
     for error in store_errors() {
         codes.insert(error.code());
@@ -363,6 +364,7 @@ fn no_sort_of_error_is_left_out() {
             | Refusal::BadField { .. }
             | Refusal::EvidenceMissing { .. }
             | Refusal::EvidenceReused { .. }
+            | Refusal::EvidenceShared { .. }
             | Refusal::EvidenceBad { .. }
             | Refusal::Separation { .. }
             | Refusal::Officers { .. }

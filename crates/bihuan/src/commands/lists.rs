@@ -4,13 +4,16 @@ use chrono::{NaiveDate, NaiveTime};
 use engine::Engine;
 use machine::{Definition, Directory, Instant};
 use serde_json::json;
-use store::{COUNT_MAX, Filter, Lamp, Lamps, LedgerKey, LedgerRow, OverdueBy, OwedFilter};
+use store::{COUNT_MAX, Filter, Lamp, Lamps, LedgerKey, LedgerRow, OverdueBy, OwedFilter, OwedKey};
 
 use super::show::{label, state_title};
 use crate::CliError;
 use crate::args::{LampName, LedgerArguments, OwesArguments, Side};
 use crate::error::usage;
 use crate::output::{Output, Tone};
+
+/// Rows of a page unless it is said otherwise.
+const PAGE: u32 = 100;
 
 pub(super) async fn ledger(
     engine: &Engine,
@@ -26,7 +29,8 @@ pub(super) async fn ledger(
     for day in [&arguments.due_from, &arguments.due_to].into_iter().flatten() {
         calendar::parse_date(day)?;
     }
-    let filter = Filter {
+    let limit = arguments.limit.unwrap_or(if arguments.csv { store::ROWS_MAX } else { PAGE });
+    let mut filter = Filter {
         state: arguments.state.clone(),
         unit: arguments.unit.clone(),
         department: arguments.department.clone(),
@@ -42,7 +46,7 @@ pub(super) async fn ledger(
         due_to: arguments.due_to.clone(),
         text: arguments.text.clone(),
         after: after.transpose()?,
-        limit: arguments.limit,
+        limit,
     };
     if arguments.count {
         let count = engine.store().ledger_count(engine.tenant(), &filter).await?;
@@ -50,16 +54,33 @@ pub(super) async fn ledger(
         let values = json!({ "count": count.min(COUNT_MAX), "more": more });
         return Ok(out.say("ledger.count", &values)?);
     }
-    let rows = engine.store().ledger(engine.tenant(), &filter).await?;
-    let full = rows.len() as u64 == u64::from(arguments.limit.min(store::ROWS_MAX));
-    let next = rows.last().filter(|_| full).map(|row| LedgerKey::of(row).to_string());
+    let mut rows = engine.store().ledger(engine.tenant(), &filter).await?;
+    let mut next = next_place(&rows, limit, LedgerKey::of);
+    // A spreadsheet gets the whole list: a table cut without a word is a wrong table.
+    while let (Some(place), true, None) = (&next, arguments.csv, arguments.limit) {
+        filter.after = Some(place.clone());
+        let page = engine.store().ledger(engine.tenant(), &filter).await?;
+        next = next_place(&page, limit, LedgerKey::of);
+        rows.extend(page);
+    }
+    let next = next.map(|next| next.to_string());
     if out.json {
         return Ok(out.value(&json!({ "rows": rows, "next": next }))?);
     }
     print(engine, &rows, arguments.csv, out).await?;
+    more(next.filter(|_| !arguments.csv), out)
+}
+
+/// The place of the last row, when there may be more behind it.
+fn next_place<R, K>(rows: &[R], limit: u32, place: impl Fn(&R) -> K) -> Option<K> {
+    rows.last().filter(|_| rows.len() as u64 == u64::from(limit)).map(place)
+}
+
+/// Says how to go on where the list was cut.
+fn more(next: Option<String>, out: &mut Output) -> Result<(), CliError> {
     match next {
-        Some(next) if !arguments.csv => Ok(out.line(&out.text("ledger.next", &json!({ "next": next })))?),
-        Some(_) | None => Ok(()),
+        Some(next) => Ok(out.line(&out.text("ledger.next", &json!({ "next": next })))?),
+        None => Ok(()),
     }
 }
 
@@ -107,7 +128,8 @@ pub(crate) async fn print(
         }
         let bytes = writer.into_inner().map_err(std::io::Error::other)?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        return Ok(out.plain(text.trim_end())?);
+        // The mark by which Excel knows that Chinese comes as UTF-8.
+        return Ok(out.plain(&format!("\u{feff}{}", text.trim_end()))?);
     }
     Ok(out.table(&header, lines)?)
 }
@@ -187,15 +209,21 @@ pub(super) async fn owes(
             Some(roles)
         }
     };
+    let after = arguments
+        .after
+        .as_deref()
+        .map(|text| text.parse::<OwedKey>().map_err(|()| usage("BH0062", json!({ "after": text }))));
     let filter = OwedFilter {
         unit: arguments.unit.clone(),
         role: arguments.role.clone(),
         posts,
+        after: after.transpose()?,
         limit: arguments.limit,
     };
     let rows = engine.store().owes(engine.tenant(), &filter).await?;
+    let next = next_place(&rows, arguments.limit, |row| OwedKey::of(row).to_string());
     if out.json {
-        return Ok(out.value(&rows)?);
+        return Ok(out.value(&json!({ "rows": rows, "next": next }))?);
     }
     let mut lines = Vec::new();
     for row in rows {
@@ -219,5 +247,6 @@ pub(super) async fn owes(
     }
     let header = ["ledger.due", "ledger.number", "owes.clock", "owes.role", "ledger.unit", "ledger.lamp"];
     let header = header.map(|key| out.text(key, &json!({})));
-    Ok(out.table(&header, lines)?)
+    out.table(&header, lines)?;
+    more(next, out)
 }

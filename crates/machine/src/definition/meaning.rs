@@ -99,6 +99,15 @@ impl Check<'_> {
             }
         }
         self.evidence("entered_for_evidence", &file.entered_for_evidence);
+        for kind in &file.evidence_per_case {
+            if !file.acts.values().any(|act| act.evidence.contains_key(kind)) {
+                self.add(
+                    "WF0037",
+                    "evidence_per_case",
+                    format!("no act asks for evidence of the kind '{kind}'"),
+                );
+            }
+        }
         if let Some(role) = &file.fallback {
             self.role("fallback", role, &[]);
         }

@@ -151,6 +151,11 @@ fn owes_query(tenant: &TenantId, filter: &OwedFilter) -> Query<'static> {
         query.push(")) AND (o.owner_unit IS NULL OR (o.owner_role, o.owner_unit) IN (SELECT value->>0, value->>1 FROM json_each(");
         query.push_bind(serde_json::json!(posts).to_string()).push(")))");
     }
+    if let Some(after) = &filter.after {
+        query.push(" AND (o.due_day, o.case_id, o.deadline_no) > (");
+        query.push_bind(after.due_day.clone()).push(", ").push_bind(after.case_id.to_string()).push(", ");
+        query.push_bind(i64::from(after.deadline_no)).push(")");
+    }
     query.push(" ORDER BY o.due_day, o.case_id, o.deadline_no LIMIT ");
     query.push_bind(i64::from(filter.limit.clamp(1, ROWS_MAX)));
     query
