@@ -167,3 +167,24 @@ async fn what_reaches_nobody_comes_to_the_office_with_a_word_about_it() {
     let digests = county.engine.inbox(&"clerk-lin".into(), Language::En, 1).await.expect("read");
     insta::assert_snapshot!(digests.first().expect("a digest").text);
 }
+
+#[tokio::test]
+async fn nobody_is_sent_after_what_was_done_before_the_digest_went_out() {
+    let county = county("2026-09-01", GENERAL).await;
+    open_hazard(&county.engine, "annulled", "2026-09-18").await;
+    // The mark falls on Saturday morning; the case is annulled that day; the digest goes out on Sunday.
+    worker::simulate(&county.engine, morning("2026-09-19").plus_micros(HOUR)).await.expect("worked");
+    let annul = ["act", "YB-2026-000001", "annul", "--as", "clerk-lin", "--reason", "重复"];
+    assert!(bihuan(&county.path, &annul).status.success());
+    worker::simulate(&county.engine, morning("2026-09-20").plus_micros(HOUR)).await.expect("worked");
+    let said = async |language| {
+        let digests = county.engine.inbox(&"safety-he".into(), language, 1).await.expect("read");
+        let digest = digests.first().expect("a digest");
+        assert_eq!(digest.day, "2026-09-20");
+        digest.text.clone()
+    };
+    let english = said(Language::En).await;
+    assert!(english.contains("was due 2026-09-18; no longer needed since 2026-09-19."), "{english}");
+    assert!(!english.contains("has to act now"), "{english}");
+    assert!(said(Language::Zh).await.contains("已于 2026-09-19 取消，无需再办"));
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use calendar::Calendar;
 use chrono::NaiveDate;
 use machine::file::{AssignmentMove, Column, FieldType};
-use machine::state::{ChargedTo, Deadline, Subject};
+use machine::state::{ChargedTo, Deadline, Status, Subject};
 use machine::time::Due;
 use machine::value::{CaseId, PersonId, UnitId};
 use machine::{Definition, Directory, State};
@@ -118,7 +118,17 @@ impl View<'_> {
         if let Some(deadline) = self.state.deadlines.iter().find(|deadline| deadline.no == line.deadline_no) {
             let values = self.values(deadline, line);
             said.push('\n');
-            said.push_str(&notice::render(self.language, name, &values));
+            match deadline.status {
+                // Whoever reads this on Monday is not sent after what was done on Sunday.
+                Status::Ended { at, end } => {
+                    let ended = self.date(Due::Day(self.calendar.local_date(at.utc())));
+                    let values = json!({ "clock": values.clock, "due": values.due, "ended": ended, "end": end });
+                    said.push_str(&self.text("notice.ended", &values));
+                }
+                Status::Running | Status::Paused { .. } => {
+                    said.push_str(&notice::render(self.language, name, &values));
+                }
+            }
             if !line.unreached.is_empty() {
                 let roles = line.unreached.iter().map(|role| match role.as_str() {
                     "owner" => self.role(&deadline.owner),
