@@ -10,7 +10,7 @@ use engine::EngineError;
 use sqlx::{AssertSqlSafe, SqlitePool};
 use store::sqlite::SqliteStore;
 use store::{StoreError, Unfit};
-use tests::{administrator, bihuan, binary, clerk, county, definition, morning, project, raw};
+use tests::{administrator, bihuan, binary, county, definition, morning, project, raw};
 
 const FILE: &str = "workflows/general-hazard.yaml";
 
