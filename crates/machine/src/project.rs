@@ -59,7 +59,8 @@ pub struct Progress {
     pub department: Option<String>,
     /// When the first legal clock started: the dispatch.
     pub dispatched_at: Option<Instant>,
-    /// From when on the legal date counts as passed, whether or not it was met.
+    /// From when on the legal date counts as passed, whether or not it was met. None while its clock stands
+    /// still, and for good if it was cancelled before it was met or missed.
     pub legal_breach_at: Option<Instant>,
     /// Reported complete by the legal date, and that report was not rejected.
     pub met_in_time: bool,
@@ -183,6 +184,12 @@ pub fn progress(definition: &Definition, state: &State) -> Progress {
         let met = matches!(deadline.status, Status::Ended { end: End::Met, .. });
         met && reported && deadline.missed_at.is_none()
     };
+    // A date that stands still has not come, and one taken back before it came never will.
+    let counts = |deadline: &&Deadline| match deadline.status {
+        Status::Running => true,
+        Status::Paused { .. } => false,
+        Status::Ended { end, .. } => end == End::Met || deadline.missed_at.is_some(),
+    };
     let moves = legal().flat_map(|deadline| &deadline.history).filter(|moved| {
         moved.why == MoveReason::Extended && moved.working_days_left <= LATE_EXTENSION_WORKING_DAYS
     });
@@ -195,7 +202,7 @@ pub fn progress(definition: &Definition, state: &State) -> Progress {
         outcome: spec.and_then(|spec| spec.outcome),
         department: columns(definition, state).remove(&Column::Department),
         dispatched_at: legal().map(|deadline| deadline.started_at).min(),
-        legal_breach_at: legal().next_back().map(|deadline| deadline.breach_at),
+        legal_breach_at: legal().next_back().filter(counts).map(|deadline| deadline.breach_at),
         met_in_time: legal().next_back().is_some_and(met),
         enterprise: owing(ChargedTo::Enterprise),
         regulator: owing(ChargedTo::Regulator),

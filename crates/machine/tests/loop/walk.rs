@@ -221,6 +221,11 @@ fn an_imported_case_calls_nobody_before_it_goes_live_and_makes_up_for_nothing() 
     assert!(world.clock("rectification").missed_at.is_some());
     let muted = world.rungs("rectification");
     assert_eq!(muted.len(), 10, "{muted:?}");
+    // Nor is the re-inspection owed from a date before: its clock runs from the day of going live.
+    let again = world.clock("reinspection");
+    assert_eq!((again.anchor, again.started_at), (date("2026-03-16"), at("2026-03-16 00:00")));
+    assert_eq!(again.due, machine::time::Due::Day(date("2026-03-26")));
+    assert_eq!(again.missed_at, None);
     // From then on the ladders climb: what is still to come, one after the other.
     world.at("2026-04-20 12:00").tick();
     let fired = fired(&world);
@@ -238,6 +243,43 @@ fn an_imported_case_calls_nobody_before_it_goes_live_and_makes_up_for_nothing() 
     let leader: Vec<_> = leader.filter(|rung| rung.rung == "county_leader" && rung.repeat > 0).collect();
     assert!(leader.len() >= 3, "the ladder ended in silence: {leader:?}");
     assert!(leader.iter().all(|rung| rung.due_at > at("2026-03-16 00:00")));
+}
+
+#[test]
+fn a_date_missed_after_going_live_starts_the_regulators_clock_as_any_other() {
+    let mut world = World::new("2026-03-02 09:00");
+    world.ok("admin", entry("rectifying", "2026-03-16").text("due_date", "2026-03-20"));
+    world.at("2026-03-23 09:00").tick();
+    let again = world.clock("reinspection");
+    assert_eq!((again.anchor, again.started_at), (date("2026-03-20"), at("2026-03-21 00:00")));
+}
+
+/// From when on a circular counts the legal date as passed.
+fn counted_from(world: &World) -> Option<machine::Instant> {
+    machine::project::progress(&world.definition, world.state()).legal_breach_at
+}
+
+#[test]
+fn a_legal_date_that_stands_still_or_was_taken_back_is_not_due() {
+    let mut world = World::dispatched("2026-04-10");
+    assert_eq!(counted_from(&world), Some(at("2026-04-11 00:00")));
+    world.at("2026-03-10 09:00").ok("zhao", pause("2026-03-20"));
+    assert_eq!(counted_from(&world), None, "paused");
+    // Seven days later it runs again: 10 April and seven days.
+    world.at("2026-03-17 09:00").ok("zhao", resume());
+    assert_eq!(counted_from(&world), Some(at("2026-04-18 00:00")));
+    // The case ends before the date: neither met nor missed.
+    let transfer = || act("transfer").text("receiver", "乙县安委办").text("document_no", "1").because("属地");
+    let mut gone = world.clone();
+    gone.ok("li", transfer());
+    assert_eq!(gone.on("main"), "transferred");
+    assert_eq!(counted_from(&gone), None, "cancelled before it came");
+    // After the date, or on a report in time, it counts though the case ends in the same way.
+    let mut missed = world.clone();
+    missed.at("2026-04-18 09:00").tick().ok("li", transfer());
+    assert_eq!(counted_from(&missed), Some(at("2026-04-18 00:00")));
+    world.ok("manager", complete("2026-03-17")).ok("li", transfer());
+    assert_eq!(counted_from(&world), Some(at("2026-04-18 00:00")));
 }
 
 #[test]
