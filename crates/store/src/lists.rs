@@ -368,10 +368,12 @@ impl HistoryRow {
     }
 }
 
-/// How many cases stood where, at a moment. The parts of the identity found = pending + listed + the
-/// other ends (I8).
+/// How many cases of a workflow stood where, at a moment. The parts of the identity found = pending +
+/// listed + the other ends (I8), which holds of each workflow: a hazard and a duty are nothing to be summed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageCount {
+    /// Of which workflow.
+    pub workflow: String,
     /// Where they stood.
     pub stage: Stage,
     /// How they had ended.
@@ -383,6 +385,8 @@ pub struct StageCount {
 /// A department's progress at a moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DepartmentProgress {
+    /// Of which workflow.
+    pub workflow: String,
     /// The department.
     pub department: Option<String>,
     /// Cases found.
@@ -412,6 +416,8 @@ pub struct DepartmentProgress {
 /// A case that was overdue at a moment, and by whom.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OverdueRow {
+    /// Of which workflow.
+    pub workflow: String,
     /// Whose flag.
     pub by: OverdueBy,
     /// The unit that owed it.
@@ -422,7 +428,18 @@ pub struct OverdueRow {
     pub from: Instant,
 }
 
-/// What a circular is drawn up from.
+/// Cases brought in from an old ledger, as stated there: in no other count of a circular.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unverified {
+    /// Of which workflow.
+    pub workflow: String,
+    /// How many.
+    pub count: u64,
+    /// Those that were overdue.
+    pub overdue: Vec<OverdueRow>,
+}
+
+/// What a circular is drawn up from, one workflow after the other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Roundup {
     /// Cases by stage and outcome.
@@ -431,6 +448,8 @@ pub struct Roundup {
     pub departments: Vec<DepartmentProgress>,
     /// What was overdue, by side and unit, the longest first.
     pub overdue: Vec<OverdueRow>,
+    /// What was brought in from an old ledger.
+    pub unverified: Vec<Unverified>,
     /// More was overdue than is listed.
     pub overdue_cut: bool,
 }

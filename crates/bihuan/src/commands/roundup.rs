@@ -1,13 +1,16 @@
 //! 通报: what is overdue by unit, and each department's progress, as of a day.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::NaiveTime;
+use calendar::Calendar;
+use chrono::{NaiveDate, NaiveTime};
 use engine::Engine;
 use machine::Instant;
+use machine::command::Directory;
 use serde_json::json;
-use store::{DepartmentProgress, OverdueBy};
+use store::{DepartmentProgress, OverdueBy, OverdueRow, Roundup};
 
+use super::show::label;
 use crate::CliError;
 use crate::error::usage;
 use crate::output::Output;
@@ -26,80 +29,130 @@ pub(super) async fn roundup(engine: &Engine, as_of: Option<&str>, out: &mut Outp
     let day_end = Instant::new(calendar.instant(next, NaiveTime::MIN));
     let at = now.min(day_end.plus_micros(-1));
     let found = engine.store().roundup(engine.tenant(), at, day_end).await?;
-    let directory = engine.catalog().directory().await?;
     if out.json {
         return Ok(out.value(&json!({ "as_of": day, "roundup": found }))?);
     }
-    let name = |unit: &Option<String>| {
-        unit.as_ref().map_or_else(|| "—".to_owned(), |unit| directory.unit_name(unit).to_owned())
-    };
+    let directory = engine.catalog().directory().await?;
     out.line(&out.text("roundup.title", &json!({ "day": day })))?;
-    let counted: BTreeMap<String, u64> = found.stages.iter().fold(BTreeMap::new(), |mut sums, row| {
-        let key = match row.outcome {
-            Some(outcome) => serde_json::to_value(outcome),
-            None => serde_json::to_value(row.stage),
-        };
-        let key = key.ok().and_then(|key| key.as_str().map(str::to_owned)).unwrap_or_default();
-        *sums.entry(key).or_default() += row.count;
-        sums
-    });
-    let total: u64 = counted.values().sum();
-    out.line(&out.text("roundup.identity", &json!({ "found": total })))?;
-    for (key, count) in &counted {
-        out.line(&format!("  {}  {count}", out.text(&format!("roundup.stage.{key}"), &json!({}))))?;
+    let stages = found.stages.iter().map(|row| &row.workflow);
+    let workflows: BTreeSet<&String> = stages.chain(found.unverified.iter().map(|of| &of.workflow)).collect();
+    if workflows.is_empty() {
+        out.line(&out.text("roundup.none", &json!({})))?;
     }
-    for by in [OverdueBy::Enterprise, OverdueBy::Regulator] {
-        out.line("")?;
-        out.line(&out.text("roundup.overdue", &json!({ "by": by })))?;
-        let mut units: BTreeMap<Option<String>, Vec<&store::OverdueRow>> = BTreeMap::new();
-        for row in found.overdue.iter().filter(|row| row.by == by) {
-            units.entry(row.unit.clone()).or_default().push(row);
-        }
-        let mut units: Vec<_> = units.into_iter().collect();
-        units.sort_by_key(|(unit, rows)| (rows.iter().map(|row| row.from).min(), unit.clone()));
-        let rows = units.iter().map(|(unit, rows)| {
-            let longest = rows.iter().map(|row| (day - calendar.local_date(row.from.utc())).num_days() + 1);
-            let numbers: Vec<&str> = rows.iter().map(|row| row.number.as_str()).collect();
-            vec![
-                name(unit),
-                rows.len().to_string(),
-                longest.max().unwrap_or(0).to_string(),
-                numbers.join(" "),
-            ]
-        });
-        let header = ["unit", "cases", "longest", "numbers"];
-        let header = header.map(|key| out.text(&format!("roundup.{key}"), &json!({})));
-        let rows: Vec<_> = rows.collect();
-        if rows.is_empty() {
-            out.line(&out.text("roundup.none", &json!({})))?;
-        } else {
-            out.table(&header, rows)?;
-        }
+    let circular = Circular { found: &found, day, calendar: &calendar, directory: &directory };
+    for workflow in workflows {
+        let definition = engine.catalog().definition(&engine.newest(workflow).await?).await?;
+        circular.print(workflow, label(out, &definition.file().title).to_owned(), out)?;
     }
     if found.overdue_cut {
+        out.line("")?;
         out.line(&out.text("roundup.cut", &json!({})))?;
     }
-    out.line("")?;
-    out.line(&out.text("roundup.progress", &json!({})))?;
-    let header = [
-        "department",
-        "found",
-        "dispatched",
-        "due",
-        "on_time",
-        "rate",
-        "closed",
-        "left_out",
-        "overdue_enterprise",
-        "overdue_regulator",
-        "late_extensions",
-        "downgraded",
-        "supplementary",
-    ];
-    let header = header.map(|key| out.text(&format!("roundup.{key}"), &json!({})));
-    let rows = found.departments.iter().map(|row| department(row, name(&row.department)));
-    let rows = rows.collect();
-    Ok(out.table(&header, rows)?)
+    Ok(())
+}
+
+struct Circular<'a> {
+    found: &'a Roundup,
+    day: NaiveDate,
+    calendar: &'a Calendar,
+    directory: &'a Directory,
+}
+
+impl Circular<'_> {
+    /// One workflow: hazards and duties are nothing to be summed.
+    fn print(&self, workflow: &str, title: String, out: &mut Output) -> Result<(), CliError> {
+        let mut counted: BTreeMap<String, u64> = BTreeMap::new();
+        for row in self.found.stages.iter().filter(|row| row.workflow == workflow) {
+            let key = match row.outcome {
+                Some(outcome) => serde_json::to_value(outcome),
+                None => serde_json::to_value(row.stage),
+            };
+            let key = key.ok().and_then(|key| key.as_str().map(str::to_owned)).unwrap_or_default();
+            *counted.entry(key).or_default() += row.count;
+        }
+        let total: u64 = counted.values().sum();
+        out.line("")?;
+        out.line(&out.text("roundup.identity", &json!({ "workflow": title, "found": total })))?;
+        for (key, count) in &counted {
+            out.line(&format!("  {}  {count}", out.text(&format!("roundup.stage.{key}"), &json!({}))))?;
+        }
+        let apart = self.found.unverified.iter().find(|of| of.workflow == workflow);
+        if let Some(apart) = apart {
+            out.line(&out.text("roundup.unverified", &json!({ "count": apart.count })))?;
+        }
+        let sides = [OverdueBy::Enterprise, OverdueBy::Regulator];
+        for by in sides {
+            let of = |row: &&OverdueRow| row.workflow == workflow && row.by == by;
+            let rows: Vec<_> = self.found.overdue.iter().filter(of).collect();
+            self.overdue("roundup.overdue", by, &rows, out)?;
+        }
+        for by in sides {
+            let rows = apart.iter().flat_map(|apart| &apart.overdue).filter(|row| row.by == by);
+            let rows: Vec<_> = rows.collect();
+            if !rows.is_empty() {
+                self.overdue("roundup.overdue_unverified", by, &rows, out)?;
+            }
+        }
+        out.line("")?;
+        out.line(&out.text("roundup.progress", &json!({})))?;
+        let header = [
+            "department",
+            "cases",
+            "dispatched",
+            "due",
+            "on_time",
+            "rate",
+            "closed",
+            "left_out",
+            "overdue_enterprise",
+            "overdue_regulator",
+            "late_extensions",
+            "downgraded",
+            "supplementary",
+        ];
+        let header = header.map(|key| out.text(&format!("roundup.{key}"), &json!({})));
+        let rows = self.found.departments.iter().filter(|row| row.workflow == workflow);
+        let rows = rows.map(|row| department(row, self.unit(row.department.as_ref()))).collect();
+        Ok(out.table(&header, rows)?)
+    }
+
+    /// Who is overdue, the longest first.
+    fn overdue(
+        &self,
+        title: &str,
+        by: OverdueBy,
+        rows: &[&OverdueRow],
+        out: &mut Output,
+    ) -> Result<(), CliError> {
+        out.line("")?;
+        out.line(&out.text(title, &json!({ "by": by })))?;
+        if rows.is_empty() {
+            return Ok(out.line(&out.text("roundup.none", &json!({})))?);
+        }
+        let mut units: BTreeMap<Option<&String>, Vec<&OverdueRow>> = BTreeMap::new();
+        for row in rows {
+            units.entry(row.unit.as_ref()).or_default().push(row);
+        }
+        let mut units: Vec<_> = units.into_iter().collect();
+        units.sort_by_key(|(unit, rows)| (rows.iter().map(|row| row.from).min(), *unit));
+        let rows = units.iter().map(|(unit, rows)| {
+            let longest = rows
+                .iter()
+                .map(|row| (self.day - self.calendar.local_date(row.from.utc())).num_days() + 1)
+                .max();
+            let numbers: Vec<&str> = rows.iter().map(|row| row.number.as_str()).collect();
+            let (count, longest) = (rows.len().to_string(), longest.unwrap_or(0).to_string());
+            vec![self.unit(*unit), count, longest, numbers.join(" ")]
+        });
+        let rows = rows.collect();
+        let header = ["unit", "cases", "longest", "numbers"];
+        let header = header.map(|key| out.text(&format!("roundup.{key}"), &json!({})));
+        Ok(out.table(&header, rows)?)
+    }
+
+    fn unit(&self, unit: Option<&String>) -> String {
+        unit.map_or_else(|| "—".to_owned(), |unit| self.directory.unit_name(unit).to_owned())
+    }
 }
 
 fn department(row: &DepartmentProgress, name: String) -> Vec<String> {

@@ -8,7 +8,7 @@ use sqlx::{QueryBuilder, Row, Sqlite};
 use super::{bad, case_id, instant};
 use crate::{
     COUNT_MAX, DepartmentProgress, DocumentFilter, Filter, Lamp, LedgerRow, OverdueBy, OverdueRow,
-    OwedFilter, OwedRow, ROWS_MAX, Roundup, StageCount, Standing, StoreError,
+    OwedFilter, OwedRow, ROWS_MAX, Roundup, StageCount, Standing, StoreError, Unverified,
 };
 
 type Query<'a> = QueryBuilder<Sqlite>;
@@ -256,9 +256,13 @@ pub(super) async fn standing(
 }
 
 /// The rows that held at `$2`: those that still hold, and those that ended later. Two walks, since an OR
-/// would read everything that ever held.
-const HELD: &str = "(SELECT * FROM history WHERE tenant_id = $1 AND to_at IS NULL AND from_at <= $2
-    UNION ALL SELECT * FROM history WHERE tenant_id = $1 AND to_at > $2 AND from_at <= $2)";
+/// would read everything that ever held. CROSS keeps the order: from what held to its case.
+const HELD: &str = "(SELECT h.*, c.workflow, c.unverified, c.number FROM history h
+    CROSS JOIN cases c ON c.tenant_id = $1 AND c.case_id = h.case_id
+    WHERE h.tenant_id = $1 AND h.to_at IS NULL AND h.from_at <= $2
+    UNION ALL SELECT h.*, c.workflow, c.unverified, c.number FROM history h
+    CROSS JOIN cases c ON c.tenant_id = $1 AND c.case_id = h.case_id
+    WHERE h.tenant_id = $1 AND h.to_at > $2 AND h.from_at <= $2)";
 
 pub(super) async fn roundup(
     pool: &SqlitePool,
@@ -270,8 +274,9 @@ pub(super) async fn roundup(
         sqlx::query(sqlx::AssertSqlSafe(statement)).bind(tenant.as_str().to_owned()).bind(at.micros())
     };
     let stages = held(format!(
-        "SELECT json_object('stage', stage, 'outcome', outcome, 'count', count(*)) FROM {HELD}
-         GROUP BY stage, outcome ORDER BY stage, outcome"
+        "SELECT json_object('workflow', workflow, 'stage', stage, 'outcome', outcome, 'count', count(*))
+         FROM {HELD} WHERE NOT unverified
+         GROUP BY workflow, stage, outcome ORDER BY workflow, stage, outcome"
     ));
     let stages = stages.fetch_all(pool).await?.into_iter().map(|row| stage_count(row.get(0)));
     let departments = held(format!(
@@ -281,16 +286,17 @@ pub(super) async fn roundup(
             sum(due AND NOT gone AND outcome IS 'rectified'), sum(due AND gone),
             sum(coalesce(enterprise_overdue_from <= $2, 0)), sum(coalesce(regulator_overdue_from <= $2, 0)),
             sum(late_extensions), sum(outcome IS 'downgraded' AND dispatched_at IS NOT NULL),
-            sum(supplementary)
+            sum(supplementary), workflow
          FROM (SELECT *, coalesce(legal_breach_at <= $3, 0) AS due,
                 coalesce(outcome IN ('shut_down', 'transferred', 'annulled'), 0) AS gone
-             FROM {HELD})
-         GROUP BY department ORDER BY department"
+             FROM {HELD} WHERE NOT unverified)
+         GROUP BY workflow, department ORDER BY workflow, department"
     ));
     let departments = departments.bind(day_end.micros()).fetch_all(pool).await?;
     let departments = departments.into_iter().map(|row| {
         let count = |index: usize| row.get::<i64, _>(index).unsigned_abs();
         DepartmentProgress {
+            workflow: row.get(12),
             department: row.get(0),
             found: count(1),
             dispatched: count(2),
@@ -306,22 +312,45 @@ pub(super) async fn roundup(
         }
     });
     let departments = departments.collect();
-    let mut overdue = Vec::new();
+    let unverified = held(format!(
+        "SELECT workflow, count(*) FROM {HELD} WHERE unverified GROUP BY workflow ORDER BY workflow"
+    ));
+    let unverified = unverified.fetch_all(pool).await?.into_iter().map(|row| Unverified {
+        workflow: row.get(0),
+        count: row.get::<i64, _>(1).unsigned_abs(),
+        overdue: Vec::new(),
+    });
+    let mut unverified: Vec<Unverified> = unverified.collect();
+    let (mut overdue, mut listed) = (Vec::new(), 0);
     for (by, side) in [(OverdueBy::Enterprise, "enterprise"), (OverdueBy::Regulator, "regulator")] {
         let rows = held(format!(
-            "SELECT h.unit, c.number, h.since FROM (SELECT case_id, {side}_unit AS unit,
-                {side}_overdue_from AS since FROM {HELD} WHERE {side}_overdue_from <= $2) h
-             JOIN cases c ON c.tenant_id = $1 AND c.case_id = h.case_id
-             ORDER BY h.unit, h.since, c.number LIMIT $3"
+            "SELECT {side}_unit, number, {side}_overdue_from, workflow, unverified FROM {HELD}
+             WHERE {side}_overdue_from <= $2
+             ORDER BY unverified, workflow, {side}_unit, {side}_overdue_from, number LIMIT $3"
         ));
         let rows = rows.bind(i64::try_from(OVERDUE_MAX).unwrap_or(i64::MAX) + 1).fetch_all(pool).await?;
         for row in rows {
-            overdue.push(OverdueRow { by, unit: row.get(0), number: row.get(1), from: instant(row.get(2))? });
+            listed += 1;
+            if listed > OVERDUE_MAX {
+                break;
+            }
+            let (workflow, apart): (String, bool) = (row.get(3), row.get(4));
+            let from = instant(row.get(2))?;
+            let row = OverdueRow { workflow, by, unit: row.get(0), number: row.get(1), from };
+            if !apart {
+                overdue.push(row);
+            } else if let Some(of) = unverified.iter_mut().find(|of| of.workflow == row.workflow) {
+                of.overdue.push(row);
+            }
         }
     }
-    let overdue_cut = overdue.len() > OVERDUE_MAX;
-    overdue.truncate(OVERDUE_MAX);
-    Ok(Roundup { stages: stages.collect::<Result<_, _>>()?, departments, overdue, overdue_cut })
+    Ok(Roundup {
+        stages: stages.collect::<Result<_, _>>()?,
+        departments,
+        overdue,
+        unverified,
+        overdue_cut: listed > OVERDUE_MAX,
+    })
 }
 
 fn stage_count(text: &str) -> Result<StageCount, StoreError> {
