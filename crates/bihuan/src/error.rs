@@ -54,6 +54,11 @@ pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> CliError {
     usage("BH0054", json!({ "file": path.display().to_string(), "problem": problem }))
 }
 
+/// A pipe, a device or a socket where a file is needed.
+pub(crate) fn special(path: &Path) -> CliError {
+    usage("BH0054", json!({ "file": path.display().to_string(), "problem": "special" }))
+}
+
 /// A file or folder that cannot be written.
 pub(crate) fn unwritable(path: &Path, error: &std::io::Error) -> CliError {
     usage("BH0072", json!({ "file": path.display().to_string(), "problem": error.to_string() }))

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::CliError;
 use crate::args::ActArguments;
-use crate::error::{unreadable, usage};
+use crate::error::{special, unreadable, usage};
 
 /// The largest file read from the command line.
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -36,6 +36,11 @@ fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>, CliError> {
     let read = if path.as_os_str() == "-" {
         std::io::stdin().lock().take(most + 1).read_to_end(&mut bytes)
     } else {
+        // A pipe or a device may have no end, and opening one may already wait for ever.
+        let kind = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+        if !kind.is_file() && !kind.is_dir() {
+            return Err(special(path));
+        }
         std::fs::File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes))
     };
     let read = read.map_err(|error| unreadable(path, &error))?;

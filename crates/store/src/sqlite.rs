@@ -93,6 +93,10 @@ async fn check_ours(path: &Path) -> Result<(), StoreError> {
         return Err(StoreError::Unfit(Unfit::Missing { path: text }));
     }
     let not_a_store = || StoreError::Unfit(Unfit::NotAStore { path: text.clone() });
+    // Opening a pipe would wait for ever.
+    if !path.is_file() {
+        return Err(not_a_store());
+    }
     let options = SqliteConnectOptions::new().filename(path).read_only(true);
     let mut connection = options.connect().await.map_err(|_| not_a_store())?;
     let application = sqlx::query_scalar::<_, i64>("PRAGMA application_id").fetch_one(&mut connection).await;
