@@ -22,6 +22,7 @@ pub mod file;
 pub mod guard;
 mod ladder;
 pub mod next;
+pub mod organisation;
 mod people;
 pub mod project;
 mod requirement;

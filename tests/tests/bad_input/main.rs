@@ -4,4 +4,5 @@
 mod commands;
 mod definitions;
 mod limits;
+mod organisation;
 mod world;

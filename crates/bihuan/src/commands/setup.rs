@@ -7,6 +7,7 @@ use chrono::NaiveTime;
 use engine::Engine;
 use machine::command::Directory;
 use machine::file::FileError;
+use machine::organisation::OrganisationFault;
 use machine::value::TenantId;
 use machine::{Definition, Instant};
 use serde_json::json;
@@ -27,6 +28,8 @@ pub(super) async fn init(
 ) -> Result<(), CliError> {
     let text = input::read_text(organisation)?;
     let directory: Directory = structured(organisation, machine::file::read, &text)?;
+    let tenant = TenantId(common.tenant.clone().unwrap_or_else(|| "default".to_owned()));
+    agrees(organisation, &directory, &tenant, out)?;
     let calendars = calendars_with(calendars)?;
     let local = calendars.iter().find(|calendar| calendar.id() == directory.calendar());
     let local = local.ok_or_else(|| engine::EngineError::NoCalendar(directory.calendar().to_owned()))?;
@@ -38,37 +41,64 @@ pub(super) async fn init(
             (Clock::Simulated, Instant::new(local.instant(day, eight)))
         }
     };
-    let tenant = TenantId(common.tenant.clone().unwrap_or_else(|| "default".to_owned()));
-    if common.store.exists() {
+    let exists = || {
         let path = common.store.display().to_string();
-        return Err(store::StoreError::Unfit(store::Unfit::Exists { path }).into());
+        CliError::from(store::StoreError::Unfit(store::Unfit::Exists { path }))
+    };
+    if common.store.exists() {
+        return Err(exists());
     }
-    // Made beside its place and moved there whole: an `init` cut short is begun again.
-    let unfinished = common.store.with_extension("unfinished");
-    remove(&unfinished)?;
+    // Made whole under a name of this process alone, and then given its own: an `init` cut short leaves no
+    // half a store, and whatever lies there already stays, whoever was faster.
+    let mut unfinished = common.store.as_os_str().to_owned();
+    unfinished.push(format!(".{}.unfinished", std::process::id()));
+    let unfinished = PathBuf::from(unfinished);
     let store = SqliteStore::create(&unfinished, clock, now).await?;
-    let body = serde_json::to_string(&directory).map_err(no_json)?;
-    store.put_organisation(&tenant, &body).await?;
-    for calendar in &calendars {
-        let body = serde_json::to_string(calendar).map_err(no_json)?;
-        store.put_calendar(&tenant, calendar.id(), calendar.version(), &body).await?;
-    }
+    let filled = fill(&store, &tenant, &directory, &calendars).await;
     store.close().await;
-    std::fs::rename(&unfinished, &common.store).map_err(|error| unwritable(&common.store, &error))?;
+    let named = filled.and_then(|()| {
+        std::fs::hard_link(&unfinished, &common.store).map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => exists(),
+            _ => unwritable(&common.store, &error),
+        })
+    });
+    std::fs::remove_file(&unfinished).map_err(|error| unwritable(&unfinished, &error))?;
+    named?;
     Ok(out.say("done.initialised", &json!({ "store": common.store, "tenant": tenant }))?)
 }
 
-/// Removes what an `init` cut short has left: the file and what SQLite keeps beside it.
-fn remove(unfinished: &Path) -> Result<(), CliError> {
-    for suffix in ["", "-wal", "-shm"] {
-        let mut name = unfinished.as_os_str().to_owned();
-        name.push(suffix);
-        match std::fs::remove_file(&name) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(unwritable(Path::new(&name), &error));
-            }
-            Ok(()) | Err(_) => {}
-        }
+/// Refuses an organisation that does not agree with itself, and says all that is wrong.
+fn agrees(file: &Path, directory: &Directory, tenant: &TenantId, out: &Output) -> Result<(), CliError> {
+    let faults = directory.faults(tenant);
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let line = |fault: &OrganisationFault| {
+        let name = match fault {
+            OrganisationFault::Tenant { .. } => "tenant",
+            OrganisationFault::UnitTwice { .. } => "unit_twice",
+            OrganisationFault::PostTwice { .. } => "post_twice",
+            OrganisationFault::PostNowhere { .. } => "post_nowhere",
+            OrganisationFault::DepartmentNowhere { .. } => "department_nowhere",
+        };
+        out.text(&format!("organisation.{name}"), fault)
+    };
+    let lines: Vec<String> = faults.iter().map(line).collect();
+    Err(usage("BH0076", json!({ "file": file.display().to_string(), "lines": lines })))
+}
+
+/// What a store begins with.
+async fn fill(
+    store: &SqliteStore,
+    tenant: &TenantId,
+    directory: &Directory,
+    calendars: &[calendar::Calendar],
+) -> Result<(), CliError> {
+    let body = serde_json::to_string(directory).map_err(no_json)?;
+    store.put_organisation(tenant, &body).await?;
+    for calendar in calendars {
+        let body = serde_json::to_string(calendar).map_err(no_json)?;
+        store.put_calendar(tenant, calendar.id(), calendar.version(), &body).await?;
     }
     Ok(())
 }

@@ -1,0 +1,83 @@
+//! Whether an organisation agrees with itself.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::command::Directory;
+use crate::requirement::{has_bad_characters, is_blank};
+use crate::value::{PostId, TenantId, UnitId};
+
+/// Longest name of a jurisdiction, in characters.
+const TENANT_CHARS_MAX: usize = 64;
+
+/// What is wrong with an organisation. The texts are made elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "fault", rename_all = "snake_case")]
+pub enum OrganisationFault {
+    /// The name of the jurisdiction cannot be read or typed, or is too long.
+    Tenant {
+        /// Most characters.
+        most: usize,
+    },
+    /// Two units have one id.
+    UnitTwice {
+        /// The id.
+        unit: UnitId,
+    },
+    /// Two posts have one id.
+    PostTwice {
+        /// The id.
+        post: PostId,
+    },
+    /// A post lies in a unit nobody describes.
+    PostNowhere {
+        /// The post.
+        post: PostId,
+        /// Its unit.
+        unit: UnitId,
+    },
+    /// The table of departments names a unit nobody describes.
+    DepartmentNowhere {
+        /// The sector.
+        sector: String,
+        /// The unit named for it.
+        unit: UnitId,
+    },
+}
+
+impl Directory {
+    /// All that is wrong with the organisation of a jurisdiction, in the order of the file.
+    pub fn faults(&self, tenant: &TenantId) -> Vec<OrganisationFault> {
+        let (mut units, mut posts) = (BTreeSet::new(), BTreeSet::new());
+        let mut faults = Vec::new();
+        let name = tenant.as_str();
+        let bad = has_bad_characters(name) || name.contains(['\n', '\t']);
+        if is_blank(name) || bad || name.chars().count() > TENANT_CHARS_MAX {
+            faults.push(OrganisationFault::Tenant { most: TENANT_CHARS_MAX });
+        }
+        for unit in &self.units {
+            if !units.insert(&unit.id) {
+                faults.push(OrganisationFault::UnitTwice { unit: unit.id.clone() });
+            }
+        }
+        for post in &self.posts {
+            if !posts.insert(&post.id) {
+                faults.push(OrganisationFault::PostTwice { post: post.id.clone() });
+            }
+            if !units.contains(&post.unit) {
+                faults
+                    .push(OrganisationFault::PostNowhere { post: post.id.clone(), unit: post.unit.clone() });
+            }
+        }
+        for (sector, unit) in &self.departments {
+            if !units.contains(unit) {
+                faults.push(OrganisationFault::DepartmentNowhere {
+                    sector: sector.clone(),
+                    unit: unit.clone(),
+                });
+            }
+        }
+        faults
+    }
+}
