@@ -1,5 +1,6 @@
 //! What the command line can fail with.
 
+use std::io;
 use std::path::Path;
 
 use calendar::CalendarError;
@@ -29,7 +30,7 @@ pub(crate) enum CliError {
     #[error("{code}")]
     Usage { code: &'static str, values: Value },
     #[error("cannot write")]
-    Write(#[from] std::io::Error),
+    Write(#[from] io::Error),
     /// The check found something; it is printed already.
     #[error("findings")]
     Findings,
@@ -44,11 +45,11 @@ pub(crate) fn usage(code: &'static str, values: Value) -> CliError {
 }
 
 /// A file that cannot be read.
-pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> CliError {
+pub(crate) fn unreadable(path: &Path, error: &io::Error) -> CliError {
     let problem = match error.kind() {
-        std::io::ErrorKind::NotFound => "missing".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "denied".to_owned(),
-        std::io::ErrorKind::IsADirectory => "folder".to_owned(),
+        io::ErrorKind::NotFound => "missing".to_owned(),
+        io::ErrorKind::PermissionDenied => "denied".to_owned(),
+        io::ErrorKind::IsADirectory => "folder".to_owned(),
         _ => error.to_string(),
     };
     usage("BH0054", json!({ "file": path.display().to_string(), "problem": problem }))
@@ -60,13 +61,23 @@ pub(crate) fn special(path: &Path) -> CliError {
 }
 
 /// A file or folder that cannot be written.
-pub(crate) fn unwritable(path: &Path, error: &std::io::Error) -> CliError {
+pub(crate) fn unwritable(path: &Path, error: &io::Error) -> CliError {
     usage("BH0072", json!({ "file": path.display().to_string(), "problem": error.to_string() }))
 }
 
 /// A value of ours that does not become JSON: a fault of the program.
 pub(crate) fn no_json(error: serde_json::Error) -> CliError {
     EngineError::Stored(error.to_string()).into()
+}
+
+/// How a command ends that was asked whether all is well. Its reader may go away, as that of any other, but
+/// that turns no fault into success.
+pub(crate) fn verdict(printed: io::Result<()>, good: bool, bad: CliError) -> Result<(), CliError> {
+    match printed {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        Ok(()) | Err(_) if good => Ok(()),
+        Ok(()) | Err(_) => Err(bad),
+    }
 }
 
 impl CliError {

@@ -1,6 +1,7 @@
 //! Workflow files on trial: proved by the checker, or played through once.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use engine::proof::{Proved, prove};
@@ -12,12 +13,14 @@ use serde_json::{Value, json};
 
 use super::{setup, show};
 use crate::CliError;
-use crate::error::usage;
+use crate::error::{usage, verdict};
 use crate::output::Output;
 
 pub(super) fn check(files: &[PathBuf], out: &mut Output) -> Result<(), CliError> {
     let mut bad = false;
     let mut all = Vec::new();
+    // A reader that went away leaves the other files to be checked all the same.
+    let mut printed = Ok(());
     for path in files {
         let name = path.display().to_string();
         match setup::compile(path, &BTreeMap::new()) {
@@ -28,7 +31,7 @@ pub(super) fn check(files: &[PathBuf], out: &mut Output) -> Result<(), CliError>
                     let digest = definition.digest();
                     all.push(json!({ "file": name, "digest": digest, "properties": proved }));
                 } else {
-                    print(&name, &definition, &proved, out)?;
+                    printed = printed.and(print(&name, &definition, &proved, out));
                 }
             }
             Err(error) => {
@@ -43,12 +46,12 @@ pub(super) fn check(files: &[PathBuf], out: &mut Output) -> Result<(), CliError>
         }
     }
     if out.json {
-        out.value(&all)?;
+        printed = out.value(&all);
     }
-    if bad { Err(CliError::Findings) } else { Ok(()) }
+    verdict(printed, !bad, CliError::Findings)
 }
 
-fn print(name: &str, definition: &Definition, proved: &[Proved], out: &mut Output) -> Result<(), CliError> {
+fn print(name: &str, definition: &Definition, proved: &[Proved], out: &mut Output) -> io::Result<()> {
     let problems = proved.iter().flat_map(|proved| &proved.outcome.problems);
     let findings = problems.clone().count();
     let states: usize = proved.iter().map(|proved| proved.outcome.states).sum();

@@ -1,11 +1,16 @@
 //! What runs by itself, and whether all is well.
 
+use std::io;
+
 use chrono::NaiveTime;
 use engine::Engine;
+use engine::rebuild::Rebuilt;
+use engine::verify::Report;
 use machine::Instant;
 use serde_json::json;
 
 use crate::CliError;
+use crate::error::verdict;
 use crate::output::Output;
 
 pub(super) async fn work(
@@ -77,34 +82,36 @@ pub(super) async fn status(engine: &Engine, out: &mut Output) -> Result<(), CliE
 pub(super) async fn rebuild(engine: &Engine, repair: bool, out: &mut Output) -> Result<(), CliError> {
     let (store, tenant) = (engine.store(), engine.tenant());
     let report = engine::rebuild::rebuild(store, tenant, engine.catalog(), repair).await?;
-    if out.json {
-        out.value(&report)?;
-    } else {
-        for fault in &report.differences {
-            out.line(&out.text("rebuild.differs", fault))?;
-        }
-        for fault in &report.left {
-            out.line(&out.text("rebuild.left", fault))?;
-        }
-        let found = report.differences.len() + report.left.len();
-        let values = json!({ "cases": report.cases, "repaired": report.repaired, "found": found });
-        out.line(&out.text(if repair { "rebuild.done" } else { "rebuild.checked" }, &values))?;
-    }
     let clean = report.left.is_empty() && (repair || report.differences.is_empty());
-    if clean { Ok(()) } else { Err(CliError::Faults) }
+    verdict(print_rebuilt(&report, repair, out), clean, CliError::Faults)
+}
+
+fn print_rebuilt(report: &Rebuilt, repair: bool, out: &mut Output) -> io::Result<()> {
+    if out.json {
+        return out.value(report);
+    }
+    for fault in &report.differences {
+        out.line(&out.text("rebuild.differs", fault))?;
+    }
+    for fault in &report.left {
+        out.line(&out.text("rebuild.left", fault))?;
+    }
+    let found = report.differences.len() + report.left.len();
+    let values = json!({ "cases": report.cases, "repaired": report.repaired, "found": found });
+    out.line(&out.text(if repair { "rebuild.done" } else { "rebuild.checked" }, &values))
 }
 
 pub(super) async fn verify(engine: &Engine, out: &mut Output) -> Result<(), CliError> {
     let report = engine::verify::verify(engine.store(), engine.tenant(), engine.catalog()).await?;
+    verdict(print_verified(&report, out), report.faults.is_empty(), CliError::Faults)
+}
+
+fn print_verified(report: &Report, out: &mut Output) -> io::Result<()> {
     if out.json {
-        out.value(&report)?;
-    } else {
-        for fault in &report.faults {
-            out.line(&out.text("verify.fault", fault))?;
-        }
-        if report.faults.is_empty() {
-            out.line(&out.text("verify.clean", &report))?;
-        }
+        return out.value(report);
     }
-    if report.faults.is_empty() { Ok(()) } else { Err(CliError::Faults) }
+    for fault in &report.faults {
+        out.line(&out.text("verify.fault", fault))?;
+    }
+    if report.faults.is_empty() { out.line(&out.text("verify.clean", report)) } else { Ok(()) }
 }
