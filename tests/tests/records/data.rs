@@ -3,19 +3,39 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-/// The folder, if it is there. Where it is not, says so: that alone may be skipped.
+/// The folder. Only where nobody named one and the usual one is not there the records may be skipped, and
+/// that is said.
 pub fn folder() -> Option<PathBuf> {
-    let folder = std::env::var_os("BIHUAN_DATA")
-        .map_or_else(|| tests::project().join("../shared/data"), PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
+    if let Some(named) = std::env::var_os("BIHUAN_DATA").map(PathBuf::from) {
+        assert!(named.is_dir(), "BIHUAN_DATA names {}, which is no folder", named.display());
+        return Some(named);
     }
-    say(&format!("skipped: no records at {}", folder.display()));
+    let usual = tests::project().join("../shared/data");
+    if usual.is_dir() {
+        return Some(usual);
+    }
+    say(&format!("skipped: no records at {}", usual.display()));
     None
+}
+
+/// Runs one of these tests with a folder that is not there, and demands that it fails.
+#[test]
+fn a_folder_named_but_missing_is_a_failure() {
+    let empty = tempfile::tempdir().expect("a folder");
+    let mistyped = empty.path().join("dat");
+    for named in [mistyped.as_path(), Path::new("")] {
+        let mut again = Command::new(std::env::current_exe().expect("this program"));
+        again.args(["--exact", "boston311_sla::every_request_is_overdue_exactly_where_the_city_says_so"]);
+        let ran = again.env("BIHUAN_DATA", named).output().expect("it starts");
+        let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+        assert!(!ran.status.success(), "{said}");
+        assert!(said.contains(&format!("BIHUAN_DATA names {}, which", named.display())), "{said}");
+    }
 }
 
 /// Says something past the capture of the test harness, so that it is read when all goes well.
