@@ -122,7 +122,8 @@ impl View<'_> {
                 // Whoever reads this on Monday is not sent after what was done on Sunday.
                 Status::Ended { at, end } => {
                     let ended = self.date(Due::Day(self.calendar.local_date(at.utc())));
-                    let values = json!({ "clock": values.clock, "due": values.due, "ended": ended, "end": end });
+                    let values =
+                        json!({ "clock": values.clock, "due": values.due, "ended": ended, "end": end });
                     said.push_str(&self.text("notice.ended", &values));
                 }
                 Status::Running | Status::Paused { .. } => {
