@@ -19,6 +19,12 @@ use crate::{
     Store, StoreError, Unfit,
 };
 
+/// SQLite's code for a database another process holds.
+const BUSY: &str = "5";
+/// How often a database found locked is opened anew, and how long is waited between.
+const OPEN_ATTEMPTS: u32 = 50;
+const OPEN_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
 mod catalog;
 mod lists;
 mod query;
@@ -61,6 +67,20 @@ impl SqliteStore {
 
     /// Opens a store and brings its schema up to date.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        // The first to open an empty database sets its journal and its schema; whoever comes at that very moment
+        // is told at once that it is locked, whatever patience was set. Opening changes nothing twice.
+        for _ in 1..OPEN_ATTEMPTS {
+            match Self::open_once(path).await {
+                Err(StoreError::Database(sqlx::Error::Database(error)))
+                    if error.code().as_deref() == Some(BUSY) => {}
+                opened => return opened,
+            }
+            tokio::time::sleep(OPEN_PAUSE).await;
+        }
+        Self::open_once(path).await
+    }
+
+    async fn open_once(path: &Path) -> Result<Self, StoreError> {
         check_ours(path).await?;
         let (write, read) = pools(path, false).await?;
         migrate(&write).await?;
