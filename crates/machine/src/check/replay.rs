@@ -65,7 +65,8 @@ pub fn replay(
 ) -> Result<Vec<Act>, ReplayError> {
     let Some(bad) = &problem.bad else { return Ok(Vec::new()) };
     let mut story = Story::new(definition, calendar, people_in(&problem.trace));
-    let (last, before) = match problem.trace.split_last() {
+    let trace = foreseen(definition, &problem.trace);
+    let (last, before) = match trace.split_last() {
         Some(split) => split,
         None => return Err(ReplayError::NotBad(Box::new(bad.clone()))),
     };
@@ -93,6 +94,29 @@ pub fn replay(
     } else {
         Err(ReplayError::NotBad(Box::new(bad.clone())))
     }
+}
+
+/// The trace, each text given from the first as a later step finds it: until then the search did not look.
+fn foreseen(definition: &Definition, trace: &[Happening]) -> Vec<Happening> {
+    let mut trace = trace.to_vec();
+    let mut found: BTreeMap<Name, Fact> = BTreeMap::new();
+    for happening in trace.iter_mut().rev() {
+        let Happening::Act { act, facts, .. } = happening else { continue };
+        let Some(spec) = definition.act(act) else { continue };
+        for field in &spec.requires {
+            if let Some(text) = found.remove(field) {
+                facts.entry(field.clone()).or_insert(Some(text));
+            }
+        }
+        let given = |name: &Name| spec.requires.contains(name) || spec.accepts.contains(name);
+        let texts = facts.iter().filter(|(name, _)| !given(name));
+        let texts = texts.filter_map(|(name, fact)| match fact {
+            Some(Fact::Text(_)) => Some((name.clone(), fact.clone()?)),
+            Some(Fact::Bool(_) | Fact::Int(_) | Fact::Date(_)) | None => None,
+        });
+        found.extend(texts.collect::<Vec<_>>());
+    }
+    trace
 }
 
 /// The highest number of a person in a trace.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-use crate::check::model::{ActModel, Condition, Model, Op, StepModel};
+use crate::check::model::{ActModel, Condition, Model, Op, Reading, StepModel, clock};
 use crate::file::FieldType;
 use crate::guard::{Fact, Guard};
 
@@ -27,6 +27,47 @@ pub(super) struct Choice {
     pub(super) truth: Vec<Vec<bool>>,
     /// Fields afterwards.
     pub(super) fields: BTreeMap<usize, u8>,
+}
+
+/// Atoms settled by the state up to which a condition is written out.
+const WRITTEN_OUT: usize = 8;
+
+/// What facts leave a condition to hang on: whether it holds for each way the atoms the state settles may
+/// be. Facts that leave the same are one choice, and most do.
+fn left_open(condition: Option<&Condition<'_>>, truth: &[bool]) -> Vec<bool> {
+    let Some(condition) = condition else { return vec![true] };
+    let by_state = |reading: &Reading| matches!(reading, Reading::Table(..) | Reading::ValueIf(_));
+    let open: Vec<usize> =
+        (0..condition.readings.len()).filter(|at| by_state(&condition.readings[*at])).collect();
+    if open.len() > WRITTEN_OUT {
+        // True stands for a condition that may hold.
+        return std::iter::once(true).chain(truth.iter().copied()).collect();
+    }
+    let holds = |way: u32| {
+        condition.guard.holds_with(&|atom| {
+            let fact = truth.get(atom).copied().unwrap_or(false);
+            match (open.iter().position(|at| *at == atom), condition.readings.get(atom)) {
+                (Some(bit), Some(Reading::ValueIf(_))) => fact && way & (1 << bit) != 0,
+                (Some(bit), _) => way & (1 << bit) != 0,
+                (None, _) => fact,
+            }
+        })
+    };
+    (0..1u32 << open.len()).map(holds).collect()
+}
+
+/// Of the values of a track or a clock that nothing but conditions reads, one for each that they tell apart.
+fn keep_telling(var: usize, values: &mut Vec<u8>, conditions: &[Option<&Condition<'_>>]) {
+    let mut seen = BTreeSet::new();
+    values.retain(|value| {
+        let readings = conditions.iter().flatten().flat_map(|condition| &condition.readings);
+        let told = readings.filter_map(|reading| match reading {
+            Reading::Table(read, table) if *read == var => table.get(usize::from(*value)).copied(),
+            Reading::ValueIf(read) if *read == var => Some(*value != clock::OFF),
+            Reading::Table(..) | Reading::ValueIf(_) | Reading::Value => None,
+        });
+        seen.insert(told.collect::<Vec<bool>>())
+    });
 }
 
 impl Model<'_> {
@@ -158,6 +199,10 @@ impl Model<'_> {
                 if let Some((_, states)) = model.from.iter().find(|(track, _)| track == var) {
                     values.retain(|value| states.contains(value));
                 }
+                let by_step = |index: &usize| self.op_reads(&model.steps[*index].op, &wanted).contains(var);
+                if *var < self.tracks.len() + self.clocks.len() && !steps.iter().any(by_step) {
+                    keep_telling(*var, &mut values, &conditions);
+                }
                 (*var, values)
             })
             .collect();
@@ -185,10 +230,16 @@ impl Model<'_> {
     }
 
     fn reads_of(&self, step: &StepModel<'_>, wanted: &BTreeSet<usize>) -> BTreeSet<usize> {
-        let mut reads: BTreeSet<usize> =
-            step.only_if.iter().flat_map(|guard| guard.reads.iter().copied()).collect();
+        let mut reads = self.op_reads(&step.op, wanted);
+        reads.extend(step.only_if.iter().flat_map(|guard| guard.reads.iter().copied()));
+        reads
+    }
+
+    /// What an operation reads when it is done.
+    fn op_reads(&self, op: &Op, wanted: &BTreeSet<usize>) -> BTreeSet<usize> {
+        let mut reads = BTreeSet::new();
         let needs = |clock: usize| self.clocks[clock].needs.iter().map(|field| self.field_var(*field));
-        match &step.op {
+        match op {
             Op::Move(moves) => {
                 for (track, to) in moves {
                     let ends = *track == self.main && self.tracks[*track].states[usize::from(*to)].outcome;
@@ -260,7 +311,16 @@ impl Model<'_> {
                     Some((field, self.field_value(field, fact.as_ref())))
                 })
                 .collect();
-            if seen.insert((truth.clone(), fields.clone())) {
+            let left: Vec<Vec<bool>> = conditions
+                .iter()
+                .zip(&truth)
+                .map(|(condition, truth)| left_open(*condition, truth))
+                .collect();
+            // With these facts its guard fails, whatever the state.
+            if act.when.is_some() && left.first().is_some_and(|when| !when.contains(&true)) {
+                continue;
+            }
+            if seen.insert((left, fields.clone())) {
                 choices.push(Choice { facts, truth, fields });
             }
         }
