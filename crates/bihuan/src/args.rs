@@ -1,4 +1,4 @@
-//! Arguments.
+//! Arguments. Their comments are the English help; its Chinese stands in `text/help_zh.json`.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[command(
     name = "bihuan",
     version,
-    about,
+    disable_help_subcommand = true,
     after_help = "Examples:
   bihuan ledger
   bihuan show YB-2026-000001
@@ -36,10 +36,10 @@ pub(crate) struct Arguments {
 #[derive(Args)]
 pub(crate) struct Common {
     /// The store
-    #[arg(long, global = true, env = "BIHUAN_STORE", default_value = "bihuan.db")]
+    #[arg(long, global = true, env = "BIHUAN_STORE", hide_env_values = true, default_value = "bihuan.db")]
     pub(crate) store: PathBuf,
     /// The jurisdiction; needed only where the store holds several
-    #[arg(long, global = true, env = "BIHUAN_TENANT")]
+    #[arg(long, global = true, env = "BIHUAN_TENANT", hide_env_values = true)]
     pub(crate) tenant: Option<String>,
     /// Language of the output; from the locale unless given
     #[arg(long, global = true)]
@@ -279,9 +279,7 @@ pub(crate) enum Command {
         duties: DutyArguments,
     },
     /// Enforce deadlines until stopped
-    #[command(
-        after_help = "Examples:\n  bihuan work\n  bihuan work --until 2026-12-31   # a store with simulated time"
-    )]
+    #[command(after_help = "Examples:\n  bihuan work\n  bihuan work --until 2026-12-31")]
     Work {
         /// Move simulated time to the end of this day
         #[arg(long, value_name = "DAY")]
@@ -308,6 +306,14 @@ pub(crate) enum Command {
         /// Only say what differs (exit code 5)
         #[arg(long)]
         check: bool,
+    },
+    // Our own, since clap's takes no `--lang`.
+    /// The help of the program, or of a command
+    #[command(after_help = "Examples:\n  bihuan help act\n  bihuan help calendar load")]
+    Help {
+        /// The command
+        #[arg(value_name = "COMMAND")]
+        words: Vec<String>,
     },
 }
 

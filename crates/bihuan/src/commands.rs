@@ -11,7 +11,7 @@ use store::sqlite::SqliteStore;
 use crate::args::{Arguments, CalendarArguments, CalendarCommand, Command, Common};
 use crate::error::usage;
 use crate::output::Output;
-use crate::{CliError, input};
+use crate::{CliError, help, input};
 
 mod check;
 mod diagram;
@@ -41,6 +41,7 @@ pub(crate) async fn run(arguments: &Arguments, out: &mut Output) -> Result<(), C
             setup::calendar_days(from, *working_days, out)
         }
         Command::Diagram { file } => diagram::diagram(file, out),
+        Command::Help { words } => help::print(out.language, words),
         other => {
             let engine = open_engine(common).await?;
             with_engine(&engine, other, out).await
@@ -96,6 +97,7 @@ async fn with_engine(engine: &Engine, command: &Command, out: &mut Output) -> Re
         | Command::Check { .. }
         | Command::Try { .. }
         | Command::Diagram { .. }
+        | Command::Help { .. }
         | Command::Calendar(CalendarArguments { command: None, .. }) => Ok(()),
     }
 }

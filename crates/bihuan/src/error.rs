@@ -179,6 +179,12 @@ pub(crate) fn wrong_usage(language: Language, wrong: &clap::Error) -> CliError {
     usage("BH0049", json!({ "problem": problem, "command": command }))
 }
 
+/// Help is asked for a command that is none.
+pub(crate) fn unknown_command(language: Language, name: &str) -> CliError {
+    let problem = text::text(language, "usage.unknown_command", &json!({ "name": name }));
+    usage("BH0049", json!({ "problem": problem, "command": "bihuan" }))
+}
+
 /// `bihuan act`, out of clap's usage line.
 fn one_line(wrong: &clap::Error) -> Option<String> {
     let Some(ContextValue::StyledStr(line)) = wrong.get(ContextKind::Usage) else { return None };

@@ -4,24 +4,26 @@ mod args;
 mod commands;
 mod demo;
 mod error;
+mod help;
 mod input;
 mod output;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 pub(crate) use crate::error::CliError;
 use crate::output::Output;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = match args::Arguments::try_parse() {
+    let mut output = Output::before_parsing();
+    let matches = help::command(output.language).try_get_matches();
+    let arguments = match matches.and_then(|matches| args::Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         // Help and version are asked for, and go to where output goes.
         Err(asked) if !asked.use_stderr() => asked.exit(),
         Err(wrong) => {
-            let mut output = Output::before_parsing();
             let error = error::wrong_usage(output.language, &wrong);
             output.error(&error);
             return ExitCode::from(error.exit_code());

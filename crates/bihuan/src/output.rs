@@ -95,7 +95,8 @@ impl Output {
         Output::speaking(common.lang, common.json)
     }
 
-    /// For what is wrong with the arguments themselves: language and form as far as they can be made out.
+    /// For help, and for what is wrong with the arguments themselves: language and form as far as they can be
+    /// made out.
     pub(crate) fn before_parsing() -> Self {
         let words: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
         let lang = words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix("--lang") {

@@ -162,7 +162,7 @@ async fn an_act_is_read_from_a_file_as_strictly_as_from_the_line() {
             "BH0071: 文件写的是动作“report_complete”",
         ),
         ("--file report.json --reason y", 2, "BH0059: 'reason' is given twice", "BH0059: “reason”给了两次"),
-        ("", 2, "BH0049: missing: <ACT_NAME>", "BH0049: 缺少：<ACT_NAME>"),
+        ("", 2, "BH0049: missing: <ACT_NAME>", "BH0049: 缺少：<动作>"),
     ] {
         for (language, says) in [("en", english), ("zh", chinese)] {
             let (exit, said) =

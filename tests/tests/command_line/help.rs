@@ -1,5 +1,7 @@
-//! What `--help` promises: its examples work, `--json` is JSON, the exit codes are those listed.
+//! What `--help` promises: it speaks the language of the reader, its examples work, `--json` is JSON, the exit
+//! codes are those listed.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -8,25 +10,43 @@ use tests::{County, binary, project};
 
 use crate::world::*;
 
-/// Commands that run for long, or for ever: their examples are tried elsewhere.
-const LONG: [&str; 2] = ["demo", "work"];
+/// Commands that run for long, or for ever, and the one that prints help: their examples are tried elsewhere.
+const ELSEWHERE: [&str; 3] = ["demo", "work", "help"];
 
-fn help(words: &[&str]) -> String {
-    let ran = Command::new(binary()).args(words).arg("--help").output().expect("ran");
-    assert!(ran.status.success(), "{words:?}");
+/// Runs the binary under an English locale, on a terminal wide enough for every text of its help.
+fn ran(words: &[&str]) -> std::process::Output {
+    let mut command = Command::new(binary());
+    command.args(words).env("COLUMNS", "1000").env("LC_ALL", "C").env_remove("BIHUAN_STORE");
+    command.output().expect("ran")
+}
+
+fn printed(words: &[&str]) -> String {
+    let ran = ran(words);
+    assert!(ran.status.success(), "{words:?}: {}", String::from_utf8_lossy(&ran.stderr));
     String::from_utf8(ran.stdout).expect("UTF-8")
 }
 
-/// The commands `bihuan --help` lists.
+/// The help of a command; of the program where it has no name.
+fn help(command: &str, language: &str) -> String {
+    let mut words: Vec<&str> = command.split_whitespace().collect();
+    words.extend(["--help", "--lang", language]);
+    printed(&words)
+}
+
+/// The program, every command `--help` lists, and every command of those.
 fn commands() -> Vec<String> {
-    let text = help(&[]);
-    let list = text.split("Commands:\n").nth(1).expect("a list");
-    let lines = list.lines().take_while(|line| !line.is_empty());
-    let names = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    names
-        .map(|line| line.split_whitespace().next().expect("a name").to_owned())
-        .filter(|name| name != "help")
-        .collect()
+    let mut all = vec![String::new()];
+    let mut at = 0;
+    while let Some(command) = all.get(at).cloned() {
+        let text = help(&command, "en");
+        let list = text.split("Commands:\n").nth(1).unwrap_or_default();
+        let lines = list.lines().take_while(|line| !line.is_empty());
+        let names = lines.map(|line| line.split_whitespace().next().expect("a name"));
+        all.extend(names.map(|name| format!("{command} {name}").trim().to_owned()));
+        at += 1;
+    }
+    assert!(all.len() > 25, "{all:?}");
+    all
 }
 
 /// The examples of a help text, each in one line.
@@ -112,18 +132,12 @@ fn typed(county: &County, line: &str, more: &str) -> std::process::Output {
 async fn every_example_of_every_help_works_and_prints_json_when_asked() {
     let county = prepared().await;
     let mut tried = 0;
-    let commands = commands();
-    assert!(commands.len() > 20, "{commands:?}");
-    let mut all = vec![String::new()];
-    all.extend(commands);
-    all.push("calendar load".to_owned());
-    for command in &all {
-        let words: Vec<&str> = command.split_whitespace().collect();
-        let examples = examples(&help(&words));
+    for command in commands() {
+        let examples = examples(&help(&command, "en"));
         assert!(!examples.is_empty(), "`{command}` shows no example");
         for example in examples {
             assert!(example.starts_with(&format!("bihuan {command}")), "{command}: {example}");
-            if words.first().is_some_and(|word| LONG.contains(word)) {
+            if ELSEWHERE.contains(&command.as_str()) {
                 continue;
             }
             tried += 1;
@@ -144,10 +158,105 @@ async fn every_example_of_every_help_works_and_prints_json_when_asked() {
     assert!(serde_json::from_slice::<Value>(&ran.stdout).expect("JSON")["moved"].is_number());
 }
 
+/// Whether a line of help is Chinese: its text, what it asks to be filled in, and no English phrase beside.
+fn is_chinese(line: &str) -> bool {
+    let is_han = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
+    let text = line.rsplit("  ").next().and_then(|text| text.split(" [").next());
+    let fills_in_english = |(at, _)| line[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic());
+    let words: Vec<&str> = line.split(' ').collect();
+    let is_english = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphabetic());
+    text.is_some_and(|text| text.contains(is_han))
+        && !line.match_indices(['<', '[']).any(fills_in_english)
+        && !words.windows(2).any(|two| two.iter().all(|word| is_english(word)))
+}
+
+#[test]
+fn all_help_is_there_in_chinese_with_the_same_examples() {
+    let mut wrong = Vec::new();
+    for command in commands() {
+        let (english, chinese) = (help(&command, "en"), help(&command, "zh"));
+        assert_eq!(english.lines().count(), chinese.lines().count(), "{command}:\n{chinese}");
+        let mut is_example = false;
+        for (english, chinese) in english.lines().zip(chinese.lines()) {
+            let same = english.is_empty() || is_example && english.starts_with(' ');
+            is_example = same && is_example || english.starts_with("Example");
+            // Its name is the same in every language.
+            let text = chinese.replace(&format!("bihuan {command}"), "");
+            let good = if same { english == chinese } else { is_chinese(&text) };
+            if !good {
+                wrong.push(format!("{command}: {chinese}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "not Chinese:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_chinese_text_of_the_help_stands_for_english_that_is_still_there() {
+    let file = project().join("crates/bihuan/text/help_zh.json");
+    let texts: BTreeMap<String, String> =
+        serde_json::from_str(&std::fs::read_to_string(file).expect("read")).expect("texts");
+    assert!(texts.len() > 150, "{}", texts.len());
+    let english: String = commands().iter().map(|command| help(command, "en")).collect();
+    // The whole of a text: "Why" is not there because of "Why a date is what it is".
+    let is_there = |key: &&String| {
+        english.match_indices(key.as_str()).any(|(at, _)| {
+            let (before, after) = (&english[..at], &english[at + key.len()..]);
+            (before.is_empty() || ["\n", "  ", "<", "["].iter().any(|end| before.ends_with(end)))
+                && ["\n", " [", ":", ">", "]"].iter().any(|start| after.starts_with(start))
+        })
+    };
+    let dead: Vec<_> = texts.keys().filter(|key| !is_there(key)).collect();
+    assert!(dead.is_empty(), "no help says {dead:?} any more");
+}
+
+#[test]
+fn help_speaks_the_language_of_the_reader_however_it_is_asked_for() {
+    let said = |line: &str| printed(&line.split_whitespace().collect::<Vec<_>>());
+    for (command, name) in [("", "bihuan [选项]"), ("calendar load", "bihuan calendar load [选项]")] {
+        let chinese = help(command, "zh");
+        assert!(chinese.contains(name), "{chinese}");
+        let before = ["--lang zh help", "--lang=zh --json help", "help --lang zh"];
+        let after = ["--help --lang=zh", "-h --lang zh", "--lang zh -h"];
+        let lines = before.map(|words| format!("{words} {command}"));
+        for line in lines.into_iter().chain(after.map(|words| format!("{command} {words}"))) {
+            assert_eq!(said(&line), chinese, "{line}");
+        }
+        assert_eq!(said(&format!("help {command}")), help(command, "en"));
+        let mut localised = Command::new(binary());
+        localised.arg("help").args(command.split_whitespace()).env_remove("BIHUAN_STORE");
+        localised.env("COLUMNS", "1000").env("LC_ALL", "zh_CN.UTF-8");
+        let printed = |command: &mut Command| String::from_utf8(command.output().expect("ran").stdout);
+        assert_eq!(printed(&mut localised).expect("UTF-8"), chinese);
+        assert_eq!(printed(localised.args(["--lang", "en"])).expect("UTF-8"), help(command, "en"));
+    }
+    for (line, told) in [
+        ("help nothing --lang zh", "没有“nothing”这个命令"),
+        ("help calendar nothing", "no command 'nothing'"),
+        ("help --lang fr", "possible: zh, en"),
+        ("show --lang zh", "缺少：<编号>"),
+    ] {
+        let ran = ran(&line.split_whitespace().collect::<Vec<_>>());
+        let said = String::from_utf8(ran.stderr).expect("UTF-8");
+        assert_eq!((ran.status.code(), ran.stdout.is_empty()), (Some(2), true), "{line}: {said}");
+        assert!(said.contains(told), "{line}: {said}");
+    }
+}
+
+#[test]
+fn help_in_chinese() {
+    for (name, words) in [("help_zh", "--help --lang zh"), ("help_act_zh", "help act --lang zh")] {
+        let mut command = Command::new(binary());
+        command.args(words.split_whitespace()).env("COLUMNS", "100").env_remove("BIHUAN_STORE");
+        let printed = command.output().expect("ran").stdout;
+        insta::assert_snapshot!(name, String::from_utf8(printed).expect("UTF-8"));
+    }
+}
+
 #[tokio::test]
 async fn the_exit_codes_are_those_the_help_lists() {
     let county = small().await;
-    let listed = help(&[]);
+    let listed = help("", "en");
     for code in 0..=5 {
         assert!(listed.contains(&format!("\n  {code}  ")), "{code} is not listed:\n{listed}");
     }
