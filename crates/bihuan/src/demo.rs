@@ -8,7 +8,6 @@ use chrono::{NaiveDate, NaiveTime};
 use engine::{Engine, EngineError, Request};
 use machine::act::Auth;
 use machine::command::Directory;
-use machine::file::FileError;
 use machine::value::{CaseId, TenantId};
 use machine::{Definition, Instant, State};
 use serde_json::json;
@@ -66,11 +65,6 @@ pub(crate) async fn run(folder: Option<&Path>, out: &mut Output) -> Result<(), C
     report::print(&county, begins_on, &cases.all, &path, out).await
 }
 
-/// A file that comes with the program: its own message says which.
-fn own_file(error: FileError) -> CliError {
-    CliError::File { file: "demo".to_owned(), error }
-}
-
 /// Cases found so far, and those not at their end.
 #[derive(Default)]
 struct Cases {
@@ -92,8 +86,7 @@ fn at(calendar: &Calendar, day: NaiveDate, hour: u32) -> Instant {
 impl County {
     /// A store with the sample county and its loops.
     async fn found(path: &Path) -> Result<County, CliError> {
-        let directory: Directory =
-            machine::file::read("organisation.yaml", ORGANISATION).map_err(own_file)?;
+        let directory: Directory = machine::file::read("organisation.yaml", ORGANISATION)?;
         let china = calendar::china();
         let day = calendar::parse_date(BEGINS_ON)?;
         let store = SqliteStore::create(path, Clock::Simulated, at(&china, day, 8)).await?;
@@ -103,7 +96,7 @@ impl County {
         store.put_calendar(&tenant, china.id(), china.version(), &json).await?;
         let engine = Engine::start(Arc::new(store), tenant);
         for (name, text) in WORKFLOWS {
-            let file = machine::file::parse(name, text).map_err(own_file)?;
+            let file = machine::file::parse(name, text)?;
             let definition =
                 Definition::compile(&file, &Default::default()).map_err(EngineError::Findings)?;
             engine.publish(&definition).await?;

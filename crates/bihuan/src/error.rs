@@ -4,9 +4,11 @@ use std::io;
 use std::path::Path;
 
 use calendar::CalendarError;
+use calendar::yaml::ReadFault;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use engine::EngineError;
 use engine::text::{self, Language};
+use machine::Problem;
 use machine::file::FileError;
 use serde_json::{Value, json};
 use store::StoreError;
@@ -21,11 +23,11 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Calendar(#[from] CalendarError),
     /// The structure of a file.
-    #[error("{file}")]
-    File { file: String, error: FileError },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// An act in JSON that cannot be read.
-    #[error("{file}:{line}:{column}: {problem}")]
-    Json { file: String, line: usize, column: usize, problem: String },
+    #[error("{file}:{line}:{column}: {fault:?}")]
+    Json { file: String, line: usize, column: usize, fault: ReadFault },
     /// Wrong usage; the text is made from the code and the values.
     #[error("{code}")]
     Usage { code: &'static str, values: Value },
@@ -91,7 +93,7 @@ impl CliError {
             CliError::Faults => 5,
             CliError::Usage { .. }
             | CliError::Calendar(_)
-            | CliError::File { .. }
+            | CliError::File(_)
             | CliError::Json { .. }
             | CliError::Engine(
                 EngineError::NoCase(_)
@@ -111,12 +113,20 @@ impl CliError {
             CliError::Engine(error) => error.code(),
             CliError::Store(error) => error.code(),
             CliError::Calendar(error) => error.code(),
-            CliError::File { .. } => "WF0000",
+            CliError::File(_) => "WF0000",
             CliError::Json { .. } => "BH0070",
             CliError::Usage { code, .. } => code,
             CliError::Write(_) => "BH0075",
             CliError::Findings | CliError::Faults => return None,
         })
+    }
+
+    /// What was found in a workflow file, or in the organisation that has to carry it.
+    pub(crate) fn findings(&self) -> Option<&[Problem]> {
+        match self {
+            CliError::Engine(EngineError::Findings(found) | EngineError::Unsound(found)) => Some(found),
+            _ => None,
+        }
     }
 
     /// What is wrong and what to do; none for what is printed already.
@@ -125,9 +135,9 @@ impl CliError {
             CliError::Engine(error) => text::error(language, error),
             CliError::Store(error) => text::store_error(language, error),
             CliError::Calendar(error) => text::calendar_error(language, error),
-            CliError::File { file, error } => text::file_error(language, file, error),
-            CliError::Json { file, line, column, problem } => {
-                let problem = text::reader(language, problem);
+            CliError::File(error) => text::file_error(language, error),
+            CliError::Json { file, line, column, fault } => {
+                let problem = text::reader(language, fault);
                 let values = json!({ "file": file, "line": line, "column": column, "problem": problem });
                 text::said(language, "BH0070", &values)
             }

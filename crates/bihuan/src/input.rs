@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
+use calendar::yaml::ReadFault;
 use machine::act::{Evidence, Signature, digest_hex};
 use machine::command::{Directory, Perform};
 use machine::file::FieldType;
@@ -120,7 +121,8 @@ pub(crate) fn file(arguments: &ActArguments) -> Result<Option<Perform>, CliError
         let said = error.to_string();
         let problem = said.rsplit_once(" at line ").map_or(said.as_str(), |(problem, _)| problem);
         let file = path.display().to_string();
-        CliError::Json { file, line: error.line(), column: error.column(), problem: problem.to_owned() }
+        let fault = ReadFault::from_words(problem);
+        CliError::Json { file, line: error.line(), column: error.column(), fault }
     });
     read.map(Some)
 }

@@ -7,8 +7,9 @@ use anstyle::{AnsiColor, Reset, Style};
 use clap::ValueEnum;
 use engine::EngineError;
 use engine::text::{self, Language};
+use machine::Problem;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::CliError;
@@ -135,6 +136,16 @@ impl Output {
         text::text(self.language, key, values)
     }
 
+    /// Findings as JSON: what each is made of, and its text.
+    pub(crate) fn findings(&self, found: &[Problem]) -> Vec<Value> {
+        let with_text = |problem: &Problem| {
+            let mut value = json!(problem);
+            value["text"] = text::problem(self.language, problem).into();
+            value
+        };
+        found.iter().map(with_text).collect()
+    }
+
     /// Prints a line.
     pub(crate) fn line(&mut self, line: &str) -> io::Result<()> {
         writeln!(self.out, "{}", coloured(line, self.colours))
@@ -206,9 +217,13 @@ impl Output {
                 }
                 _ => None,
             };
-            let exit_code = error.exit_code();
-            json!({ "error": text, "code": error.code(), "exit_code": exit_code, "refusal": refusal })
-                .to_string()
+            let fault = if let CliError::File(fault) = error { Some(fault) } else { None };
+            let findings = error.findings().map(|found| self.findings(found));
+            json!({
+                "error": text, "code": error.code(), "exit_code": error.exit_code(), "refusal": refusal,
+                "findings": findings, "fault": fault,
+            })
+            .to_string()
         } else {
             let colours = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
             coloured(&self.paint(Tone::Bad, text), colours)

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use crate::text::{EARLIEST, LATEST};
+use crate::yaml::ReadFault;
 
 /// Why a calendar, a date or a zone was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -23,11 +24,14 @@ pub enum CalendarError {
         fault: Box<CalendarError>,
     },
     /// The text is not YAML, or has not the fields of a year.
-    #[error("{problem}")]
+    #[error("it cannot be read: {problem:?}")]
     Unreadable {
         /// What the reader found.
-        problem: String,
+        problem: ReadFault,
     },
+    /// Days off are given neither as a day nor as a range.
+    #[error("give either day, or both from and to")]
+    DayOrRange,
     /// The text is not a date.
     #[error("\"{text}\" is not a date: {problem}")]
     NotADate {
@@ -146,6 +150,7 @@ impl CalendarError {
             CalendarError::OffAndMakeUp { .. } => "CA0012",
             CalendarError::MakeUpNotOnWeekend { .. } => "CA0013",
             CalendarError::NoWorkingDays => "CA0014",
+            CalendarError::DayOrRange => "CA0015",
         }
     }
 }

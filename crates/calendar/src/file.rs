@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
 use crate::calendar::{At, gap};
+use crate::yaml::{self, Unread};
 use crate::{Calendar, CalendarError, Off, Year, parse_date, parse_zone};
 
 /// Reads the file of one year. `file_name` only serves the messages.
@@ -141,10 +142,7 @@ impl YearFile {
             let (from, to) = match (day, from, to) {
                 (Some(day), None, None) => (date(day)?, date(day)?),
                 (None, Some(from), Some(to)) => (date(from)?, date(to)?),
-                _ => {
-                    let problem = "give either day, or both from and to".to_owned();
-                    return Err(placed(name, Some(entry.referenced), CalendarError::Unreadable { problem }));
-                }
+                _ => return Err(placed(name, Some(entry.referenced), CalendarError::DayOrRange)),
             };
             off.push(Off { from, to, name: holiday.clone() });
         }
@@ -171,8 +169,13 @@ impl YearFile {
 }
 
 fn placed(file: &str, at: Option<Location>, fault: CalendarError) -> CalendarError {
-    // A text without any content has no place of its own: its beginning is the place.
-    let (line, column) = at.map_or((1, 1), |at| (at.line().max(1), at.column().max(1)));
+    let (line, column) = at.map_or((1, 1), |at| (at.line(), at.column()));
+    in_file(file, line, column, fault)
+}
+
+/// A text without any content has no place of its own: its beginning is the place.
+fn in_file(file: &str, line: u64, column: u64, fault: CalendarError) -> CalendarError {
+    let (line, column) = (line.max(1), column.max(1));
     CalendarError::InFile { file: file.to_owned(), line, column, fault: Box::new(fault) }
 }
 
@@ -180,17 +183,9 @@ fn read(name: &str, yaml: &str) -> Result<YearFile, CalendarError> {
     YearFile::new(name, &parse(name, yaml)?)
 }
 
-fn parse<T: serde::de::DeserializeOwned>(name: &str, yaml: &str) -> Result<T, CalendarError> {
-    let options = serde_saphyr::options! { with_snippet: false };
-    serde_saphyr::from_str_with_options(yaml, options)
-        .map_err(|e| placed(name, e.location(), CalendarError::Unreadable { problem: problem(&e) }))
-}
-
-/// The reader's message without the place, which ours has in front.
-fn problem(error: &serde_saphyr::Error) -> String {
-    let text = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
-    match text.rsplit_once(" at line ") {
-        Some((problem, _)) => problem.to_owned(),
-        None => text,
-    }
+fn parse<T: serde::de::DeserializeOwned>(name: &str, text: &str) -> Result<T, CalendarError> {
+    yaml::read(text).map_err(|Unread { fault, line, column }| {
+        let fault = CalendarError::Unreadable { problem: fault };
+        in_file(name, line, column, fault)
+    })
 }

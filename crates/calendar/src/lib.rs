@@ -26,6 +26,7 @@ mod error;
 mod explain;
 mod file;
 mod text;
+pub mod yaml;
 mod zone;
 
 pub use calendar::{Calendar, DayKind, Off, Year, china, shipped};

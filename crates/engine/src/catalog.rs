@@ -47,7 +47,7 @@ impl Catalog {
             return Err(bad("it is not what its hash says".to_owned()).into());
         }
         let definition = Definition::from_bytes(&row.body).map_err(|findings| {
-            let findings = findings.into_iter().map(|finding| finding.message);
+            let findings = findings.iter().map(|finding| format!("{} {}", finding.code, finding.path));
             bad(findings.collect::<Vec<_>>().join("; "))
         })?;
         let definition = Arc::new(definition);

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use machine::act::Auth;
 use machine::command::{OtherCaseProblem, Perform};
 use machine::value::{CaseId, TenantId};
-use machine::{Command, Definition, Finding, Instant, Person, Refusal, State};
+use machine::{Command, Definition, Instant, Person, Problem, Refusal, State};
 use store::{Damage, DefinitionRow, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -69,10 +69,10 @@ pub enum EngineError {
     NoCase(String),
     /// The file has findings.
     #[error("BH0034: the file has {} findings", .0.len())]
-    Findings(Vec<Finding>),
+    Findings(Vec<Problem>),
     /// The checker found something, in the file or in the organisation that has to carry it.
     #[error("BH0041: the checker has {} findings", .0.len())]
-    Unsound(Vec<machine::check::Problem>),
+    Unsound(Vec<Problem>),
     /// The store failed.
     #[error("BH0035: the store failed")]
     Store(#[source] StoreError),

@@ -2,7 +2,7 @@
 //! messages of [`text`](crate::text). The first line is the title, the rest what is said. A rung names its
 //! text with `template`; what is marked, drafted or proposed bears the title of the text of its name.
 
-use machine::{Definition, Finding};
+use machine::{Definition, Problem};
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
@@ -106,18 +106,14 @@ pub fn render(language: Language, name: &str, values: &impl Serialize) -> String
 }
 
 /// Rungs that name a text there is not.
-pub fn findings(definition: &Definition) -> Vec<Finding> {
+pub fn findings(definition: &Definition) -> Vec<Problem> {
     let mut findings = Vec::new();
     for (ladder, rungs) in &definition.file().ladders {
         for (index, rung) in rungs.iter().enumerate() {
             let unknown = rung.template.as_ref().filter(|name| find(Language::Zh, name).is_none());
-            findings.extend(unknown.map(|name| Finding {
-                code: "WF0050".to_owned(),
-                path: format!("ladders.{ladder}[{index}].template"),
-                message: format!(
-                    "there is no notice text '{name}'; there are: {}",
-                    names().collect::<Vec<_>>().join(", ")
-                ),
+            findings.extend(unknown.map(|name| {
+                let problem = Problem::new("WF0050", format!("ladders.{ladder}[{index}].template"));
+                problem.with("name", name).with("known", names().collect::<Vec<_>>())
             }));
         }
     }

@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use machine::check::{Happening, Problem};
+use machine::Problem;
+use machine::check::Happening;
 use machine::file::Label;
 use minijinja::{Environment, UndefinedBehavior};
+use serde_json::{Value, json};
 
 mod error;
 
@@ -64,9 +66,12 @@ pub fn text(language: Language, key: &str, values: &impl serde::Serialize) -> St
         .unwrap_or_else(|error| format!("{key}: {error}"))
 }
 
-/// What a finding of the checker says: what is wrong, where, and the shortest way there.
+/// What a finding in a workflow file says: what is wrong, where, and the shortest way there.
 pub fn problem(language: Language, problem: &Problem) -> String {
-    let values = serde_json::json!({ "values": problem.values, "path": problem.path });
+    let mut values = json!({ "values": problem.values, "path": problem.path });
+    if let Some(fault) = problem.values.get("guard") {
+        values["guard"] = guard(language, fault).into();
+    }
     let said = text(language, &format!("finding.{}", problem.code), &values);
     let mut lines = vec![format!("{} {}: {said}", problem.code, problem.path)];
     lines.extend(
@@ -75,18 +80,29 @@ pub fn problem(language: Language, problem: &Problem) -> String {
     lines.join("\n")
 }
 
+/// What is wrong with a guard. Types are called by their names in the language of the reader.
+fn guard(language: Language, fault: &Value) -> String {
+    let mut values = fault.clone();
+    for key in ["kind", "other_kind"] {
+        if let Some(kind) = fault[key].as_str() {
+            values[key] = text(language, &format!("guard.type.{kind}"), &json!({})).into();
+        }
+    }
+    text(language, &format!("guard.{}", fault["fault"].as_str().unwrap_or_default()), &values)
+}
+
 /// One step of a trace, in words.
 fn happening(language: Language, step: &Happening) -> String {
     match step {
         Happening::Act { act, actor, entered_for, officers, facts } => {
             let facts: BTreeMap<&String, Option<String>> =
                 facts.iter().map(|(name, fact)| (name, fact.as_ref().map(ToString::to_string))).collect();
-            let values = serde_json::json!({
+            let values = json!({
                 "act": act, "actor": actor, "entered_for": entered_for, "officers": officers, "facts": facts,
             });
             text(language, "trace.act", &values)
         }
-        Happening::Due { clock } => text(language, "trace.due", &serde_json::json!({ "clock": clock })),
-        Happening::Missed { clock } => text(language, "trace.missed", &serde_json::json!({ "clock": clock })),
+        Happening::Due { clock } => text(language, "trace.due", &json!({ "clock": clock })),
+        Happening::Missed { clock } => text(language, "trace.missed", &json!({ "clock": clock })),
     }
 }

@@ -2,31 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::NaiveTime;
-use serde::{Deserialize, Serialize};
-
 use crate::act::{canonical, digest_hex};
 use crate::file::{ActSpec, DeadlineSpec, Field, FieldType, File, Number, Rung, Step, pointed};
-use crate::guard::{Guard, VarType};
+use crate::guard::{Guard, GuardError, VarType};
+use crate::problem::Problem;
 use crate::requirement::has_bad_characters;
 use crate::value::Name;
+use chrono::NaiveTime;
 
 mod meaning;
 
 /// The most days, or other units, anything in a file is counted in: ten years. Days far ahead would leave
 /// the calendar, and a clock that cannot be counted stops its case for good.
 const DAYS_MAX: u32 = 3_660;
-
-/// A finding in a file that is well formed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
-    /// Stable code.
-    pub code: String,
-    /// Where: `acts.dispatch.when`.
-    pub path: String,
-    /// What is wrong.
-    pub message: String,
-}
 
 /// A definition a case can run under.
 #[derive(Clone, Debug)]
@@ -66,7 +54,7 @@ pub(crate) fn number(number: &Number) -> u32 {
 impl Definition {
     /// Resolves, checks and compiles a file. `set` gives the jurisdiction's values for its parameters.
     /// All findings come back at once.
-    pub fn compile(file: &File, set: &BTreeMap<Name, u32>) -> Result<Definition, Vec<Finding>> {
+    pub fn compile(file: &File, set: &BTreeMap<Name, u32>) -> Result<Definition, Vec<Problem>> {
         let file = resolve(file, set)?;
         let mut findings = Vec::new();
         meaning::check(&file, &mut findings);
@@ -79,29 +67,23 @@ impl Definition {
                 Ok(guard) => {
                     guards.insert(source, guard);
                 }
-                Err(error) => {
-                    let (source, caret) = pointed(&source, error.offset);
-                    let message = format!("{error}\n  {source}\n  {caret}");
-                    findings.push(Finding { code: "WF0020".to_owned(), path, message });
-                }
+                Err(error) => findings.push(unread(&source, &error, path)),
             }
         }
         let mut ladders = BTreeMap::new();
         for (name, rungs) in &file.ladders {
             let mut parsed = Vec::new();
             for (index, rung) in rungs.iter().enumerate() {
-                match (offset(&rung.at), time(rung.time.as_deref())) {
-                    (Some(offset), Some(time)) => {
-                        parsed.push(PlacedRung { spec: rung.clone(), offset, time })
-                    }
-                    _ => findings.push(Finding {
-                        code: "WF0021".to_owned(),
-                        path: format!("ladders.{name}[{index}]"),
-                        message: format!(
-                            "'{}' is no place on a ladder; write -5wd, +1d or +4h, and a time like 08:30",
-                            rung.at
-                        ),
-                    }),
+                let path = format!("ladders.{name}[{index}]");
+                let (offset, time) = (offset(&rung.at), time(rung.time.as_deref()));
+                if offset.is_none() {
+                    findings.push(Problem::new("WF0021", &path).with("at", &rung.at));
+                }
+                if time.is_none() {
+                    findings.push(Problem::new("WF0044", &path).with("time", &rung.time));
+                }
+                if let (Some(offset), Some(time)) = (offset, time) {
+                    parsed.push(PlacedRung { spec: rung.clone(), offset, time });
                 }
             }
             ladders.insert(name.clone(), parsed);
@@ -109,16 +91,15 @@ impl Definition {
         if !findings.is_empty() {
             return Err(findings);
         }
-        let bytes = canonical(&file).map_err(|error| vec![finding("WF0001", "", &error.to_string())])?;
+        let bytes = canonical(&file).map_err(|error| unfit(&error))?;
         let digest = digest_hex(&bytes);
         Ok(Definition { file, bytes, digest, guards, ladders })
     }
 
     /// From its stored bytes, which stay what it is known by: a later program may write the same file another
     /// way, and the cases that pinned it still do.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Definition, Vec<Finding>> {
-        let file: File = serde_json::from_slice(bytes)
-            .map_err(|error| vec![finding("WF0001", "", &format!("stored definition: {error}"))])?;
+    pub fn from_bytes(bytes: &[u8]) -> Result<Definition, Vec<Problem>> {
+        let file: File = serde_json::from_slice(bytes).map_err(|error| unfit(&error))?;
         let compiled = Definition::compile(&file, &BTreeMap::new())?;
         Ok(Definition { bytes: bytes.to_vec(), digest: digest_hex(bytes), ..compiled })
     }
@@ -173,35 +154,35 @@ impl Definition {
     }
 }
 
-pub(crate) fn finding(code: &str, path: &str, message: &str) -> Finding {
-    Finding { code: code.to_owned(), path: path.to_owned(), message: message.to_owned() }
+/// A file that does not become what it is kept as: a fault of the program, in the words of serde.
+fn unfit(error: &impl ToString) -> Vec<Problem> {
+    vec![Problem::new("WF0001", "").with("problem", error.to_string())]
+}
+
+/// A guard that cannot be read: what is wrong, and the place under the guard.
+fn unread(source: &str, error: &GuardError, path: String) -> Problem {
+    let (shown, caret) = pointed(source, error.offset);
+    let problem = Problem::new("WF0020", path).with("guard", &error.fault).with("source", source);
+    problem.with("offset", error.offset).with("shown", shown).with("caret", caret)
 }
 
 /// Puts the jurisdiction's numbers in place of `$name`. Every text is passed on the way, so what has no
 /// place in one is found here too.
-fn resolve(file: &File, set: &BTreeMap<Name, u32>) -> Result<File, Vec<Finding>> {
+fn resolve(file: &File, set: &BTreeMap<Name, u32>) -> Result<File, Vec<Problem>> {
     let mut findings = Vec::new();
     let mut values = BTreeMap::new();
     for (name, parameter) in &file.parameters {
         let value = set.get(name).copied().unwrap_or(parameter.default);
         if value < parameter.min || value > parameter.max {
-            findings.push(finding(
-                "WF0002",
-                &format!("parameters.{name}"),
-                &format!("{value} lies outside {}..{}", parameter.min, parameter.max),
-            ));
+            let problem = Problem::new("WF0002", format!("parameters.{name}")).with("number", value);
+            findings.push(problem.with("least", parameter.min).with("most", parameter.max));
         }
         values.insert(name.clone(), value);
     }
     for name in set.keys().filter(|name| !file.parameters.contains_key(*name)) {
-        findings.push(finding(
-            "WF0003",
-            &format!("parameters.{name}"),
-            "the workflow has no parameter of this name",
-        ));
+        findings.push(Problem::new("WF0003", format!("parameters.{name}")));
     }
-    let mut tree =
-        serde_json::to_value(file).map_err(|error| vec![finding("WF0001", "", &error.to_string())])?;
+    let mut tree = serde_json::to_value(file).map_err(|error| unfit(&error))?;
     substitute(&mut tree, &values, "", &mut findings);
     if let Some(parameters) = tree.get_mut("parameters").and_then(serde_json::Value::as_object_mut) {
         for (name, value) in &values {
@@ -213,14 +194,14 @@ fn resolve(file: &File, set: &BTreeMap<Name, u32>) -> Result<File, Vec<Finding>>
     if !findings.is_empty() {
         return Err(findings);
     }
-    serde_json::from_value(tree).map_err(|error| vec![finding("WF0001", "", &error.to_string())])
+    serde_json::from_value(tree).map_err(|error| unfit(&error))
 }
 
 fn substitute(
     tree: &mut serde_json::Value,
     values: &BTreeMap<Name, u32>,
     path: &str,
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<Problem>,
 ) {
     match tree {
         serde_json::Value::Object(map) => {
@@ -246,7 +227,7 @@ fn substitute(
             let Some(name) = text.strip_prefix('$') else { return };
             match values.get(name) {
                 Some(value) => *tree = (*value).into(),
-                None => findings.push(finding("WF0004", path, &format!("there is no parameter '{name}'"))),
+                None => findings.push(Problem::new("WF0004", path).with("name", name)),
             }
         }
         serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
@@ -254,16 +235,16 @@ fn substitute(
 }
 
 /// A text, or a name, has no control characters.
-fn plain(text: &str, path: &str, findings: &mut Vec<Finding>) {
+fn plain(text: &str, path: &str, findings: &mut Vec<Problem>) {
     if has_bad_characters(text) {
         // The path itself may hold them.
         let path: String = path.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-        findings.push(finding("WF0036", &path, "control characters have no place in a text"));
+        findings.push(Problem::new("WF0036", path));
     }
 }
 
 /// A guard with the numbers of its `$name` parameters.
-fn in_guard(guard: &str, values: &BTreeMap<Name, u32>, path: &str, findings: &mut Vec<Finding>) -> String {
+fn in_guard(guard: &str, values: &BTreeMap<Name, u32>, path: &str, findings: &mut Vec<Problem>) -> String {
     let mut parts = guard.split('$');
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -271,7 +252,7 @@ fn in_guard(guard: &str, values: &BTreeMap<Name, u32>, path: &str, findings: &mu
         let (name, rest) = part.split_at(end);
         match values.get(name) {
             Some(value) => out.push_str(&value.to_string()),
-            None => findings.push(finding("WF0004", path, &format!("there is no parameter '{name}'"))),
+            None => findings.push(Problem::new("WF0004", path).with("name", name)),
         }
         out.push_str(rest);
     }

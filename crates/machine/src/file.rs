@@ -1,4 +1,4 @@
-//! Workflow files: what a regulator's staff may edit. The only place that sees YAML.
+//! Workflow files: what a regulator's staff may edit.
 //!
 //! Reading is strict: unknown keys, duplicate keys and anchors beyond a budget are refused with line,
 //! column and caret. What is well formed but wrong in meaning is found by
@@ -18,11 +18,8 @@ mod scalar;
 
 pub use act::*;
 pub(crate) use read::pointed;
-pub use read::{FileError, caret, parse, read};
+pub use read::{FileError, parse, read};
 pub use scalar::Number;
-
-/// The largest workflow file that is read.
-pub const FILE_BYTES_MAX: usize = 512 * 1024;
 
 /// Text in both languages.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -23,16 +23,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::ops::Range;
 
 use cel::common::ast::operators;
 use chrono::NaiveDate;
 
 mod facts;
+mod fault;
 mod lower;
 mod token;
 
 pub use facts::{TooMany, assignments};
+use fault::Fault;
+pub use fault::{FactKind, GuardError, GuardFault};
 use lower::{Lowering, parse_tree};
 use token::{check_shape, scan};
 
@@ -67,13 +69,13 @@ pub enum VarType {
 }
 
 impl VarType {
-    fn describe(&self) -> &'static str {
+    fn kind(&self) -> FactKind {
         match self {
-            VarType::Bool => "true or false",
-            VarType::Int => "a whole number",
-            VarType::Date => "a date",
-            VarType::Text => "a text",
-            VarType::Enum(_) => "one of a list of values",
+            VarType::Bool => FactKind::Bool,
+            VarType::Int => FactKind::Int,
+            VarType::Date => FactKind::Date,
+            VarType::Text => FactKind::Text,
+            VarType::Enum(_) => FactKind::Choice,
         }
     }
 
@@ -106,12 +108,12 @@ pub enum Fact {
 }
 
 impl Fact {
-    fn describe(&self) -> &'static str {
+    fn kind(&self) -> FactKind {
         match self {
-            Fact::Bool(_) => "true or false",
-            Fact::Int(_) => "a whole number",
-            Fact::Date(_) => "a date",
-            Fact::Text(_) => "a text",
+            Fact::Bool(_) => FactKind::Bool,
+            Fact::Int(_) => FactKind::Int,
+            Fact::Date(_) => FactKind::Date,
+            Fact::Text(_) => FactKind::Text,
         }
     }
 
@@ -295,89 +297,6 @@ impl fmt::Display for Atom {
                 write!(f, "{variable} in [{}]", values.join(", "))
             }
             Atom::CompareVariables { left, op, right } => write!(f, "{left} {op} {right}"),
-        }
-    }
-}
-
-/// What is wrong with a guard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum GuardErrorKind {
-    /// Nothing is written.
-    Empty,
-    /// More than [`MAX_CHARS`] characters.
-    TooLong,
-    /// Nested deeper than [`MAX_DEPTH`].
-    TooDeep,
-    /// More than [`MAX_ATOMS`] distinct atoms.
-    TooManyAtoms,
-    /// The parts do not fit together.
-    Syntax,
-    /// Part of CEL, or of some other language, but not of ours.
-    Unsupported,
-    /// No such variable.
-    UnknownVariable,
-    /// The variable is personal data.
-    PersonalField,
-    /// Types that do not fit, or nothing to compare.
-    Type,
-    /// Not a value of the variable's list.
-    UnknownValue,
-    /// A literal that says nothing: a day that does not exist, a number too large.
-    Literal,
-}
-
-impl GuardErrorKind {
-    /// The stable code.
-    pub fn code(self) -> &'static str {
-        match self {
-            GuardErrorKind::Empty => "guard-empty",
-            GuardErrorKind::TooLong => "guard-too-long",
-            GuardErrorKind::TooDeep => "guard-too-deep",
-            GuardErrorKind::TooManyAtoms => "guard-too-many-atoms",
-            GuardErrorKind::Syntax => "guard-syntax",
-            GuardErrorKind::Unsupported => "guard-unsupported",
-            GuardErrorKind::UnknownVariable => "guard-unknown-variable",
-            GuardErrorKind::PersonalField => "guard-personal-field",
-            GuardErrorKind::Type => "guard-type",
-            GuardErrorKind::UnknownValue => "guard-unknown-value",
-            GuardErrorKind::Literal => "guard-literal",
-        }
-    }
-}
-
-/// Why a guard is refused, and where.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct GuardError {
-    /// What kind of mistake.
-    pub kind: GuardErrorKind,
-    /// The sentence to show.
-    pub message: String,
-    /// Where it starts, in characters (not bytes) from the start of the guard.
-    pub offset: usize,
-    /// How many characters it covers; 0 at the end of the guard.
-    pub len: usize,
-}
-
-/// An error with its place in bytes, as everything inside counts.
-struct Fault {
-    kind: GuardErrorKind,
-    message: String,
-    span: Range<usize>,
-}
-
-impl Fault {
-    fn new(kind: GuardErrorKind, span: Range<usize>, message: impl Into<String>) -> Fault {
-        Fault { kind, message: message.into(), span }
-    }
-
-    fn located(self, source: &str) -> GuardError {
-        let chars = |range: Range<usize>| source.get(range).map_or(0, |text| text.chars().count());
-        GuardError {
-            kind: self.kind,
-            message: self.message,
-            offset: chars(0..self.span.start),
-            len: chars(self.span),
         }
     }
 }

@@ -48,10 +48,24 @@ async fn b73_a_file_that_cannot_be_read_is_refused_with_its_place() {
         let county = &county;
         async move { refused(county, name, &text, 2, says).await }
     };
-    refused("a key twice", changed("calendar: cn\n", "calendar: cn\ncalendar: cn\n"), "duplicate").await;
-    refused("a state twice", changed("      closed:", "      rectifying: {}\n      closed:"), "duplicate")
-        .await;
-    refused("an unknown key", changed("calendar: cn\n", "calendar: cn\nstatus: open\n"), "bad.yaml:").await;
+    refused(
+        "a key twice",
+        changed("calendar: cn\n", "calendar: cn\ncalendar: cn\n"),
+        "'calendar' stands here twice",
+    )
+    .await;
+    refused(
+        "a state twice",
+        changed("      closed:", "      rectifying: {}\n      closed:"),
+        "'rectifying' stands here twice",
+    )
+    .await;
+    refused(
+        "an unknown key",
+        changed("calendar: cn\n", "calendar: cn\nstatus: open\n"),
+        "there is no key 'status' here",
+    )
+    .await;
     refused("no YAML", "workflow: [".to_owned(), "bad.yaml").await;
     refused("nothing", String::new(), "bad.yaml").await;
     refused("another file", "a: 1\n".to_owned(), "bad.yaml").await;

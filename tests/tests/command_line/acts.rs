@@ -141,8 +141,18 @@ async fn an_act_is_read_from_a_file_as_strictly_as_from_the_line() {
             "BH0070: unknown.json:2:14: there is no key 'approved_by' here; possible: act, fields",
             "BH0070: unknown.json:2:14：这里没有“approved_by”这一项",
         ),
-        ("--file broken.json", 2, "BH0070: broken.json:1:8: ", "BH0070: broken.json:1:8：读不懂"),
-        ("--file fraction.json", 2, "BH0070: fraction.json:1:", "BH0070: fraction.json:1:"),
+        (
+            "--file broken.json",
+            2,
+            "BH0070: broken.json:1:8: the file ends too early",
+            "BH0070: broken.json:1:8：文件为空或不完整",
+        ),
+        (
+            "--file fraction.json",
+            2,
+            "BH0070: fraction.json:1:41: a value of this form",
+            "BH0070: fraction.json:1:41：此处不能写这种形式的值",
+        ),
         (
             "--file large.json",
             2,

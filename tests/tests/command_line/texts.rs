@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use calendar::yaml::ReadFault;
 use calendar::{CalendarError, CountUnit, DateFault};
 use engine::EngineError;
 use engine::text::{self, Language, texts};
@@ -82,6 +83,16 @@ fn every_key_is_used_and_every_key_used_is_there_in_both_languages() {
         .filter(|key| (key.contains('.') || key.starts_with("BH")) && !key.contains('{') && !is_there(key))
         .collect();
     assert!(missing.is_empty(), "there is no text for {missing:?}");
+    // So is every finding; WF0000 is told by what is wrong with the structure of a file.
+    let is_finding = |code: &&&str| {
+        let number = code.strip_prefix("WF").or_else(|| code.strip_prefix("CK"));
+        **code != "WF0000" && number.is_some_and(|no| no.bytes().all(|b| b.is_ascii_digit()) && no.len() >= 2)
+    };
+    let findings: Vec<&&str> = literals.iter().filter(is_finding).collect();
+    assert!(findings.len() > 70, "{}", findings.len());
+    for code in findings {
+        assert!(english.contains(format!("finding.{code}").as_str()), "{code}");
+    }
 }
 
 /// A value that is no word of either language.
@@ -206,7 +217,8 @@ fn calendar_errors() -> Vec<CalendarError> {
         wrong(DateFault::Shape),
         wrong(DateFault::Month { month: "13".to_owned() }),
         wrong(DateFault::Day { month: "2026-02".to_owned(), day: "30".to_owned() }),
-        CalendarError::Unreadable { problem: "missing field `甲`".to_owned() },
+        CalendarError::Unreadable { problem: ReadFault::Missing { name: name() } },
+        CalendarError::DayOrRange,
         CalendarError::OutOfRange { date: name() },
         CalendarError::UnknownZone { name: name(), hint: name(), suggestion: None },
         CalendarError::UnknownZone { name: name(), hint: name(), suggestion: Some(VALUE) },
@@ -238,7 +250,10 @@ fn calendar_errors() -> Vec<CalendarError> {
 }
 
 /// Words that stand in both languages: what is typed, and names.
-const TYPED: [&str; 16] = [
+const TYPED: [&str; 19] = [
+    "day",
+    "from",
+    "to",
     "bihuan",
     "verify",
     "rebuild",
@@ -336,12 +351,14 @@ fn every_error_is_told_in_the_language_of_the_reader() {
         codes.insert(error.code());
         told(error.code(), |language| text::error(language, &error));
     }
-    for problem in
+    // What a reader of JSON says comes in words.
+    for words in
         ["unknown field `甲`, expected one of `甲`, `甲`", "missing field `甲`", "duplicate field `甲`"]
     {
-        let error =
-            machine::file::FileError { message: name(), problem: problem.to_owned(), line: 1, column: 2 };
-        told("WF0000", |language| text::file_error(language, VALUE, &error));
+        let (file, excerpt) = (name(), String::new());
+        let fault = Box::new(ReadFault::from_words(words));
+        let error = machine::file::FileError { file, fault, line: 1, column: 2, excerpt };
+        told("WF0000", |language| text::file_error(language, &error));
     }
     assert!(codes.len() > 60, "{}", codes.len());
 }

@@ -28,17 +28,19 @@ pub(super) fn check(files: &[PathBuf], out: &mut Output) -> Result<(), CliError>
                 let proved = prove(&definition);
                 bad |= proved.iter().any(|proved| proved.outcome.verdict != Verdict::Holds);
                 if out.json {
+                    let properties: Vec<Value> =
+                        proved.iter().map(|proved| property_json(proved, out)).collect();
                     let digest = definition.digest();
-                    all.push(json!({ "file": name, "digest": digest, "properties": proved }));
+                    all.push(json!({ "file": name, "digest": digest, "properties": properties }));
                 } else {
                     printed = printed.and(print(&name, &definition, &proved, out));
                 }
             }
             Err(error) => {
                 bad = true;
-                match &error {
-                    CliError::Engine(engine::EngineError::Findings(findings)) if out.json => {
-                        all.push(json!({ "file": name, "findings": findings }));
+                match error.findings() {
+                    Some(found) if out.json => {
+                        all.push(json!({ "file": name, "findings": out.findings(found) }));
                     }
                     _ => out.error(&error),
                 }
@@ -49,6 +51,13 @@ pub(super) fn check(files: &[PathBuf], out: &mut Output) -> Result<(), CliError>
         printed = out.value(&all);
     }
     verdict(printed, !bad, CliError::Findings)
+}
+
+/// A property and how it came out, every finding with its text.
+fn property_json(proved: &Proved, out: &Output) -> Value {
+    let mut value = json!(proved);
+    value["problems"] = out.findings(&proved.outcome.problems).into();
+    value
 }
 
 fn print(name: &str, definition: &Definition, proved: &[Proved], out: &mut Output) -> io::Result<()> {

@@ -121,8 +121,7 @@ fn structured<T>(
     read: impl Fn(&str, &str) -> Result<T, FileError>,
     text: &str,
 ) -> Result<T, CliError> {
-    let file = path.display().to_string();
-    read(&file, text).map_err(|error| CliError::File { file, error })
+    Ok(read(&path.display().to_string(), text)?)
 }
 
 pub(super) fn compile(path: &Path, set: &BTreeMap<String, u32>) -> Result<Definition, CliError> {

@@ -67,30 +67,30 @@ fn bad_year_files_are_refused_with_their_line() {
         messages += &format!("{case}: {} {error}\n", error.code());
     }
     insta::assert_snapshot!(messages, @r#"
-    empty: CA0001 2026.yaml:1:1: unexpected end of file
-    not YAML: CA0001 2026.yaml:1:7: expected string scalar
-    a list: CA0001 2026.yaml:1:1: expected mapping start
-    unknown field: CA0001 2026.yaml:4:1: unknown field `makeup`, expected one of year, notice, off, make_up
-    repeated field: CA0001 2026.yaml:4:1: duplicate mapping key `year` is not allowed here
-    no year: CA0001 2026.yaml:1:1: missing field `year`
-    year as text: CA0001 2026.yaml:1:7: invalid i32
-    no off: CA0001 2026.yaml:2:1: missing field `off`
+    empty: CA0001 2026.yaml:1:1: it cannot be read: Ends
+    not YAML: CA0001 2026.yaml:1:7: it cannot be read: Unfit { found: None, expected: "single" }
+    a list: CA0001 2026.yaml:1:1: it cannot be read: Unfit { found: None, expected: "map" }
+    unknown field: CA0001 2026.yaml:4:1: it cannot be read: Unknown { name: "makeup", known: ["year", "notice", "off", "make_up"] }
+    repeated field: CA0001 2026.yaml:4:1: it cannot be read: Duplicate { name: Some("year") }
+    no year: CA0001 2026.yaml:1:1: it cannot be read: Missing { name: "year" }
+    year as text: CA0001 2026.yaml:1:7: it cannot be read: Unfit { found: None, expected: "whole" }
+    no off: CA0001 2026.yaml:2:1: it cannot be read: Missing { name: "off" }
     no days off: CA0007 2026.yaml:1:7: the year 2026 lists no days off; leave it out until its days are published
-    unknown field of a range: CA0001 2026.yaml:4:33: unknown field `nam`, expected one of day, from, to, name
+    unknown field of a range: CA0001 2026.yaml:4:33: it cannot be read: Unknown { name: "nam", known: ["day", "from", "to", "name"] }
     no such day: CA0002 2026.yaml:4:12: "2026-02-30" is not a date: the month 2026-02 has no day 30
     not a date: CA0002 2026.yaml:6:5: "soon" is not a date: write it as YYYY-MM-DD, such as 2026-09-18
     a year too far: CA0003 2026.yaml:3:12: the date 2300-01-01 is outside 1900-01-01 to 2200-12-31
     another year: CA0008 2026.yaml:4:5: 2027-01-02 is not in the year 2026
     make-up of another year: CA0008 2026.yaml:4:23: 2027-01-02 is not in the year 2026
-    only a from: CA0001 2026.yaml:4:5: give either day, or both from and to
-    day and to: CA0001 2026.yaml:4:5: give either day, or both from and to
+    only a from: CA0015 2026.yaml:4:5: give either day, or both from and to
+    day and to: CA0015 2026.yaml:4:5: give either day, or both from and to
     backwards: CA0009 2026.yaml:4:5: the days off end on 2026-05-01, before they begin on 2026-05-03
-    no name: CA0001 2026.yaml:4:7: missing field `name`
+    no name: CA0001 2026.yaml:4:7: it cannot be read: Missing { name: "name" }
     empty name: CA0010 2026.yaml:4:5: the days off from 2026-05-01 have no name
     off twice: CA0011 2026.yaml:4:5: 2026-01-01 is listed twice
     made up twice: CA0011 2026.yaml:6:5: 2026-01-04 is listed twice
     off and worked: CA0012 2026.yaml:4:11: 2026-01-01 is listed both as a day off and as a working day
-    two documents: CA0001 2026.yaml:5:1: only single YAML document expected but multiple found
+    two documents: CA0001 2026.yaml:5:1: it cannot be read: Documents
     "#);
 }
 
@@ -118,7 +118,7 @@ fn bad_sets_of_files_are_refused_with_their_line() {
     CA0005 again:2:7: the year 2024 is given twice
     CA0006 c:2:7: the year 2026 is missing: the years before and after it are given
     CA0013 b:7:5: 2026-01-05 is a Monday: only a day of the weekend can be made a working day
-    CA0001 b:1:1: missing field `off`
+    CA0001 b:1:1: it cannot be read: Missing { name: "off" }
     "#);
 }
 
@@ -248,8 +248,8 @@ fn bad_calendar_files_are_refused_with_their_line() {
     }
     insta::assert_snapshot!(messages, @r#"
     unknown zone: CA0004 x.yaml:3:7: "Rome" is not an IANA time zone; write Europe/Rome
-    no weekend: CA0001 x.yaml:3:1: missing field `weekend`
-    no such weekday: CA0001 x.yaml:4:11: short or long weekday names expected
+    no weekend: CA0001 x.yaml:3:1: it cannot be read: Missing { name: "weekend" }
+    no such weekday: CA0001 x.yaml:4:11: it cannot be read: Unfit { found: None, expected: "weekday" }
     seven days: CA0014 x.yaml:1:1: a week needs at least one working day
     year without days: CA0007 x.yaml:6:11: the year 2026 lists no days off; leave it out until its days are published
     day of another year: CA0008 x.yaml:8:9: 2025-01-01 is not in the year 2026

@@ -1,6 +1,7 @@
 //! What an error says: its code, what is wrong, and what to do.
 
 use calendar::CalendarError;
+use calendar::yaml::ReadFault;
 use machine::Refusal;
 use machine::file::FileError;
 use serde::Serialize;
@@ -26,11 +27,7 @@ pub fn error(language: Language, error: &EngineError) -> String {
             return format!("{number}: {}", refusal(language, why));
         }
         EngineError::Store(error) => return store_error(language, error),
-        EngineError::Findings(findings) => {
-            let lines = findings.iter().map(|f| format!("{} {}: {}", f.code, f.path, f.message));
-            return lines.collect::<Vec<_>>().join("\n");
-        }
-        EngineError::Unsound(problems) => {
+        EngineError::Findings(problems) | EngineError::Unsound(problems) => {
             let lines = problems.iter().map(|found| problem(language, found));
             return lines.collect::<Vec<_>>().join("\n");
         }
@@ -98,30 +95,29 @@ pub fn calendar_error(language: Language, error: &CalendarError) -> String {
 }
 
 /// What an error in the structure of a file says, with the line and a caret under the place.
-pub fn file_error(language: Language, file: &str, error: &FileError) -> String {
-    let place =
-        if error.line > 0 { format!("{file}:{}:{}", error.line, error.column) } else { file.to_owned() };
-    let mut said = format!("WF0000: {place}: {}", reader(language, &error.problem));
-    if let Some((_, pointed)) = error.message.split_once('\n') {
-        said = format!("{said}\n{pointed}");
-    }
-    said
+pub fn file_error(language: Language, error: &FileError) -> String {
+    let FileError { file, fault, line, column, excerpt } = error;
+    let place = if *line > 0 { format!("{file}:{line}:{column}") } else { file.clone() };
+    let said = format!("WF0000: {place}: {}", reader(language, fault));
+    if excerpt.is_empty() { said } else { format!("{said}\n{excerpt}") }
 }
 
-/// What a reader of YAML or JSON found, where it is one of the usual faults; else in its own words.
-pub fn reader(language: Language, problem: &str) -> String {
-    let mut quoted = problem.split('`').skip(1).step_by(2);
-    let name = quoted.next();
-    let known: Vec<&str> = quoted.collect();
-    let faults =
-        [("unknown field", "unknown"), ("missing field", "missing"), ("duplicate field", "duplicate")];
-    let fault = faults.iter().find(|(words, _)| problem.contains(words));
-    match (fault, name) {
-        (Some((_, fault)), Some(name)) => {
-            text(language, &format!("reader.{fault}"), &json!({ "name": name, "known": known }))
+/// What is wrong with the structure of a file; what is nothing usual, in the words of its reader.
+pub fn reader(language: Language, fault: &ReadFault) -> String {
+    let mut values = json!(fault);
+    if let ReadFault::Unfit { expected, .. } = fault {
+        let key = format!("reader.needed.{expected}");
+        if texts(language).contains_key(&key) {
+            values["expected"] = Value::String(text(language, &key, &json!({})));
         }
-        _ => text(language, "reader.other", &json!({ "problem": problem })),
     }
+    let key = match fault {
+        ReadFault::Syntax { .. } => {
+            format!("reader.syntax.{}", values["problem"].as_str().unwrap_or_default())
+        }
+        _ => format!("reader.{}", values["fault"].as_str().unwrap_or_default()),
+    };
+    text(language, &key, &values)
 }
 
 /// What a refusal says: what is wrong, where, and what to do.

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::act::Measure;
-use crate::definition::{DAYS_MAX, Finding, finding};
+use crate::definition::DAYS_MAX;
 use crate::file::{
     ActSpec, ExtensionSpec, FieldDefault, FieldType, File, Label, Number, OpensCase, TermSpec,
 };
+use crate::problem::Problem;
 use crate::state::DeadlineKind;
 use crate::value::Name;
 
@@ -28,10 +29,10 @@ const PIECES_MAX: u32 = 100;
 
 struct Check<'a> {
     file: &'a File,
-    out: &'a mut Vec<Finding>,
+    out: &'a mut Vec<Problem>,
 }
 
-pub(super) fn check(file: &File, out: &mut Vec<Finding>) {
+pub(super) fn check(file: &File, out: &mut Vec<Problem>) {
     let mut check = Check { file, out };
     check.names();
     check.tracks();
@@ -45,8 +46,18 @@ pub(super) fn check(file: &File, out: &mut Vec<Finding>) {
 }
 
 impl Check<'_> {
-    fn add(&mut self, code: &str, path: &str, message: String) {
-        self.out.push(finding(code, path, &message));
+    fn add(&mut self, code: &'static str, path: &str) {
+        self.out.push(Problem::new(code, path));
+    }
+
+    fn named(&mut self, code: &'static str, path: &str, name: &str) {
+        self.out.push(Problem::new(code, path).with("name", name));
+    }
+
+    fn entries(&mut self, path: &str, count: usize) {
+        if count > NAMES_MAX {
+            self.out.push(Problem::new("WF0005", path).with("count", count).with("most", NAMES_MAX));
+        }
     }
 
     fn names(&mut self) {
@@ -62,19 +73,13 @@ impl Check<'_> {
             ("counters", file.counters.keys().collect()),
         ];
         for (group, names) in groups {
-            if names.len() > NAMES_MAX {
-                self.add("WF0005", group, format!("{} entries; at most {NAMES_MAX}", names.len()));
-            }
+            self.entries(group, names.len());
             for name in names {
                 let plain = name.starts_with(|c: char| c.is_ascii_lowercase())
                     && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
                     && name.len() <= 64;
                 if !plain {
-                    self.add(
-                        "WF0006",
-                        &format!("{group}.{name}"),
-                        "a name is up to 64 small letters, digits and _, and begins with a letter".to_owned(),
-                    );
+                    self.add("WF0006", &format!("{group}.{name}"));
                 }
             }
         }
@@ -82,14 +87,14 @@ impl Check<'_> {
         let mut seen: BTreeSet<&Name> = BTreeSet::new();
         for name in file.fields.keys().chain(file.tracks.keys()).chain(file.deadlines.keys()) {
             if !seen.insert(name) {
-                self.add("WF0007", name, "a field, a track and a clock may not share a name".to_owned());
+                self.add("WF0007", name);
             }
         }
         for name in file.roles.keys().filter(|name| BUILT_IN.contains(&name.as_str())) {
-            self.add("WF0008", &format!("roles.{name}"), "this role is built in".to_owned());
+            self.add("WF0008", &format!("roles.{name}"));
         }
         for name in file.acts.keys().filter(|name| RESERVED.contains(&name.as_str())) {
-            self.add("WF0008", &format!("acts.{name}"), "this act is built in".to_owned());
+            self.add("WF0008", &format!("acts.{name}"));
         }
         self.label("title", &file.title);
         for (name, role) in &file.roles {
@@ -101,11 +106,7 @@ impl Check<'_> {
         self.evidence("entered_for_evidence", &file.entered_for_evidence);
         for kind in &file.evidence_per_case {
             if !file.acts.values().any(|act| act.evidence.contains_key(kind)) {
-                self.add(
-                    "WF0037",
-                    "evidence_per_case",
-                    format!("no act asks for evidence of the kind '{kind}'"),
-                );
+                self.named("WF0037", "evidence_per_case", kind);
             }
         }
         if let Some(role) = &file.fallback {
@@ -115,21 +116,21 @@ impl Check<'_> {
 
     fn label(&mut self, path: &str, label: &Label) {
         if label.zh.trim().is_empty() || label.en.trim().is_empty() {
-            self.add("WF0009", path, "a title is needed in Chinese and in English".to_owned());
+            self.add("WF0009", path);
         }
     }
 
     fn role(&mut self, path: &str, role: &str, built_in: &[&str]) {
         if !self.file.roles.contains_key(role) && !built_in.contains(&role) {
-            self.add("WF0010", path, format!("there is no role '{role}'"));
+            self.named("WF0010", path, role);
         }
     }
 
     fn field(&mut self, path: &str, field: &str, kinds: &[FieldType]) {
         match self.file.fields.get(field) {
-            None => self.add("WF0011", path, format!("there is no field '{field}'")),
+            None => self.named("WF0011", path, field),
             Some(spec) if !kinds.is_empty() && !kinds.contains(&spec.kind) => {
-                self.add("WF0012", path, format!("the field '{field}' has another type than is needed here"));
+                self.named("WF0012", path, field);
             }
             Some(_) => {}
         }
@@ -137,28 +138,20 @@ impl Check<'_> {
 
     fn deadline(&mut self, path: &str, name: &str) {
         if !self.file.deadlines.contains_key(name) {
-            self.add("WF0013", path, format!("there is no clock '{name}'"));
+            self.named("WF0013", path, name);
         }
     }
 
     fn tracks(&mut self) {
         let file = self.file;
         if !file.tracks.contains_key("main") {
-            self.add("WF0014", "tracks", "one track must be called main".to_owned());
+            self.add("WF0040", "tracks");
         }
         for (name, track) in &file.tracks {
             let at = format!("tracks.{name}");
             self.label(&format!("{at}.title"), &track.title);
-            if !track.states.contains_key(&track.initial) {
-                self.add(
-                    "WF0015",
-                    &format!("{at}.initial"),
-                    format!("there is no state '{}'", track.initial),
-                );
-            }
-            if track.states.len() > NAMES_MAX {
-                self.add("WF0005", &at, format!("{} states; at most {NAMES_MAX}", track.states.len()));
-            }
+            self.state(&format!("{at}.initial"), name, &track.initial);
+            self.entries(&at, track.states.len());
             for (state, spec) in &track.states {
                 let at = format!("{at}.states.{state}");
                 self.label(&format!("{at}.title"), &spec.title);
@@ -169,7 +162,7 @@ impl Check<'_> {
                     self.deadline(&format!("{at}.deadline"), deadline);
                 }
                 if (spec.rest || spec.outcome.is_some()) && spec.deadline.is_some() {
-                    self.add("WF0016", &at, "a state at rest has no clock".to_owned());
+                    self.add("WF0016", &at);
                 }
             }
         }
@@ -181,21 +174,15 @@ impl Check<'_> {
             let at = format!("fields.{name}");
             self.label(&format!("{at}.title"), &field.title);
             if (field.kind == FieldType::Choice) == field.choices.is_empty() {
-                self.add(
-                    "WF0017",
-                    &at,
-                    "choices belong to a field of type choice, and only there".to_owned(),
-                );
+                self.add("WF0017", &at);
             }
-            if field.choices.len() > NAMES_MAX {
-                self.add("WF0005", &at, format!("{} choices; at most {NAMES_MAX}", field.choices.len()));
-            }
+            self.entries(&at, field.choices.len());
             self.number(&format!("{at}.within_days"), field.within_days.as_ref(), 0, DAYS_MAX);
             if field.personal && field.kind != FieldType::Text {
-                self.add("WF0017", &at, "only a text can be personal".to_owned());
+                self.add("WF0041", &at);
             }
             if field.personal && field.column.is_some() {
-                self.add("WF0018", &at, "a personal field fills no column of the ledger".to_owned());
+                self.add("WF0018", &at);
             }
             if let Some(default) = &field.default {
                 match default {
@@ -210,7 +197,7 @@ impl Check<'_> {
                 self.term(&format!("{at}.suggest"), term);
             }
             if field.kind != FieldType::Date && (field.suggest.is_some() || !field.suggest_if.is_empty()) {
-                self.add("WF0017", &at, "only a date is proposed".to_owned());
+                self.add("WF0042", &at);
             }
         }
     }
@@ -221,13 +208,7 @@ impl Check<'_> {
         let counted_back = term.on.is_some() && term.working_days.is_some();
         let given = usize::from(term.on.is_some()) + usize::from(term.at.is_some());
         if !(counted_back && rules == 1 && given == 1) && rules + given != 1 {
-            self.add(
-                "WF0019",
-                path,
-                "a term has exactly one of: on, at, working_days, calendar_days, months, hours; or on with \
-                 working_days to count back"
-                    .to_owned(),
-            );
+            self.add("WF0019", path);
         }
         self.number(path, term.working_days.as_ref(), 1, DAYS_MAX);
         self.number(path, term.calendar_days.as_ref(), 1, DAYS_MAX);
@@ -253,13 +234,13 @@ impl Check<'_> {
             for value in
                 counter.values.iter().filter(|value| choices.is_some_and(|all| !all.contains_key(*value)))
             {
-                self.add("WF0033", &format!("{at}.values"), format!("the field has no choice '{value}'"));
+                self.named("WF0033", &format!("{at}.values"), value);
             }
             let act = file.acts.get(&counter.act);
             for field in [&counter.field, &counter.document, &counter.on] {
                 if act.is_none_or(|act| !act.requires.contains(field)) {
-                    let problem = format!("there is no act '{}' that requires '{field}'", counter.act);
-                    self.add("WF0033", &format!("{at}.act"), problem);
+                    let problem = Problem::new("WF0047", format!("{at}.act"));
+                    self.out.push(problem.with("act", &counter.act).with("name", field));
                 }
             }
         }
@@ -267,7 +248,8 @@ impl Check<'_> {
 
     fn number(&mut self, path: &str, number: Option<&Number>, least: u32, most: u32) {
         if let Some(number) = number.map(super::number).filter(|number| !(least..=most).contains(number)) {
-            self.add("WF0034", path, format!("{number} lies outside {least}..{most}"));
+            let problem = Problem::new("WF0034", path).with("number", number);
+            self.out.push(problem.with("least", least).with("most", most));
         }
     }
 
@@ -304,19 +286,19 @@ impl Check<'_> {
             if let Some(ladder) = &deadline.ladder
                 && !file.ladders.contains_key(ladder)
             {
-                self.add("WF0022", &format!("{at}.ladder"), format!("there is no ladder '{ladder}'"));
+                self.named("WF0022", &format!("{at}.ladder"), ladder);
             }
             for next in &deadline.on_miss {
                 self.deadline(&format!("{at}.on_miss"), next);
                 if next == name {
-                    self.add("WF0023", &format!("{at}.on_miss"), "a clock cannot start itself".to_owned());
+                    self.add("WF0023", &format!("{at}.on_miss"));
                 }
             }
             if let Some(extension) = &deadline.extension {
                 self.extension(&at, extension);
             }
             if deadline.extension.is_some() && deadline.kind != DeadlineKind::Legal {
-                self.add("WF0024", &format!("{at}.extension"), "only a legal date is extended".to_owned());
+                self.add("WF0024", &format!("{at}.extension"));
             }
         }
     }
@@ -328,7 +310,7 @@ impl Check<'_> {
             for (index, rung) in rungs.iter().enumerate() {
                 let at = format!("ladders.{name}[{index}]");
                 if !seen.insert(&rung.rung) {
-                    self.add("WF0025", &at, format!("the rung '{}' stands here twice", rung.rung));
+                    self.named("WF0025", &at, &rung.rung);
                 }
                 for role in &rung.to {
                     self.role(&format!("{at}.to"), role, &["owner"]);
@@ -342,15 +324,11 @@ impl Check<'_> {
                 self.number(&at, rung.every_working_days.as_ref(), 1, DAYS_MAX);
                 self.number(&at, rung.if_term_at_least.as_ref(), 0, DAYS_MAX);
                 if rung.every_working_days.is_some() && index + 1 != rungs.len() {
-                    self.add("WF0026", &at, "only the last rung of a ladder repeats".to_owned());
+                    self.add("WF0026", &at);
                 }
                 let waits = matches!(rung.measure, Measure::Draft | Measure::Propose);
                 if waits && (rung.signer.is_none() || rung.what.is_none()) {
-                    self.add(
-                        "WF0027",
-                        &at,
-                        "a draft or proposal names what it is and who signs it".to_owned(),
-                    );
+                    self.add("WF0027", &at);
                 }
             }
         }
@@ -363,10 +341,10 @@ impl Check<'_> {
             self.label(&format!("{at}.title"), &never.title);
             let (state, person) = (never.when.is_some(), never.does.is_some());
             if state == person || person == never.who.is_empty() {
-                self.add("WF0032", &at, "it names a guard (when), or acts and an act (who, does)".to_owned());
+                self.add("WF0032", &at);
             }
             for act in never.who.iter().chain(&never.does).filter(|act| !file.acts.contains_key(*act)) {
-                self.add("WF0030", &at, format!("there is no act '{act}'"));
+                self.named("WF0030", &at, act);
             }
         }
     }
@@ -376,18 +354,14 @@ impl Check<'_> {
         for (ladder, promise) in &file.promises {
             let at = format!("promises.{ladder}");
             if !file.ladders.contains_key(ladder) {
-                self.add("WF0022", &at, format!("there is no ladder '{ladder}'"));
+                self.named("WF0022", &at, ladder);
             }
             for role in promise.told.keys() {
                 self.role(&format!("{at}.told"), role, &["owner"]);
             }
             for by in promise.told.values().flatten().chain(promise.done.values()) {
                 if super::offset(by).is_none() {
-                    self.add(
-                        "WF0021",
-                        &at,
-                        format!("'{by}' is no place on a ladder; write -5wd, +1d or +4h"),
-                    );
+                    self.out.push(Problem::new("WF0021", &at).with("at", by));
                 }
             }
         }
@@ -396,7 +370,7 @@ impl Check<'_> {
     fn acts(&mut self) {
         let file = self.file;
         if !file.acts.values().any(|act| act.opens) {
-            self.add("WF0028", "acts", "no act opens a case".to_owned());
+            self.add("WF0028", "acts");
         }
         for (name, act) in &file.acts {
             self.act(&format!("acts.{name}"), act);
@@ -407,7 +381,7 @@ impl Check<'_> {
         let file = self.file;
         self.label(&format!("{at}.title"), &act.title);
         if act.by.is_empty() {
-            self.add("WF0029", &format!("{at}.by"), "nobody may do this act".to_owned());
+            self.add("WF0029", &format!("{at}.by"));
         }
         for role in &act.by {
             self.role(&format!("{at}.by"), role, &["any", "assignee"]);
@@ -426,8 +400,7 @@ impl Check<'_> {
         if let Some(field) = &act.imports {
             self.field(&format!("{at}.imports"), field, &[FieldType::Date]);
             if !act.opens || !act.requires.contains(field) {
-                let message = "an import opens a case and requires the day it goes live".to_owned();
-                self.add("WF0011", &format!("{at}.imports"), message);
+                self.add("WF0038", &format!("{at}.imports"));
             }
         }
         if let Some(field) = &act.joins {
@@ -445,17 +418,17 @@ impl Check<'_> {
             self.role(&format!("{at}.officers"), &officers.role, &[]);
         }
         if act.officers.is_none() && !act.apart.officers.is_empty() {
-            self.add("WF0035", &format!("{at}.apart.officers"), "the act names no officers".to_owned());
+            self.add("WF0035", &format!("{at}.apart.officers"));
         }
         for other in act.apart.actor.iter().chain(&act.apart.officers) {
             if !file.acts.contains_key(other) {
-                self.add("WF0030", &format!("{at}.apart"), format!("there is no act '{other}'"));
+                self.named("WF0030", &format!("{at}.apart"), other);
             }
         }
         for (index, step) in act.then.iter().enumerate() {
             let at = format!("{at}.then[{index}]");
             if step.changes().len() != 1 {
-                self.add("WF0031", &at, "a step makes exactly one change".to_owned());
+                self.add("WF0031", &at);
             }
             for (track, state) in &step.move_to {
                 self.state(&at, track, state);
@@ -469,11 +442,7 @@ impl Check<'_> {
                 self.field(&at, &extend.to, &[FieldType::Date]);
                 let extensible = file.deadlines.get(&extend.deadline).is_none_or(|d| d.extension.is_some());
                 if !extensible {
-                    self.add(
-                        "WF0024",
-                        &at,
-                        format!("the clock '{}' has no extension rules", extend.deadline),
-                    );
+                    self.named("WF0045", &at, &extend.deadline);
                 }
             }
             if let Some(assign) = &step.assign {
@@ -490,7 +459,7 @@ impl Check<'_> {
         for from in opens.fields.values() {
             self.field(at, from, &[]);
             if file.fields.get(from).is_some_and(|field| field.personal) {
-                self.add("WF0018", at, format!("the personal field '{from}' goes to no other case"));
+                self.named("WF0043", at, from);
             }
         }
         // What another file takes is known when the act is done; within one file it is known now.
@@ -498,19 +467,19 @@ impl Check<'_> {
             return;
         }
         let Some(act) = file.acts.get(&opens.act).filter(|act| act.opens) else {
-            return self.add("WF0030", at, format!("there is no opening act '{}'", opens.act));
+            return self.named("WF0046", at, &opens.act);
         };
         let takes = |field: &Name| act.requires.contains(field) || act.accepts.contains(field);
         for field in opens.fields.keys().filter(|field| !takes(field)) {
-            self.add("WF0011", at, format!("the act '{}' takes no field '{field}'", opens.act));
+            self.out.push(Problem::new("WF0039", at).with("act", &opens.act).with("name", field));
         }
     }
 
     fn state(&mut self, path: &str, track: &str, state: &str) {
         match self.file.tracks.get(track) {
-            None => self.add("WF0014", path, format!("there is no track '{track}'")),
+            None => self.named("WF0014", path, track),
             Some(spec) if !spec.states.contains_key(state) => {
-                self.add("WF0015", path, format!("the track '{track}' has no state '{state}'"));
+                self.out.push(Problem::new("WF0015", path).with("track", track).with("name", state));
             }
             Some(_) => {}
         }

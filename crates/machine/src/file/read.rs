@@ -1,19 +1,26 @@
 //! Reading YAML strictly, and pointing at what is wrong.
 
-use crate::file::{FILE_BYTES_MAX, File};
+use calendar::yaml::{ReadFault, Unread};
+use serde::Serialize;
+
+use crate::file::File;
 
 /// A structural error: the first one, with its place.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{file}:{line}:{column}: {fault:?}")]
 pub struct FileError {
-    /// What is wrong, with file, line, column and caret.
-    pub message: String,
-    /// What is wrong, in the words of the reader.
-    pub problem: String,
+    /// The file.
+    pub file: String,
+    /// What is wrong.
+    #[serde(flatten)]
+    pub fault: Box<ReadFault>,
     /// Line, from 1; 0 when unknown.
     pub line: u64,
     /// Column, from 1; 0 when unknown.
     pub column: u64,
+    /// The line with its number, and a caret under the column; empty when the place is unknown.
+    #[serde(skip)]
+    pub excerpt: String,
 }
 
 /// Reads a workflow file.
@@ -23,38 +30,20 @@ pub fn parse(file_name: &str, text: &str) -> Result<File, FileError> {
 
 /// Reads any of our YAML files strictly.
 pub fn read<T: serde::de::DeserializeOwned>(file_name: &str, text: &str) -> Result<T, FileError> {
-    if text.len() > FILE_BYTES_MAX {
-        let message =
-            format!("{file_name}: the file has {} bytes; at most {FILE_BYTES_MAX} are read", text.len());
-        let problem = format!("{} bytes; at most {FILE_BYTES_MAX} are read", text.len());
-        return Err(FileError { message, problem, line: 0, column: 0 });
-    }
-    // A merge key (`<<`) would let a value stand where nobody reading the file sees it.
-    let options = serde_saphyr::options! { merge_keys: serde_saphyr::MergeKeyPolicy::Error };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let (line, column) = error.location().map_or((0, 0), |place| (place.line(), place.column()));
-        let problem = plain(&error);
-        FileError { message: caret(file_name, text, line, column, &problem), problem, line, column }
+    calendar::yaml::read(text).map_err(|Unread { fault, line, column }| {
+        let excerpt = excerpt(text, line, column).unwrap_or_default();
+        FileError { file: file_name.to_owned(), fault: Box::new(fault), line, column, excerpt }
     })
 }
 
-/// The message of a YAML error without the parser's own snippet.
-fn plain(error: &serde_saphyr::Error) -> String {
-    let text = error.without_snippet().to_string();
-    text.lines().next().unwrap_or_default().to_owned()
-}
-
-/// `file:line:column: message`, the line, and a caret under the column.
-pub fn caret(file_name: &str, text: &str, line: u64, column: u64, message: &str) -> String {
-    let Some(source) =
-        usize::try_from(line).ok().filter(|line| *line > 0).and_then(|line| text.lines().nth(line - 1))
-    else {
-        return format!("{file_name}: {message}");
-    };
+/// The line with its number, and a caret under the column.
+fn excerpt(text: &str, line: u64, column: u64) -> Option<String> {
+    let index = usize::try_from(line.checked_sub(1)?).ok()?;
+    let source = text.lines().nth(index)?;
     let number = line.to_string();
     let margin = " ".repeat(number.len());
     let (source, caret) = pointed(source, usize::try_from(column).unwrap_or(1).saturating_sub(1));
-    format!("{file_name}:{line}:{column}: {message}\n{margin} |\n{number} | {source}\n{margin} | {caret}")
+    Some(format!("{margin} |\n{number} | {source}\n{margin} | {caret}"))
 }
 
 /// Characters shown on each side of the place pointed at.

@@ -28,7 +28,8 @@ impl Visitor<'_> for NumberVisitor {
     type Value = Number;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a whole number without quotes, or $name of a parameter")
+        // What a reader is told is made of this word elsewhere.
+        f.write_str("number_or_parameter")
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Number, E> {
@@ -54,7 +55,7 @@ impl Visitor<'_> for NumberVisitor {
 pub(super) fn plain_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
     if has_bad_characters(&text) {
-        return Err(de::Error::custom("control characters have no place in a text"));
+        return Err(de::Error::custom(calendar::yaml::CONTROL_CHARACTERS));
     }
     Ok(text)
 }

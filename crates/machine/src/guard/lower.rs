@@ -7,7 +7,7 @@ use cel::common::ast::{Expr, IdedExpr, LiteralValue, SourceInfo, operators};
 use chrono::NaiveDate;
 
 use super::token::{Kind, Token};
-use super::{Atom, Fact, Fault, GuardErrorKind, MAX_ATOMS, Node, Op, VarType};
+use super::{Atom, Fact, Fault, GuardFault, MAX_ATOMS, Node, Op, VarType};
 
 /// The parser takes up to 180 KiB of stack per bracket when built without optimisation, more than the
 /// threads of a runtime or of a test have for 32 brackets. It runs on a stack of its own size.
@@ -35,7 +35,7 @@ pub(super) fn parse_tree(source: &str, tokens: &[Token]) -> Result<(IdedExpr, So
     match parsed {
         Ok(Some(Ok(tree))) => Ok(tree),
         Ok(Some(Err(position))) => Err(misplaced(source, tokens, byte_at(source, position))),
-        Ok(None) | Err(_) => Err(Fault::new(GuardErrorKind::Syntax, whole(), "the guard could not be read")),
+        Ok(None) | Err(_) => Err(Fault::new(whole(), GuardFault::Unreadable)),
     }
 }
 
@@ -53,21 +53,16 @@ fn misplaced(source: &str, tokens: &[Token], byte: usize) -> Fault {
     let Some(token) = tokens.iter().find(|token| token.span.end > byte) else {
         let open = tokens.iter().rposition(|token| matches!(token.kind, Kind::Open | Kind::ListOpen));
         let closed = tokens.iter().rposition(|token| matches!(token.kind, Kind::Close | Kind::ListClose));
-        let hint = if open > closed { "; a bracket is still open" } else { "" };
-        return Fault::new(
-            GuardErrorKind::Syntax,
-            source.len()..source.len(),
-            format!("the guard ends too early{hint}"),
-        );
+        return Fault::new(source.len()..source.len(), GuardFault::EndsEarly { open: open > closed });
     };
     let text = &source[token.span.clone()];
-    let hint = match text.to_ascii_lowercase().as_str() {
-        "and" => "; and is written &&",
-        "or" => "; or is written ||",
-        "not" => "; not is written !",
-        _ => "",
+    let meant = match text.to_ascii_lowercase().as_str() {
+        "and" => Some("&&"),
+        "or" => Some("||"),
+        "not" => Some("!"),
+        _ => None,
     };
-    Fault::new(GuardErrorKind::Syntax, token.span.clone(), format!("`{text}` is not expected here{hint}"))
+    Fault::new(token.span.clone(), GuardFault::Unexpected { text: text.to_owned(), meant })
 }
 
 // ---- Tree to atoms ----
@@ -128,19 +123,17 @@ impl<'a> Lowering<'a> {
             }
             Expr::Ident(_) | Expr::Select(_) => match self.variable(expr)? {
                 (name, VarType::Bool) => self.atom(Atom::Is(name), expr),
-                (name, other) => Err(Fault::new(
-                    GuardErrorKind::Type,
-                    self.span(expr),
-                    format!("`{name}` is {}, not a condition; compare it with something", other.describe()),
-                )),
+                (name, other) => {
+                    let kind = other.kind();
+                    Err(Fault::new(self.span(expr), GuardFault::NotACondition { name, kind }))
+                }
             },
             Expr::Literal(literal) => match fact_of(literal) {
                 Some(Fact::Bool(value)) => Ok(Node::Const(value)),
-                Some(fact) => Err(Fault::new(
-                    GuardErrorKind::Type,
-                    self.span(expr),
-                    format!("{fact} is {}, not a condition", fact.describe()),
-                )),
+                Some(fact) => {
+                    let (name, kind) = (fact.to_string(), fact.kind());
+                    Err(Fault::new(self.span(expr), GuardFault::NotACondition { name, kind }))
+                }
                 None => Err(self.unsupported(expr)),
             },
             Expr::List(_)
@@ -173,11 +166,7 @@ impl<'a> Lowering<'a> {
                 Atom::CompareVariables { left, op, right }
             }
             (Side::Literal(_), Side::Literal(_)) => {
-                return Err(Fault::new(
-                    GuardErrorKind::Type,
-                    self.span(whole),
-                    "two literals: the outcome never changes",
-                ));
+                return Err(Fault::new(self.span(whole), GuardFault::TwoLiterals));
             }
         };
         self.atom(atom, whole)
@@ -209,15 +198,16 @@ impl<'a> Lowering<'a> {
         op: Op,
         (right, right_type): (&str, &VarType),
     ) -> Result<(), Fault> {
-        let refuse = |message| Err(Fault::new(GuardErrorKind::Type, self.span(whole), message));
+        let refuse = |fault| Err(Fault::new(self.span(whole), fault));
+        let (name, other) = (left.to_owned(), right.to_owned());
         if left == right {
-            return refuse(format!("`{left}` is compared with itself"));
+            return refuse(GuardFault::WithItself { name });
         }
         if !left_type.is_same(right_type) {
-            let (l, r) = (left_type.describe(), right_type.describe());
-            return refuse(match l == r {
-                true => format!("`{left}` and `{right}` have different lists of values"),
-                false => format!("`{left}` is {l} and `{right}` is {r}: they do not compare"),
+            let (kind, other_kind) = (left_type.kind(), right_type.kind());
+            return refuse(match kind == other_kind {
+                true => GuardFault::OtherLists { name, other },
+                false => GuardFault::OtherTypes { name, kind, other, other_kind },
             });
         }
         self.check_order(whole, left, left_type, op)
@@ -225,47 +215,33 @@ impl<'a> Lowering<'a> {
 
     fn check_order(&self, whole: &IdedExpr, name: &str, ty: &VarType, op: Op) -> Result<(), Fault> {
         if op.is_order() && !ty.is_ordered() {
-            return Err(Fault::new(
-                GuardErrorKind::Type,
-                self.span(whole),
-                format!("`{name}` is {}, which has no order; `{op}` is for numbers and dates", ty.describe()),
-            ));
+            let (name, kind, op) = (name.to_owned(), ty.kind(), op.to_string());
+            return Err(Fault::new(self.span(whole), GuardFault::NoOrder { name, kind, op }));
         }
         Ok(())
     }
 
     fn one_of(&mut self, whole: &IdedExpr, left: &IdedExpr, right: &IdedExpr) -> Result<Node, Fault> {
         let Side::Variable(variable, ty) = self.side(left)? else {
-            return Err(Fault::new(GuardErrorKind::Type, self.span(left), "`in` asks about a variable"));
+            return Err(Fault::new(self.span(left), GuardFault::InNeedsVariable));
         };
         let Expr::List(list) = &right.expr else { return Err(self.unsupported(right)) };
         if *ty == VarType::Bool {
-            return Err(Fault::new(
-                GuardErrorKind::Type,
-                self.span(whole),
-                format!("`{variable}` is true or false; ask `{variable}` or `!{variable}`"),
-            ));
+            return Err(Fault::new(self.span(whole), GuardFault::AskDirectly { name: variable }));
         }
         if list.elements.is_empty() {
-            return Err(Fault::new(GuardErrorKind::Type, self.span(whole), "the list is empty"));
+            return Err(Fault::new(self.span(whole), GuardFault::EmptyList));
         }
         let mut values = Vec::new();
         for element in &list.elements {
             let Expr::Literal(literal) = &element.expr else {
-                return Err(Fault::new(
-                    GuardErrorKind::Unsupported,
-                    self.span(element),
-                    "a list holds literals only",
-                ));
+                return Err(Fault::new(self.span(element), GuardFault::ListOfLiterals));
             };
             let fact = fact_of(literal).ok_or_else(|| self.unsupported(element))?;
             let value = self.fit(&variable, ty, fact, element)?;
             if values.contains(&value) {
-                return Err(Fault::new(
-                    GuardErrorKind::Type,
-                    self.span(element),
-                    format!("{value} is in the list twice"),
-                ));
+                let value = value.to_string();
+                return Err(Fault::new(self.span(element), GuardFault::ListedTwice { value }));
             }
             values.push(value);
         }
@@ -277,11 +253,7 @@ impl<'a> Lowering<'a> {
         let known = self.atoms.iter().position(|other| *other == atom);
         let index = known.unwrap_or(self.atoms.len());
         if index == MAX_ATOMS {
-            return Err(Fault::new(
-                GuardErrorKind::TooManyAtoms,
-                self.span(place),
-                format!("a guard has at most {MAX_ATOMS} different conditions"),
-            ));
+            return Err(Fault::new(self.span(place), GuardFault::TooManyAtoms { most: MAX_ATOMS }));
         }
         if known.is_none() {
             self.atoms.push(atom);
@@ -297,12 +269,7 @@ impl<'a> Lowering<'a> {
             Expr::Literal(literal) => {
                 fact_of(literal).map(Side::Literal).ok_or_else(|| self.unsupported(expr))
             }
-            _ => Err(Fault::new(
-                GuardErrorKind::Type,
-                self.span(expr),
-                "a comparison is of a variable with a literal or another variable; \
-                 a condition is negated as !(a == b)",
-            )),
+            _ => Err(Fault::new(self.span(expr), GuardFault::NotCompared)),
         }
     }
 
@@ -311,11 +278,7 @@ impl<'a> Lowering<'a> {
         let is_personal = self.forbidden.contains(&name)
             || name.match_indices('.').any(|(dot, _)| self.forbidden.contains(&name[..dot]));
         if is_personal {
-            return Err(Fault::new(
-                GuardErrorKind::PersonalField,
-                self.span(expr),
-                format!("personal field `{name}` may not be used in a guard"),
-            ));
+            return Err(Fault::new(self.span(expr), GuardFault::PersonalField { name }));
         }
         match self.variables.get(&name) {
             Some(ty) => {
@@ -328,15 +291,9 @@ impl<'a> Lowering<'a> {
                     .variables
                     .keys()
                     .find(|known| known.starts_with(&under))
-                    .or_else(|| closest(&name, self.variables.keys()));
-                Err(Fault::new(
-                    GuardErrorKind::UnknownVariable,
-                    self.span(expr),
-                    format!(
-                        "there is no variable `{name}`{}",
-                        did_you_mean(close.map(|name| format!("`{name}`")))
-                    ),
-                ))
+                    .or_else(|| closest(&name, self.variables.keys()))
+                    .cloned();
+                Err(Fault::new(self.span(expr), GuardFault::UnknownVariable { name, close }))
             }
         }
     }
@@ -350,11 +307,7 @@ impl<'a> Lowering<'a> {
                     && !self.variables.contains_key(&word)
                     && !self.forbidden.contains(&word) =>
             {
-                Err(Fault::new(
-                    GuardErrorKind::UnknownVariable,
-                    self.span(value),
-                    format!("there is no variable `{word}`; the value is written in quotes: '{word}'"),
-                ))
+                Err(Fault::new(self.span(value), GuardFault::Unquoted { word }))
             }
             _ => Ok(()),
         }
@@ -367,37 +320,32 @@ impl<'a> Lowering<'a> {
             | (VarType::Int, fact @ Fact::Int(_))
             | (VarType::Text, fact @ Fact::Text(_)) => Ok(fact),
             (VarType::Date, Fact::Text(text)) => date(&text).map(Fact::Date).ok_or_else(|| {
-                Fault::new(
-                    GuardErrorKind::Literal,
-                    self.span(place),
-                    format!("`{name}` is a date, and '{text}' is none; a date is written 'YYYY-MM-DD'"),
-                )
+                let name = name.to_owned();
+                Fault::new(self.span(place), GuardFault::NotADate { name, value: text })
             }),
             (VarType::Enum(values), Fact::Text(text)) => {
                 if values.contains(&text) {
                     return Ok(Fact::Text(text));
                 }
-                let listed: Vec<String> = values.iter().map(|value| format!("'{value}'")).collect();
-                let hint = match closest(&text, values.iter()) {
-                    Some(close) => did_you_mean(Some(format!("'{close}'"))),
-                    None => format!("; it is one of {}", listed.join(", ")),
-                };
+                let close = closest(&text, values.iter()).cloned();
+                let (name, known) = (name.to_owned(), values.clone());
                 Err(Fault::new(
-                    GuardErrorKind::UnknownValue,
                     self.span(place),
-                    format!("`{name}` is never '{text}'{hint}"),
+                    GuardFault::UnknownValue { name, value: text, close, known },
                 ))
             }
-            (ty, fact) => Err(Fault::new(
-                GuardErrorKind::Type,
-                self.span(place),
-                format!("`{name}` is {}, and {fact} is {}", ty.describe(), fact.describe()),
-            )),
+            (ty, fact) => {
+                let (kind, other_kind) = (ty.kind(), fact.kind());
+                let (name, value) = (name.to_owned(), fact.to_string());
+                Err(Fault::new(self.span(place), GuardFault::WrongType { name, kind, value, other_kind }))
+            }
         }
     }
 
     fn unsupported(&self, expr: &IdedExpr) -> Fault {
-        Fault::new(GuardErrorKind::Unsupported, self.span(expr), "this is not part of the guard notation")
+        let span = self.span(expr);
+        let text = self.source.get(span.clone()).unwrap_or_default().to_owned();
+        Fault::new(span, GuardFault::NotNotation { text })
     }
 
     /// The bytes from the first to the last token of an expression. The parser keeps one token per node
@@ -482,10 +430,6 @@ fn date(text: &str) -> Option<NaiveDate> {
             _ => byte.is_ascii_digit(),
         });
     if is_plain { text.parse().ok() } else { None }
-}
-
-fn did_you_mean(close: Option<String>) -> String {
-    close.map_or_else(String::new, |close| format!("; did you mean {close}?"))
 }
 
 /// The candidate fewest edits away, if it is near enough to be a slip of the hand.

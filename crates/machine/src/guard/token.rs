@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Fault, GuardErrorKind, MAX_CHARS, MAX_DEPTH, MAX_PARTS};
+use super::{Fault, GuardFault, MAX_CHARS, MAX_DEPTH, MAX_PARTS};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -51,15 +51,11 @@ const RESERVED: [&str; 17] = [
 ];
 
 /// Cuts the source into tokens and refuses what is not in the language. The parser behind it would take
-/// nearly all of CEL; here is where the rest gets a message of its own instead of a list of what a
-/// grammar expected.
+/// nearly all of CEL; here is where the rest gets a name of its own instead of a list of what a grammar
+/// expected.
 pub(super) fn scan(source: &str) -> Result<Vec<Token>, Fault> {
     if let Some((start, _)) = source.char_indices().nth(MAX_CHARS) {
-        return Err(Fault::new(
-            GuardErrorKind::TooLong,
-            start..source.len(),
-            format!("a guard has at most {MAX_CHARS} characters"),
-        ));
+        return Err(Fault::new(start..source.len(), GuardFault::TooLong { most: MAX_CHARS }));
     }
     let mut tokens: Vec<Token> = Vec::new();
     let mut at = 0;
@@ -101,11 +97,7 @@ pub(super) fn scan(source: &str) -> Result<Vec<Token>, Fault> {
         at += len;
     }
     if tokens.is_empty() {
-        return Err(Fault::new(
-            GuardErrorKind::Empty,
-            0..source.len(),
-            "the guard is empty; leave the key out if there is no condition",
-        ));
+        return Err(Fault::new(0..source.len(), GuardFault::Empty));
     }
     Ok(tokens)
 }
@@ -124,41 +116,23 @@ fn scan_name(rest: &str, at: usize) -> Result<(Kind, usize), Fault> {
     let name = &rest[..len];
     let span = at..at + len;
     if name.len() <= 2 && rest[len..].starts_with(['\'', '"']) {
-        return Err(Fault::new(
-            GuardErrorKind::Unsupported,
-            span,
-            format!("a text is written in plain quotes, without `{name}` in front"),
-        ));
+        return Err(Fault::new(span, GuardFault::PrefixedText { prefix: name.to_owned() }));
     }
     match name {
         "true" | "false" => return Ok((Kind::Bool, len)),
         "in" => return Ok((Kind::In, len)),
-        "null" => {
-            return Err(Fault::new(
-                GuardErrorKind::Unsupported,
-                span,
-                "there is no null; has(name) asks whether a variable is known",
-            ));
-        }
+        "null" => return Err(Fault::new(span, GuardFault::Null)),
         _ => {}
     }
     let parts: Vec<&str> = name.split('.').collect();
     if parts.len() > MAX_PARTS {
-        return Err(Fault::new(
-            GuardErrorKind::TooDeep,
-            span,
-            format!("a name has at most {MAX_PARTS} parts"),
-        ));
+        return Err(Fault::new(span, GuardFault::TooManyParts { most: MAX_PARTS }));
     }
     let reserved = parts.iter().enumerate().find(|(i, part)| {
         matches!(**part, "in" | "true" | "false" | "null") || *i == 0 && RESERVED.contains(part)
     });
     if let Some((_, word)) = reserved {
-        return Err(Fault::new(
-            GuardErrorKind::Unsupported,
-            span,
-            format!("`{word}` is a word of the notation and cannot be part of a name here"),
-        ));
+        return Err(Fault::new(span, GuardFault::ReservedWord { word: (*word).to_owned() }));
     }
     Ok((Kind::Name, len))
 }
@@ -170,29 +144,17 @@ fn scan_int(rest: &str, at: usize) -> Result<usize, Fault> {
         + digits.find(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_').unwrap_or(digits.len());
     let span = at..at + len;
     if !rest[sign..len].bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Fault::new(
-            GuardErrorKind::Unsupported,
-            span,
-            format!("`{}` is not a whole number in decimal digits", &rest[..len]),
-        ));
+        return Err(Fault::new(span, GuardFault::NotWhole { text: rest[..len].to_owned() }));
     }
     if rest[..len].parse::<i64>().is_err() {
-        return Err(Fault::new(
-            GuardErrorKind::Literal,
-            span,
-            format!("{} is too large a number", &rest[..len]),
-        ));
+        return Err(Fault::new(span, GuardFault::NumberTooLarge { text: rest[..len].to_owned() }));
     }
     Ok(len)
 }
 
 fn scan_text(rest: &str, at: usize, quote: char) -> Result<usize, Fault> {
     if rest[1..].starts_with([quote]) && rest[2..].starts_with([quote]) {
-        return Err(Fault::new(
-            GuardErrorKind::Unsupported,
-            at..at + 3,
-            "a text is written in single or double quotes, not in triple ones",
-        ));
+        return Err(Fault::new(at..at + 3, GuardFault::TripleQuotes));
     }
     let mut chars = rest.char_indices().skip(1);
     while let Some((i, c)) = chars.next() {
@@ -200,77 +162,54 @@ fn scan_text(rest: &str, at: usize, quote: char) -> Result<usize, Fault> {
         match c {
             '\\' => match chars.next() {
                 Some((_, '\\' | '\'' | '"')) => {}
-                _ => {
-                    return Err(Fault::new(
-                        GuardErrorKind::Unsupported,
-                        here,
-                        r#"a backslash stands only before a quote or another backslash: \' \" \\"#,
-                    ));
-                }
+                _ => return Err(Fault::new(here, GuardFault::Backslash)),
             },
             '\n' | '\r' => break,
             // What cannot be seen cannot be reviewed
             _ if c.is_control() || is_direction_mark(c) => {
-                return Err(Fault::new(
-                    GuardErrorKind::Unsupported,
-                    here,
-                    format!("the text has an invisible character (U+{:04X})", u32::from(c)),
-                ));
+                return Err(Fault::new(here, invisible(c)));
             }
             _ if c == quote => return Ok(i + 1),
             _ => {}
         }
     }
     let end = rest.find(['\n', '\r']).unwrap_or(rest.len());
-    Err(Fault::new(GuardErrorKind::Syntax, at..at + end, "the text is not closed"))
+    Err(Fault::new(at..at + end, GuardFault::TextNotClosed))
 }
 
 fn is_direction_mark(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
+fn invisible(c: char) -> GuardFault {
+    GuardFault::Invisible { character: format!("U+{:04X}", u32::from(c)) }
+}
+
 fn arithmetic(at: usize, sign: char) -> Fault {
-    Fault::new(
-        GuardErrorKind::Unsupported,
-        at..at + 1,
-        format!("a guard does not calculate: `{sign}` has no place in it"),
-    )
+    Fault::new(at..at + 1, GuardFault::Arithmetic { sign })
 }
 
 fn stray(rest: &str, at: usize, c: char) -> Fault {
-    let span = at..at + c.len_utf8();
-    let unsupported = |message: &str| Fault::new(GuardErrorKind::Unsupported, span.clone(), message);
-    match c {
-        '/' if rest.starts_with("//") => Fault::new(
-            GuardErrorKind::Unsupported,
-            at..at + rest.find('\n').unwrap_or(rest.len()),
-            "a guard has no comments; write them beside it in the file",
-        ),
-        '+' | '*' | '/' | '%' => arithmetic(at, c),
-        '=' => Fault::new(GuardErrorKind::Syntax, span, "equality is written =="),
-        '&' => Fault::new(GuardErrorKind::Syntax, span, "and is written &&"),
-        '|' => Fault::new(GuardErrorKind::Syntax, span, "or is written ||"),
-        '?' | ':' => unsupported("there is no choice between values; write (a && b) || (!a && c)"),
-        '{' | '}' => unsupported("there are no maps in guards"),
-        '.' => unsupported("a dot only joins the parts of a name, without spaces"),
-        '`' => unsupported("names are not quoted"),
-        '\u{2018}' | '\u{2019}' | '\u{201c}' | '\u{201d}' => unsupported("write straight quotes: 'text'"),
-        _ if c.is_control() || is_direction_mark(c) => Fault::new(
-            GuardErrorKind::Unsupported,
-            span,
-            format!("an invisible character (U+{:04X})", u32::from(c)),
-        ),
-        _ if c.is_ascii() => {
-            Fault::new(GuardErrorKind::Unsupported, span, format!("`{c}` is not part of the notation"))
+    let meant = |sign| GuardFault::Unexpected { text: c.to_string(), meant: Some(sign) };
+    let fault = match c {
+        '/' if rest.starts_with("//") => {
+            let end = at + rest.find('\n').unwrap_or(rest.len());
+            return Fault::new(at..end, GuardFault::Comment);
         }
-        _ => Fault::new(
-            GuardErrorKind::Unsupported,
-            span,
-            format!(
-                "`{c}` is not part of the notation: names and signs are plain ASCII, other writing goes in quotes"
-            ),
-        ),
-    }
+        '+' | '*' | '/' | '%' => return arithmetic(at, c),
+        '=' => meant("=="),
+        '&' => meant("&&"),
+        '|' => meant("||"),
+        '?' | ':' => GuardFault::NoChoice,
+        '{' | '}' => GuardFault::NoMaps,
+        '.' => GuardFault::LoneDot,
+        '`' => GuardFault::QuotedName,
+        '\u{2018}' | '\u{2019}' | '\u{201c}' | '\u{201d}' => GuardFault::CurlyQuotes,
+        _ if c.is_control() || is_direction_mark(c) => invisible(c),
+        _ if c.is_ascii() => GuardFault::NotNotation { text: c.to_string() },
+        _ => GuardFault::NotAscii { character: c },
+    };
+    Fault::new(at..at + c.len_utf8(), fault)
 }
 
 // ---- Tokens that cannot stand together ----
@@ -294,43 +233,38 @@ pub(super) fn check_shape(source: &str, tokens: &[Token]) -> Result<(), Fault> {
     for (i, token) in tokens.iter().enumerate() {
         let text = &source[token.span.clone()];
         let before = i.checked_sub(1).and_then(kind);
-        let unsupported =
-            |message: String| Err(Fault::new(GuardErrorKind::Unsupported, token.span.clone(), message));
+        let refuse = |fault| Err(Fault::new(token.span.clone(), fault));
         let Some(level) = levels.last_mut() else { return Ok(()) };
         let depth = level.depth;
         match token.kind {
             Kind::Not | Kind::Open | Kind::ListOpen | Kind::Relation | Kind::In | Kind::Logic
                 if level.is_list =>
             {
-                return unsupported("a list holds literals only".to_owned());
+                return refuse(GuardFault::ListOfLiterals);
             }
             Kind::Not => negations += 1,
             Kind::Name if text == "has" => {
                 let is_call = (kind(i + 1), kind(i + 2), kind(i + 3))
                     == (Some(Kind::Open), Some(Kind::Name), Some(Kind::Close));
                 if !is_call {
-                    return unsupported("has takes the name of one variable: has(name)".to_owned());
+                    return refuse(GuardFault::HasTakesName);
                 }
             }
             Kind::Name if kind(i + 1) == Some(Kind::Open) => {
-                return unsupported(format!("a guard calls nothing but has(name), so not `{text}`"));
+                return refuse(GuardFault::NoCalls { name: text.to_owned() });
             }
             Kind::Relation | Kind::In => {
                 if level.compared {
-                    return unsupported("comparisons do not chain; join them with &&".to_owned());
+                    return refuse(GuardFault::Chained);
                 }
                 level.compared = true;
                 if token.kind == Kind::In && kind(i + 1) != Some(Kind::ListOpen) {
-                    return unsupported(
-                        "`in` is followed by a list of values: name in ['a', 'b']".to_owned(),
-                    );
+                    return refuse(GuardFault::InNeedsList);
                 }
             }
             Kind::Logic | Kind::Comma => level.compared = false,
             Kind::ListOpen if before != Some(Kind::In) => {
-                return unsupported(
-                    "a list stands only behind `in`; nothing is taken by its number".to_owned(),
-                );
+                return refuse(GuardFault::LoneList);
             }
             // The bracket of has( and a list are flat inside
             Kind::Open | Kind::ListOpen => {
@@ -342,11 +276,7 @@ pub(super) fn check_shape(source: &str, tokens: &[Token]) -> Result<(), Fault> {
             // uncounted
             Kind::Close | Kind::ListClose => {
                 if level.is_list != (token.kind == Kind::ListClose) || levels.len() == 1 {
-                    return Err(Fault::new(
-                        GuardErrorKind::Syntax,
-                        token.span.clone(),
-                        format!("`{text}` closes no bracket"),
-                    ));
+                    return refuse(GuardFault::ClosesNothing { bracket: text.to_owned() });
                 }
                 levels.pop();
             }
@@ -356,11 +286,7 @@ pub(super) fn check_shape(source: &str, tokens: &[Token]) -> Result<(), Fault> {
             negations = 0;
         }
         if levels.last().map_or(0, |level| level.depth) + negations > MAX_DEPTH {
-            return Err(Fault::new(
-                GuardErrorKind::TooDeep,
-                token.span.clone(),
-                format!("brackets and negations nest at most {MAX_DEPTH} deep"),
-            ));
+            return refuse(GuardFault::TooDeep { most: MAX_DEPTH });
         }
     }
     Ok(())

@@ -31,7 +31,9 @@ fn compile(text: &str) -> Definition {
 }
 
 fn told(problem: &Problem) -> String {
-    let values: Vec<String> = problem.values.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let plain = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let values = problem.values.iter().map(|(key, value)| format!("{key}={}", plain(value)));
+    let values: Vec<String> = values.collect();
     let mut text = format!("{} {} {}", problem.code, problem.path, values.join(" ")).trim_end().to_owned();
     for step in &problem.trace {
         text.push_str(&format!("\n    {step}"));

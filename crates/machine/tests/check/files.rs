@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use machine::Definition;
-use machine::definition::Finding;
+use calendar::yaml::ReadFault;
 use machine::file::FileError;
+use machine::{Definition, Problem};
 
 const SMALL: &str = include_str!("small.yaml");
 
@@ -18,7 +18,7 @@ fn unreadable(from: &str, to: &str) -> FileError {
     machine::file::parse("small.yaml", &changed(from, to)).err().unwrap_or_else(|| panic!("{to} is read"))
 }
 
-fn findings(text: &str) -> Vec<Finding> {
+fn findings(text: &str) -> Vec<Problem> {
     let file = machine::file::parse("small.yaml", text).unwrap_or_else(|error| panic!("{error}"));
     Definition::compile(&file, &BTreeMap::new()).err().unwrap_or_default()
 }
@@ -39,12 +39,12 @@ fn what_is_no_number_is_not_read_as_one() {
         {
             let error = unreadable(from, &to);
             assert_eq!(error.line, line_of(from), "{value}: {error}");
-            assert!(error.column > 20 && error.message.contains("  ^"), "{value}: {error}");
+            assert!(error.column > 20 && error.excerpt.contains("  ^"), "{value}: {error}");
         }
     }
     // A dollar with no parameter behind it is found when the file is compiled.
     let found = findings(&changed(term, &term.replace('3', "$closing_days")));
-    assert_eq!(found.iter().map(|found| found.code.as_str()).collect::<Vec<_>>(), ["WF0004"]);
+    assert_eq!(found.iter().map(|found| found.code).collect::<Vec<_>>(), ["WF0004"]);
     // Written right, the parameter counts.
     let text = changed(term, &term.replace('3', "$closing_days"));
     let text =
@@ -60,11 +60,11 @@ fn control_characters_and_merge_keys_are_refused_with_their_place() {
     for bad in ["T\\0", "T\\e[31m", "\\u202Eesolc"] {
         let error = unreadable("en: Small loop }", &format!("en: \"{bad}\" }}"));
         assert_eq!(error.line, line_of("en: Small loop }"), "{error}");
-        assert!(error.message.contains("control characters"), "{error}");
+        assert_eq!(*error.fault, ReadFault::ControlCharacters, "{error}");
     }
     let merge = unreadable("closing: { title", "closing: { <<: { kind: duty }, title");
     assert_eq!(merge.line, line_of("closing: { title"), "{merge}");
-    assert!(merge.message.contains("merge"), "{merge}");
+    assert_eq!(*merge.fault, ReadFault::MergeKey, "{merge}");
     // In what is no title, and in names, they are found with all other findings.
     for (from, to, path) in [
         ("numbering: S", "numbering: \"S\\a\"", "numbering"),
@@ -102,7 +102,7 @@ fn numbers_are_bounded() {
         ("at: -1wd", "at: +2147483648h", "WF0021"),
     ] {
         let found = findings(&changed(from, to));
-        assert_eq!(found.iter().map(|found| found.code.as_str()).collect::<Vec<_>>(), [code], "{to}");
+        assert_eq!(found.iter().map(|found| found.code).collect::<Vec<_>>(), [code], "{to}");
     }
     for (from, to) in [
         (every, ", every_working_days: 3660"),
@@ -124,7 +124,7 @@ fn numbers_are_bounded() {
 #[test]
 fn officers_who_stand_apart_are_named() {
     let found = findings(&changed("    officers: { least: 2, role: inspector }\n", ""));
-    let found: Vec<_> = found.iter().map(|found| (found.code.as_str(), found.path.as_str())).collect();
+    let found: Vec<_> = found.iter().map(|found| (found.code, found.path.as_str())).collect();
     assert_eq!(found, [("WF0035", "acts.pass.apart.officers")]);
 }
 
@@ -139,5 +139,5 @@ fn a_choice_has_at_most_200_values() {
     };
     assert_eq!(with(200), []);
     let found = with(201);
-    assert_eq!((found.len(), found[0].code.as_str(), found[0].path.as_str()), (1, "WF0005", "fields.kind"));
+    assert_eq!((found.len(), found[0].code, found[0].path.as_str()), (1, "WF0005", "fields.kind"));
 }

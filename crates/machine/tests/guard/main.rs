@@ -10,8 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Days, NaiveDate};
 use machine::guard::{
-    Atom, Fact, Guard, GuardError, GuardErrorKind, MAX_ASSIGNMENTS, Op, TooMany, VarType, Verdict,
-    assignments,
+    Atom, Fact, Guard, GuardError, GuardFault, MAX_ASSIGNMENTS, Op, TooMany, VarType, Verdict, assignments,
 };
 
 type Facts = BTreeMap<String, Fact>;
@@ -54,7 +53,21 @@ fn caret(source: &str, error: &GuardError) -> String {
     let before: String = source.chars().take(error.offset).collect();
     let column = before.chars().rev().take_while(|c| *c != '\n').count();
     let marks = "^".repeat(error.len.max(1));
-    format!("{}{marks} {}: {}", " ".repeat(column), error.kind.code(), error.message)
+    format!("{}{marks} {}", " ".repeat(column), told(&error.fault))
+}
+
+/// The name of a fault, and its values.
+fn told(fault: &GuardFault) -> String {
+    let fault = serde_json::to_value(fault).expect("a value");
+    let mut told = fault["fault"].as_str().expect("a name").to_owned();
+    for (name, value) in fault.as_object().expect("a map").iter().filter(|(name, _)| *name != "fault") {
+        match value.as_str() {
+            Some(text) => told.push_str(&format!(" {name}={text}")),
+            None if value.is_null() => {}
+            None => told.push_str(&format!(" {name}={value}")),
+        }
+    }
+    told
 }
 
 fn day(text: &str) -> NaiveDate {
@@ -99,7 +112,7 @@ fn check(source: &str, cases: &[(&str, &str)]) {
     }
 }
 
-/// The refusal as a reader sees it under the source: the carets, the code and the sentence.
+/// The refusal as it stands under the source: the carets, and what is wrong with its values.
 #[track_caller]
 fn check_refused(source: &str, expected: &str) {
     let error = Guard::parse(source, &variables(), &forbidden()).expect_err(source);

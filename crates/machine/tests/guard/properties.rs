@@ -323,7 +323,7 @@ fn check_total(source: &str) {
         }
         Err(error) => {
             assert_place(source, &error);
-            assert!(!error.message.is_empty());
+            assert!(!told(&error.fault).is_empty());
         }
     }
 }
