@@ -69,6 +69,8 @@ fn a_file_with_a_hole_is_refused_with_the_shortest_way_through_it() {
     let problems = || properties.iter().flat_map(|property| property["problems"].as_array().expect("a list"));
     let holds = problems().find(|problem| problem["bad"] == "holds").expect("the state that never is");
     assert!(holds["trace"].as_array().is_some_and(|trace| trace.len() > 2), "{holds}");
+    let told = holds["text"].as_str().expect("a text");
+    assert!(told.starts_with("CK15 ") && told.contains("Closed out while stopped."), "{told}");
 }
 
 #[tokio::test]

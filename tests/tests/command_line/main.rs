@@ -2,6 +2,7 @@
 
 mod acts;
 mod files;
+mod findings;
 mod help;
 mod lists;
 mod show;
