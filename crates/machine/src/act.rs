@@ -285,6 +285,8 @@ pub enum MoveReason {
     Recalculated,
     /// What had answered it was not accepted: the clock runs again, its date unchanged.
     Reopened,
+    /// The act that had moved it was taken back.
+    TakenBack,
 }
 
 /// How a clock ended.

@@ -23,9 +23,12 @@ impl Draft<'_> {
             match assign.duty {
                 AssignmentDuty::Lead => {
                     let former = self.state.assignments.iter();
-                    let former = former.filter(|a| a.duty == AssignmentDuty::Lead && held(a));
-                    let former: Vec<_> = former.cloned().collect();
-                    if former.iter().any(|a| a.unit.as_str() == unit) {
+                    // Who assisted and is given the lead assists no more.
+                    let gives_way =
+                        |a: &&Assignment| a.duty == AssignmentDuty::Lead || a.unit.as_str() == unit;
+                    let former: Vec<_> = former.filter(|a| held(a)).filter(gives_way).cloned().collect();
+                    let leads = |a: &Assignment| a.duty == AssignmentDuty::Lead && a.unit.as_str() == unit;
+                    if former.iter().any(leads) {
                         return Err(Self::has_it_already(&assign.to, unit));
                     }
                     for former in former {
@@ -101,8 +104,10 @@ impl Draft<'_> {
                 self.emit(Effect::AssignmentMoved { no, to: AssignmentStatus::Received });
                 self.end_for(no, clocks.receipt.as_ref(), End::Met);
             }
+            // Whoever feeds back has received the work; a receipt that is missing holds nothing up.
             AssignmentMove::FeedBack => {
                 self.emit(Effect::AssignmentMoved { no, to: AssignmentStatus::FedBack });
+                self.end_for(no, clocks.receipt.as_ref(), End::Met);
                 self.end_for(no, clocks.feedback.as_ref(), End::Met);
             }
             // Sent back: now somebody has to decide who does it.
@@ -130,7 +135,9 @@ impl AssignmentMove {
         use AssignmentStatus::{Received, Returned, Sent};
         match self {
             AssignmentMove::Receive => assignment.status == Sent,
-            AssignmentMove::FeedBack => assignment.status == Received,
+            AssignmentMove::FeedBack => {
+                matches!(assignment.status, Sent | Received) && assignment.duty == AssignmentDuty::Assist
+            }
             AssignmentMove::Return => matches!(assignment.status, Sent | Received),
             AssignmentMove::Resend => assignment.status == Returned,
             AssignmentMove::Release => {

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::act::{Act, Effect, End, Link, Person};
-use crate::command::{Absorbed, OtherCaseProblem, Refusal};
+use crate::act::{Act, Effect, End, Link, MoveReason, Person};
+use crate::command::{Absorbed, AmendProblem, OtherCaseProblem, Refusal};
+use crate::deadline::day_of;
 use crate::decide::Draft;
 use crate::file::{ActSpec, DeadlineSpec, FieldDefault, Stage};
 use crate::guard::{Atom, Guard};
 use crate::requirement::{is_blank, shortened};
-use crate::state::{State, Subject};
+use crate::state::{Moved, Proposal, State, Subject};
 use crate::value::{Name, PersonId, Value};
 
 impl Draft<'_> {
@@ -23,12 +24,10 @@ impl Draft<'_> {
         }
         self.check_text("reason", reason)?;
         for (name, value) in fields {
-            if !self.may_amend(name, &actor.person) {
-                let allowed = self.state.fields.keys().filter(|name| self.may_amend(name, &actor.person));
-                return Err(Refusal::UnknownField {
-                    field: shortened(name),
-                    allowed: allowed.cloned().collect(),
-                });
+            if let Some(problem) = self.bars_amending(name, &actor.person) {
+                let may = |name: &&Name| self.bars_amending(name, &actor.person).is_none();
+                let allowed = self.state.fields.keys().filter(may).cloned().collect();
+                return Err(Refusal::CannotAmend { field: shortened(name), problem, allowed });
             }
             self.set_field(name, value)?;
         }
@@ -41,7 +40,16 @@ impl Draft<'_> {
     /// Only who entered a fact puts it right. What a clock is counted from, the unit a role hangs on, what
     /// that unit was taken from, and what a guard compares is no fact any more but a decision: it changes
     /// by an act of the file. So the model of the checker need not follow corrections.
-    fn may_amend(&self, field: &str, person: &PersonId) -> bool {
+    fn bars_amending(&self, field: &str, person: &PersonId) -> Option<AmendProblem> {
+        match self.state.entered.get(field) {
+            None => Some(AmendProblem::Empty),
+            Some(people) if !people.contains(person) => Some(AmendProblem::Foreign),
+            Some(_) => self.decides(field).then_some(AmendProblem::Decides),
+        }
+    }
+
+    /// Whether a date, a role or a condition hangs on a field.
+    fn decides(&self, field: &str) -> bool {
         let file = self.definition.file();
         let mut terms = file.deadlines.values().flat_map(DeadlineSpec::terms);
         let is_date = terms.any(|term| {
@@ -65,8 +73,8 @@ impl Draft<'_> {
                 atom.variables().contains(&field)
             }
         });
-        let entered = self.state.entered.get(field).is_some_and(|people| people.contains(person));
-        entered && !is_date && !binds_role && !taken_from && !compared
+        let goes_live = file.acts.values().any(|act| act.imports.as_deref() == Some(field));
+        is_date || binds_role || taken_from || compared || goes_live
     }
 
     /// What belongs together says so on both sides, in one transaction: an act that needs another case
@@ -134,15 +142,46 @@ impl Draft<'_> {
         let linked = self.state.links.len() != before.links.len();
         // Dates counted anew are those of the calendar, not a decision of whoever loaded it.
         let last_stands = matches!(self.state.last.name.as_str(), "take_back" | "recalculate");
-        if !own || linked || !untouched || before.version == 0 || last_stands {
+        if !own || linked || !untouched || before.version == 0 || last_stands || self.would_breach(before) {
             return Err(Refusal::CannotTakeBack { last: self.state.last.name.clone() });
         }
-        self.emit(Effect::Restored { state: Box::new(before.clone()) });
+        let state = Box::new(self.with_dates_kept(before, version + 1));
+        self.emit(Effect::Restored { state });
         // The act is numbered after the one it takes back.
         self.state.version = version;
         let mut act = self.act("take_back", Some(actor), Vec::new());
         act.reason = Some(reason.to_owned());
         Ok(act)
+    }
+
+    /// Whether a date that was moved or a clock that stood still in time would be late by now, had it not been.
+    fn would_breach(&self, before: &State) -> bool {
+        self.state.deadlines.iter().any(|now| {
+            let old = before.deadlines.iter().find(|old| old.no == now.no);
+            old.is_some_and(|old| {
+                let shifted = now.due != old.due || (now.is_open() && now.is_running() != old.is_running());
+                shifted && !old.is_past() && old.is_running() && old.breach_at <= self.at
+            })
+        })
+    }
+
+    /// The state before, with every date that stood meanwhile kept among the earlier ones (I4).
+    fn with_dates_kept(&self, before: &State, version: u32) -> State {
+        let mut kept = before.clone();
+        for old in &mut kept.deadlines {
+            let now = self.state.deadlines.iter().find(|now| now.no == old.no);
+            if let Some(now) = now.filter(|now| now.due != old.due) {
+                let day = day_of(self.facts.calendar, now.due);
+                let working_days_left = self.facts.calendar.count_working_days(self.today, day);
+                old.history.push(Moved {
+                    version,
+                    from: now.due,
+                    why: MoveReason::TakenBack,
+                    working_days_left,
+                });
+            }
+        }
+        kept
     }
 
     pub(crate) fn decide_proposal(
@@ -152,8 +191,9 @@ impl Draft<'_> {
         reason: Option<&str>,
         actor: &Person,
     ) -> Result<Act, Refusal> {
-        let open =
-            self.state.proposals.iter().find(|proposal| proposal.no == no && proposal.approved.is_none());
+        let waits = |proposal: &&Proposal| proposal.no == no && proposal.approved.is_none();
+        // What was proposed for a case lapses with its end.
+        let open = self.state.proposals.iter().find(waits).filter(|_| !self.has_ended());
         let proposal = open.cloned().ok_or(Refusal::NoProposal { no })?;
         if !self.plays(&proposal.signer, &actor.person, Some(actor)) {
             let held = self.facts.directory.post(actor);

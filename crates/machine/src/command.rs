@@ -424,7 +424,30 @@ pub enum Refusal {
         /// The unit.
         unit: UnitId,
     },
-    /// No such proposal, or it is decided.
+    /// Not a field this person may put right.
+    CannotAmend {
+        /// The field.
+        field: Name,
+        /// The person did not enter it, or it changes by an act of the file because a date, a role or a
+        /// condition hangs on it.
+        problem: AmendProblem,
+        /// Fields this person may put right.
+        allowed: Vec<Name>,
+    },
+    /// The person has nothing to do with the case.
+    NotConcerned,
+    /// Done by this person, it would leave too few officers for an act that has to be done by others.
+    NobodyLeft {
+        /// The person.
+        person: PersonId,
+        /// The act that needs officers.
+        act: Name,
+        /// Their role.
+        role: Name,
+        /// How many it needs.
+        needed: u32,
+    },
+    /// No such proposal, it is decided, or the case has ended.
     NoProposal {
         /// Its number.
         no: u32,
@@ -476,6 +499,20 @@ pub enum FieldProblem {
     TooFar,
     /// The unit has the work already.
     Repeated,
+    /// A unit of another kind is needed.
+    Kind,
+}
+
+/// Why a field cannot be put right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AmendProblem {
+    /// The case has no such field, or nobody has filled it.
+    Empty,
+    /// Somebody else entered it.
+    Foreign,
+    /// A date, a role or a condition hangs on it.
+    Decides,
 }
 
 /// What is wrong with a date.
@@ -579,6 +616,9 @@ impl Refusal {
             Refusal::Extension { .. } => "BH0022",
             Refusal::NoAssignment { .. } => "BH0023",
             Refusal::NoProposal { .. } => "BH0024",
+            Refusal::CannotAmend { .. } => "BH0080",
+            Refusal::NotConcerned => "BH0081",
+            Refusal::NobodyLeft { .. } => "BH0082",
             Refusal::CannotTakeBack { .. } => "BH0025",
             Refusal::Date { .. } => "BH0026",
             Refusal::CatchingUp => "BH0027",

@@ -8,7 +8,6 @@ use crate::command::{ClockProblem, DateProblem, ExtensionProblem, Refusal};
 use crate::decide::Draft;
 use crate::definition::number;
 use crate::file::{ConditionalTerm, Extend, TermSpec};
-use crate::ladder::plan;
 use crate::state::{Deadline, Resumed, State, Status, Subject, Term};
 use crate::time::{Due, Instant};
 use crate::value::{Name, Value};
@@ -168,6 +167,10 @@ impl Draft<'_> {
         let calendar = self.facts.calendar;
         let (rule, term_when) = self.choose(&spec.term, &spec.term_if);
         let mut term = term(rule);
+        let (anchor, since) = match &rule.from {
+            Some(_) => (anchor, since),
+            None => self.from_go_live(&term, anchor, since),
+        };
         let (anchor, from) = match &rule.from {
             Some(field) => {
                 let day = date_field(&self.state, field)?;
@@ -184,8 +187,7 @@ impl Draft<'_> {
             term = Term::On(field.clone());
             counted = count(calendar, &self.state, &term, anchor, from)?;
         }
-        let (ladder, armed) = (self.ladder_of(name), self.unmuted(since));
-        let (schedule, not_applicable) = plan(calendar, ladder, counted.due, anchor, armed, &[])?;
+        let (schedule, not_applicable) = self.plan_first(name, &counted, anchor, self.unmuted(since))?;
         let deadline = Deadline {
             no: self.state.numbers.deadline + 1,
             name: name.to_owned(),
@@ -219,6 +221,18 @@ impl Draft<'_> {
         self.emit(Effect::DeadlineStarted { deadline: Box::new(deadline.clone()) });
         self.record_not_applicable(&deadline, 0, not_applicable);
         Ok(())
+    }
+
+    /// An old ledger binds nobody before it goes live: what is counted in days or hours from a step taken
+    /// there runs from that day.
+    fn from_go_live(&self, term: &Term, anchor: NaiveDate, since: Instant) -> (NaiveDate, Instant) {
+        match (self.state.muted_until, term) {
+            (
+                Some(live),
+                Term::WorkingDays(_) | Term::CalendarDays { .. } | Term::Months(_) | Term::Hours(_),
+            ) => (anchor.max(self.facts.calendar.local_date(live.utc())), since.max(live)),
+            (None, _) | (Some(_), Term::On(_) | Term::At(_) | Term::Before { .. }) => (anchor, since),
+        }
     }
 
     /// The first term whose guard holds, with that guard; otherwise the ordinary one.
@@ -315,7 +329,7 @@ impl Draft<'_> {
         };
         let is_open = |clock: &Name| self.state.deadline(clock, Subject::Case).is_some_and(Deadline::is_open);
         let pending = !asking && spec.decision.as_ref().is_some_and(is_open);
-        if deadline.missed_at.is_some() && !pending {
+        if deadline.is_past() && !pending {
             return Err(refuse(ExtensionProblem::Expired));
         }
         let times = number(&spec.times);

@@ -145,6 +145,7 @@ impl Draft<'_> {
         }
         match command {
             Command::Comment { text } => {
+                self.check_concerned(&actor)?;
                 self.check_text("comment", text)?;
                 let mut act = self.act("comment", Some(&actor), Vec::new());
                 act.reason = Some(text.clone());
@@ -211,6 +212,8 @@ impl Draft<'_> {
             }
         }
         self.check_requirements(&spec, perform, perform.entered_for.as_ref())?;
+        let people = perform.entered_for.iter().chain(&perform.officers).chain([&actor.person]);
+        self.check_others_left(&perform.act, people)?;
         if let Some(reason) = &perform.reason {
             self.check_text("reason", reason)?;
         }

@@ -278,7 +278,7 @@ fn variables(file: &File) -> BTreeMap<String, VarType> {
         variables.insert(name.clone(), VarType::Enum(track.states.keys().cloned().collect()));
     }
     for name in file.deadlines.keys() {
-        for fact in ["running", "paused", "missed", "met", "due"] {
+        for fact in ["running", "paused", "due", "missed", "past", "met", "cancelled"] {
             variables.insert(format!("{name}.{fact}"), VarType::Bool);
         }
         variables.insert(format!("{name}.extensions"), VarType::Int);

@@ -230,7 +230,7 @@ pub fn explain(context: &Context<'_>, deadline: &Deadline) -> Explanation {
         legs,
         pauses,
         status: deadline.status.clone(),
-        breach_at: deadline.breach_at,
+        breach_at: deadline.missed_at.unwrap_or(deadline.breach_at),
         missed: deadline.missed_at.is_some(),
         days_overdue: overdue.then(|| (calendar.local_date(now.utc()) - due).num_days()),
         recorded: recorded(context.acts, deadline.no),
@@ -307,7 +307,7 @@ fn moves(context: &Context<'_>, deadline: &Deadline) -> (Vec<Leg>, Vec<Pause>) {
                         MoveReason::Recalculated if *to == due => continue,
                         // Counted again from where the date was counted from.
                         MoveReason::Recalculated => left.map_or(deadline.anchor, |(day, _)| day),
-                        MoveReason::Reopened => continue,
+                        MoveReason::Reopened | MoveReason::TakenBack => continue,
                     };
                     if *why == MoveReason::Extended {
                         left = None;

@@ -1,6 +1,6 @@
 //! What guards may ask of a case.
 
-use crate::act::AssignmentStatus;
+use crate::act::{AssignmentStatus, End};
 use crate::decide::Draft;
 use crate::guard::{Fact, Verdict};
 use crate::state::{Deadline, Subject};
@@ -80,7 +80,9 @@ impl Draft<'_> {
             "running" => is(&|deadline| deadline.is_running()),
             "paused" => is(&stands),
             "missed" => is(&|deadline| deadline.missed_at.is_some()),
-            "met" => is(&|deadline| !deadline.is_open()),
+            "past" => is(&|deadline| deadline.is_past()),
+            "met" => is(&|deadline| deadline.ended() == Some(End::Met)),
+            "cancelled" => is(&|deadline| deadline.ended() == Some(End::Cancelled)),
             "due" => is(&due),
             "extensions" => Some(Fact::Int(deadline.map_or(0, |deadline| i64::from(deadline.extensions)))),
             "term_days" => deadline.map(|deadline| {

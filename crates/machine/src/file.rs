@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::act::Measure;
+use crate::command::UnitKind;
 use crate::state::{ChargedTo, DeadlineKind};
 use crate::value::Name;
 
@@ -220,6 +221,9 @@ pub struct Field {
     /// Kept apart, erasable; the act holds a salted digest.
     #[serde(default)]
     pub personal: bool,
+    /// The kind of unit it names; any unless said.
+    #[serde(default)]
+    pub unit_kind: Option<UnitKind>,
     /// A date that must lie after today when it is given.
     #[serde(default)]
     pub after_today: bool,

@@ -1,7 +1,7 @@
 //! Ladders: planning the rungs of a clock.
 
 use calendar::Calendar;
-use chrono::{Duration, NaiveDate};
+use chrono::{Duration, NaiveDate, NaiveTime};
 
 use crate::act::{Effect, Measure, RungRecord, RungResult};
 use crate::command::{DateProblem, Refusal};
@@ -99,6 +99,33 @@ pub(crate) fn rung_of<'d>(
 }
 
 impl Draft<'_> {
+    /// The rungs of a clock that starts.
+    pub(crate) fn plan_first(
+        &self,
+        clock: &str,
+        counted: &Counted,
+        anchor: NaiveDate,
+        armed: Instant,
+    ) -> Result<(Vec<RungPlan>, Vec<RungPlan>), Refusal> {
+        let calendar = self.facts.calendar;
+        let ladder = self.ladder_of(clock);
+        let (mut to_come, mut not_applicable) = plan(calendar, ladder, counted.due, anchor, armed, &[])?;
+        // A date of an old ledger that had passed when it went live: the first rung after the date tells
+        // those who owe it, on that day; the others stay away, so that not everything comes at once.
+        if let Some(live) = self.state.muted_until.filter(|live| counted.breach_at <= *live) {
+            let after = |plan: &RungPlan| plan.repeat == 0 && plan.at >= counted.breach_at;
+            let first = not_applicable.iter().position(after);
+            if let Some(mut first) = first.map(|place| not_applicable.remove(place)) {
+                let time = usize::try_from(first.index).ok().and_then(|index| ladder.get(index));
+                let time = time.map_or(NaiveTime::MIN, |rung| rung.time);
+                first.at = Instant::new(calendar.instant(calendar.local_date(live.utc()), time));
+                to_come.push(first);
+                to_come.sort_by_key(|plan| (plan.at, plan.index));
+            }
+        }
+        Ok((to_come, not_applicable))
+    }
+
     /// The rungs of a clock at a date it moves to, or stands at in a new calendar or after its answer was
     /// not accepted. Reminders that passed do not apply; what comes after the date is owed all the same,
     /// from now on: until now the clock stood elsewhere, so nobody is late with it.

@@ -85,11 +85,10 @@ pub fn next(definition: &Definition, state: Option<&State>, facts: &Facts<'_>) -
     let state = state.cloned().unwrap_or_else(|| State::empty(facts.case, definition.digest(), facts.now));
     let draft = Draft::new(definition, facts, state);
     let Some(actor) = facts.actor else { return Vec::new() };
-    let acts = draft.allowed(actor, exists).into_iter().filter_map(|name| {
-        let spec = definition.act(&name)?;
+    let acts = draft.allowed(actor, exists).into_iter().filter_map(|act| {
+        let spec = definition.act(&act)?;
         let fields = || spec.requires.iter().chain(&spec.accepts);
         Some(Possible {
-            act: name,
             everyday: spec.everyday,
             requires: spec.requires.clone(),
             accepts: spec.accepts.clone(),
@@ -101,8 +100,12 @@ pub fn next(definition: &Definition, state: Option<&State>, facts: &Facts<'_>) -
             defaults: fields()
                 .filter_map(|field| Some((field.clone(), draft.default_value(field)?)))
                 .collect(),
-            refused: draft.check_requirements_of_actor(spec, &actor.person).err(),
+            refused: draft
+                .check_requirements_of_actor(spec, &actor.person)
+                .and_then(|()| draft.check_others_left(&act, [&actor.person].into_iter()))
+                .err(),
             not_yet: spec.when.as_ref().map(|guard| draft.failing(guard)).unwrap_or_default(),
+            act,
         })
     });
     acts.collect()

@@ -1,5 +1,7 @@
 //! Who may do what, who owes what: roles on a case.
 
+use std::collections::BTreeSet;
+
 use crate::act::{AssignmentStatus, Person};
 use crate::command::{Perform, Refusal};
 use crate::decide::Draft;
@@ -92,6 +94,51 @@ impl Draft<'_> {
         if !spec.by.iter().any(|role| self.plays(role, other, None)) {
             let person = PersonId(crate::requirement::shortened(&other.0));
             return Err(Refusal::EnteredFor { person });
+        }
+        Ok(())
+    }
+}
+
+impl Draft<'_> {
+    /// Whoever speaks on a case plays a role of it, was sent work on it, or took part in it.
+    pub(crate) fn check_concerned(&self, actor: &Person) -> Result<(), Refusal> {
+        let plays = |role: &Name| self.plays(role, &actor.person, Some(actor));
+        let roles = self.definition.file().roles.keys();
+        let took_part = || self.state.involved.values().any(|people| people.contains(&actor.person));
+        if roles.into_iter().any(plays) || self.plays("assignee", &actor.person, Some(actor)) || took_part() {
+            Ok(())
+        } else {
+            Err(Refusal::NotConcerned)
+        }
+    }
+
+    /// Nobody takes a hand in work so that too few officers are left to judge it: such a case could never be
+    /// closed.
+    pub(crate) fn check_others_left<'p>(
+        &self,
+        act: &str,
+        people: impl Iterator<Item = &'p PersonId> + Clone,
+    ) -> Result<(), Refusal> {
+        for (judging, spec) in &self.definition.file().acts {
+            let Some(officers) = spec.officers.as_ref() else { continue };
+            if !spec.apart.officers.iter().any(|name| name == act) {
+                continue;
+            }
+            let involved = spec.apart.officers.iter().filter_map(|act| self.state.involved.get(act));
+            let involved: BTreeSet<&PersonId> = involved.flatten().collect();
+            let holders = self.holders(&officers.role, Subject::Case);
+            let free = || holders.iter().filter(|person| !involved.contains(person));
+            let left = free().filter(|person| !people.clone().any(|taking| taking == *person)).count();
+            let needed = usize::try_from(officers.least).unwrap_or(usize::MAX);
+            if left < needed && free().count() >= needed {
+                let mut taking = people.clone().filter(|person| free().any(|other| other == *person));
+                return Err(Refusal::NobodyLeft {
+                    person: taking.next().cloned().unwrap_or_else(|| PersonId(String::new())),
+                    act: judging.clone(),
+                    role: officers.role.clone(),
+                    needed: officers.least,
+                });
+            }
         }
         Ok(())
     }

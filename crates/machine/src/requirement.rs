@@ -166,9 +166,13 @@ impl Draft<'_> {
                     bad(FieldProblem::Unknown, choices.join(", "))
                 }
             }
-            (FieldType::Unit, Value::Text(text)) => {
-                self.check_unit(text).or_else(|()| bad(FieldProblem::Unknown, String::new()))
-            }
+            (FieldType::Unit, Value::Text(text)) => match self.facts.directory.unit(&UnitId(text.clone())) {
+                None => bad(FieldProblem::Unknown, String::new()),
+                Some(unit) => match field.unit_kind.filter(|kind| *kind != unit.kind) {
+                    Some(kind) => bad(FieldProblem::Kind, format!("{kind:?}").to_lowercase()),
+                    None => Ok(()),
+                },
+            },
             (FieldType::Units, Value::List(units)) => {
                 if units.len() > LIST_MAX {
                     return bad(FieldProblem::TooLong, LIST_MAX.to_string());

@@ -329,6 +329,14 @@ impl Deadline {
         matches!(self.status, Status::Running)
     }
 
+    /// How it ended, once it is over.
+    pub fn ended(&self) -> Option<End> {
+        match self.status {
+            Status::Ended { end, .. } => Some(end),
+            Status::Running | Status::Paused { .. } => None,
+        }
+    }
+
     /// The date that stands now has passed.
     pub fn is_past(&self) -> bool {
         self.missed_at.is_some() && !self.respite
@@ -488,7 +496,7 @@ pub(crate) fn apply_effect(mut state: State, effect: &Effect, at: Instant, versi
                     }
                     (MoveReason::Extended, _) => deadline.resumed = None,
                     (MoveReason::Reopened, _) => deadline.reopened_at = Some(at),
-                    (MoveReason::Resumed | MoveReason::Recalculated, _) => {}
+                    (MoveReason::Resumed | MoveReason::Recalculated | MoveReason::TakenBack, _) => {}
                 }
                 deadline.revision = *revision;
                 deadline.due = *due;

@@ -74,6 +74,13 @@ impl Draft<'_> {
         }
     }
 
+    /// The case has come to an end.
+    pub(crate) fn has_ended(&self) -> bool {
+        let main = self.definition.file().tracks.get("main");
+        let here = main.zip(self.state.on("main")).and_then(|(main, state)| main.states.get(state));
+        here.is_some_and(|state| state.outcome.is_some())
+    }
+
     pub(crate) fn move_track(&mut self, track: &str, to: &str) -> Result<(), Refusal> {
         let from = self.state.on(track).unwrap_or_default().to_owned();
         if from != to {

@@ -63,12 +63,6 @@ impl Draft<'_> {
             since = since.max(again);
             anchor = anchor.max(self.facts.calendar.local_date(again.utc()));
         }
-        // Nor by a date of an old ledger that had passed before anybody looked here: that clock runs from the
-        // day the case goes live.
-        if let Some(live) = self.state.muted_until {
-            since = since.max(live);
-            anchor = anchor.max(self.facts.calendar.local_date(live.utc()));
-        }
         for name in &spec.on_miss {
             let open = self.state.deadline(name, Subject::Case).is_some_and(Deadline::is_open);
             if !open {

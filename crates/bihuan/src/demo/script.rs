@@ -227,12 +227,14 @@ impl Stage<'_> {
     /// What has to be brought to an end first, or the end itself.
     fn before_the_end(&self) -> &'static str {
         let on = |track: &str| self.state.on(track).unwrap_or_default();
+        if self.owes("exposure_decision") {
+            return "refuse_exposure";
+        }
         match (on("operation"), on("supervision"), on("publicity")) {
             ("partly_stopped" | "fully_stopped", _, _) => "apply_resumption",
-            ("resumption_applied", _, _) => "accept_resumption",
+            ("partial_resumption_applied" | "full_resumption_applied", _, _) => "accept_resumption",
             (_, "county" | "city" | "province", _) => "delist",
             (_, _, "listed_in_public" | "exposed") => "publish_closure",
-            (_, _, "exposure_proposed") => "refuse_exposure",
             _ => "close_out",
         }
     }

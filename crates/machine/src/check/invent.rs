@@ -45,12 +45,12 @@ pub(super) fn directory(definition: &Definition, people: u8) -> Directory {
         .map(|(name, field)| Unit {
             id: unit(name),
             name: format!("{}(虚构)", field.title.zh),
-            kind: match field.column {
+            kind: field.unit_kind.unwrap_or(match field.column {
                 Some(Column::Enterprise) => UnitKind::Enterprise,
                 Some(Column::Area) => UnitKind::Township,
                 Some(Column::Sector | Column::Source | Column::Level | Column::Department | Column::Text)
                 | None => UnitKind::Department,
-            },
+            }),
             area: None,
             sector: None,
         })
@@ -151,10 +151,10 @@ impl Setting<'_> {
         // As far from today as in the trace, where the trace knows of a today.
         if let (Some(Fact::Date(day)), Some(Some(Fact::Date(today)))) = (asked, facts.get("today"))
             && let Ok(ahead) = u64::try_from((day - *today).num_days())
-            && (ahead > 0 || !field.after_today)
         {
             let term = self.term_asked(name, facts);
-            return later(term.filter(|_| ahead > 0).unwrap_or(ahead));
+            // The search knows of no field that has to lie ahead.
+            return later(term.filter(|_| ahead > 0).unwrap_or(ahead.max(u64::from(field.after_today))));
         }
         if let Some(days) = self.term_asked(name, facts) {
             return later(days);

@@ -34,8 +34,9 @@ pub(super) mod clock {
     pub(crate) const ENDED_DUE: u8 = 7;
     pub(crate) const ENDED_MISSED: u8 = 8;
     pub(crate) const ENDED_RESPITE: u8 = 9;
-    pub(crate) const ALL: [u8; 10] =
-        [OFF, RUNNING, DUE, MISSED, RESPITE, PAUSED, ENDED, ENDED_DUE, ENDED_MISSED, ENDED_RESPITE];
+    /// As far above the way a clock was met is the way it was cancelled.
+    const CANCELLED: u8 = 4;
+    pub(crate) const ALL: [u8; 14] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13];
 
     pub(crate) fn is_open(value: u8) -> bool {
         (RUNNING..=PAUSED).contains(&value)
@@ -45,11 +46,33 @@ pub(super) mod clock {
         (RUNNING..=RESPITE).contains(&value)
     }
 
-    pub(crate) fn was_missed(value: u8) -> bool {
-        matches!(value, MISSED | RESPITE | ENDED_MISSED | ENDED_RESPITE)
+    pub(crate) fn is_cancelled(value: u8) -> bool {
+        value > ENDED_RESPITE && value != super::UNKNOWN
     }
 
-    pub(crate) fn ended(value: u8) -> u8 {
+    /// The value as if the clock had been met where it was cancelled.
+    pub(crate) fn as_met(value: u8) -> u8 {
+        if is_cancelled(value) { value - CANCELLED } else { value }
+    }
+
+    pub(crate) fn is_met(value: u8) -> bool {
+        (ENDED..=ENDED_RESPITE).contains(&value)
+    }
+
+    pub(crate) fn was_missed(value: u8) -> bool {
+        matches!(as_met(value), MISSED | RESPITE | ENDED_MISSED | ENDED_RESPITE)
+    }
+
+    /// Missed, and nothing new was granted.
+    pub(crate) fn is_past(value: u8) -> bool {
+        matches!(as_met(value), MISSED | ENDED_MISSED)
+    }
+
+    pub(crate) fn is_due(value: u8) -> bool {
+        was_missed(value) || matches!(as_met(value), DUE | ENDED_DUE)
+    }
+
+    pub(crate) fn met(value: u8) -> u8 {
         match value {
             DUE => ENDED_DUE,
             MISSED => ENDED_MISSED,
@@ -57,6 +80,15 @@ pub(super) mod clock {
             RUNNING | PAUSED => ENDED,
             other => other,
         }
+    }
+
+    pub(crate) fn cancelled(value: u8) -> u8 {
+        if is_open(value) { cancelled_as(met(value)) } else { value }
+    }
+
+    /// Cancelled instead of met.
+    pub(crate) fn cancelled_as(met: u8) -> u8 {
+        met + CANCELLED
     }
 }
 
@@ -91,6 +123,8 @@ pub(super) struct Clock {
     pub(super) dues: bool,
     /// What became of it matters after it has ended.
     pub(super) remembers: bool,
+    /// Whether it was met or cancelled matters.
+    pub(super) tells_end: bool,
     /// Whether it was missed matters while it is open.
     pub(super) misses: bool,
     pub(super) pauses: bool,
@@ -142,7 +176,8 @@ pub(super) struct StepModel<'a> {
 pub(super) enum Op {
     Move(Vec<(usize, u8)>),
     Start(usize),
-    End(usize),
+    Meet(usize),
+    Cancel(usize),
     Reopen(usize),
     Pause(usize),
     Resume(usize),
@@ -282,7 +317,8 @@ impl<'a> Model<'a> {
                             .collect(),
                     ),
                     Change::Start(clock) => Op::Start(self.clock(clock)?),
-                    Change::Meet(clock) | Change::Cancel(clock) => Op::End(self.clock(clock)?),
+                    Change::Meet(clock) => Op::Meet(self.clock(clock)?),
+                    Change::Cancel(clock) => Op::Cancel(self.clock(clock)?),
                     Change::Reopen(clock) => Op::Reopen(self.clock(clock)?),
                     Change::Pause(clock) => Op::Pause(self.clock(clock)?),
                     Change::Resume(clock) => Op::Resume(self.clock(clock)?),
@@ -352,8 +388,10 @@ impl<'a> Model<'a> {
             "running" => is(clock::is_running),
             "paused" => is(|value| clock::is_open(value) && !clock::is_running(value)),
             "missed" => is(clock::was_missed),
-            "met" => is(|value| value >= clock::ENDED),
-            "due" => is(|value| clock::was_missed(value) || matches!(value, clock::DUE | clock::ENDED_DUE)),
+            "past" => is(clock::is_past),
+            "met" => is(clock::is_met),
+            "cancelled" => is(clock::is_cancelled),
+            "due" => is(clock::is_due),
             "term_days" => Reading::ValueIf(self.clock_var(clock)),
             _ => Reading::Value,
         }
@@ -362,7 +400,10 @@ impl<'a> Model<'a> {
     /// A clock's value without what nobody asks about.
     pub(super) fn canonical(&self, clock: usize, value: u8) -> u8 {
         let spec = &self.clocks[clock];
+        let (met, cancelled) = (clock::as_met(value), clock::is_cancelled(value));
         let value = match value {
+            _ if cancelled && !(spec.tells_end && spec.remembers) => self.canonical(clock, met),
+            _ if cancelled => clock::cancelled_as(self.canonical(clock, met)),
             clock::DUE if !spec.dues => clock::RUNNING,
             clock::ENDED_DUE if !spec.dues => clock::ENDED,
             clock::MISSED | clock::RESPITE if !spec.misses => clock::RUNNING,
@@ -382,7 +423,8 @@ impl<'a> Model<'a> {
                 let values = clock::ALL.into_iter().filter(|value| {
                     self.canonical(clock, *value) == *value
                         && (pauses || *value != clock::PAUSED)
-                        && (decision.is_some() || !matches!(*value, clock::RESPITE | clock::ENDED_RESPITE))
+                        && (decision.is_some()
+                            || !matches!(clock::as_met(*value), clock::RESPITE | clock::ENDED_RESPITE))
                 });
                 values.collect()
             }
@@ -448,7 +490,7 @@ impl<'a> Model<'a> {
                 .filter(needing)
                 .collect(),
             Op::Assign(clocks) => clocks.iter().copied().filter(needing).collect(),
-            Op::End(_) => Vec::new(),
+            Op::Meet(_) | Op::Cancel(_) => Vec::new(),
         });
         handled.chain(first.filter(needing)).collect()
     }
@@ -533,7 +575,9 @@ fn clocks(definition: &Definition, fields: &[FieldModel]) -> Vec<Clock> {
             let pauses = steps().any(|step| is(&step.pause));
             let reopened = steps().any(|step| is(&step.reopen));
             let extended = spec.extension.is_some();
-            let remembers = reopened || ["met", "missed", "due", "term_days"].into_iter().any(asks);
+            let tells_end = ["met", "cancelled"].into_iter().any(asks);
+            let remembers =
+                reopened || tells_end || ["missed", "past", "due", "term_days"].into_iter().any(asks);
             let needed: BTreeMap<&Name, _> = spec
                 .terms()
                 .flat_map(dates)
@@ -548,6 +592,7 @@ fn clocks(definition: &Definition, fields: &[FieldModel]) -> Vec<Clock> {
                 needed_under: needed.values().next().cloned().unwrap_or_default(),
                 dues: asks("due"),
                 remembers,
+                tells_end,
                 misses: remembers || pauses || extended || !spec.on_miss.is_empty(),
                 pauses,
                 decision: spec

@@ -82,6 +82,15 @@ fn units_of(file: &File, directory: &Directory, field: &str, depth: u8) -> BTree
     match (&spec.default, spec.column) {
         (Some(FieldDefault::DepartmentOfSector(_)), _) => directory.departments.values().cloned().collect(),
         (Some(FieldDefault::Field(other)), _) => units_of(file, directory, other, depth + 1),
+        // Whoever does an act that names it may name the own unit.
+        (Some(FieldDefault::ActorUnit), _) => {
+            let acts = file.acts.values();
+            let acts = acts.filter(|act| act.requires.iter().chain(&act.accepts).any(|name| name == field));
+            let roles: BTreeSet<&Name> = acts.flat_map(|act| &act.by).collect();
+            let posts = directory.posts.iter();
+            let posts = posts.filter(|post| post.roles.iter().any(|role| roles.contains(role)));
+            posts.map(|post| post.unit.clone()).collect()
+        }
         (_, Some(Column::Enterprise)) => of_kind(UnitKind::Enterprise),
         (_, Some(Column::Area)) => of_kind(UnitKind::Township),
         _ => BTreeSet::new(),

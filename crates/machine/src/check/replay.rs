@@ -45,6 +45,9 @@ pub enum ReplayError {
     NotBad(Box<Bad>),
 }
 
+/// People of an invented organisation beside those of the trace.
+const PEOPLE_BESIDE: u8 = 4;
+
 /// An invented case in the making.
 pub(super) struct Story<'a> {
     definition: &'a Definition,
@@ -64,7 +67,9 @@ pub fn replay(
     problem: &Problem,
 ) -> Result<Vec<Act>, ReplayError> {
     let Some(bad) = &problem.bad else { return Ok(Vec::new()) };
-    let mut story = Story::new(definition, calendar, people_in(&problem.trace));
+    // Enough others stand by for whatever has to be judged by people who took no part.
+    let people = people_in(&problem.trace).saturating_add(PEOPLE_BESIDE);
+    let mut story = Story::new(definition, calendar, people);
     let trace = foreseen(definition, &problem.trace);
     let (last, before) = match trace.split_last() {
         Some(split) => split,
@@ -96,16 +101,24 @@ pub fn replay(
     }
 }
 
-/// The trace, each text given from the first as a later step finds it: until then the search did not look.
+/// The trace, each text given from the first as a later step finds it, and units named to assist where one
+/// feeds back later: until then the search did not look.
 fn foreseen(definition: &Definition, trace: &[Happening]) -> Vec<Happening> {
     let mut trace = trace.to_vec();
     let mut found: BTreeMap<Name, Fact> = BTreeMap::new();
+    let mut assisted = false;
     for happening in trace.iter_mut().rev() {
         let Happening::Act { act, facts, .. } = happening else { continue };
         let Some(spec) = definition.act(act) else { continue };
         for field in &spec.requires {
             if let Some(text) = found.remove(field) {
                 facts.entry(field.clone()).or_insert(Some(text));
+            }
+        }
+        assisted |= spec.assignment == Some(AssignmentMove::FeedBack);
+        for field in spec.accepts.iter().filter(|_| assisted) {
+            if definition.field(field).is_some_and(|field| field.kind == FieldType::Units) {
+                facts.insert(field.clone(), Some(Fact::Text(String::new())));
             }
         }
         let given = |name: &Name| spec.requires.contains(name) || spec.accepts.contains(name);

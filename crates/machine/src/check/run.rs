@@ -9,7 +9,7 @@ use crate::value::Name;
 const UNBORN: u8 = 0xfe;
 
 /// What can be wrong with one act done in one state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Event {
     /// Its guard holds, but a step is refused.
     Refused,
@@ -208,12 +208,16 @@ impl Model<'_> {
         match op {
             Op::Move(moves) => moves.iter().all(|(track, to)| self.move_track(*track, *to, full, events)),
             Op::Start(clock) => self.start(*clock, full, events),
-            Op::End(clock) => {
-                full[var(clock)] = clock::ended(full[var(clock)]);
+            Op::Meet(clock) => {
+                full[var(clock)] = clock::met(full[var(clock)]);
+                true
+            }
+            Op::Cancel(clock) => {
+                full[var(clock)] = clock::cancelled(full[var(clock)]);
                 true
             }
             Op::Reopen(clock) => {
-                let to = match full[var(clock)] {
+                let to = match clock::as_met(full[var(clock)]) {
                     clock::OFF => return false,
                     clock::ENDED => clock::RUNNING,
                     clock::ENDED_DUE => clock::DUE,
@@ -243,7 +247,7 @@ impl Model<'_> {
                 true
             }
             Op::AskExtension(clock) => {
-                matches!(full[var(clock)], clock::RUNNING | clock::DUE | UNKNOWN)
+                matches!(full[var(clock)], clock::RUNNING | clock::DUE | clock::RESPITE | UNKNOWN)
             }
             Op::Extend(clock) => match full[var(clock)] {
                 clock::RUNNING | clock::DUE => {
@@ -269,7 +273,7 @@ impl Model<'_> {
             && let Some(clock) = state.step_clock
         {
             let var = self.clock_var(clock);
-            full[var] = clock::ended(full[var]);
+            full[var] = clock::met(full[var]);
         }
         full[track] = to;
         if track == self.main && self.tracks[track].states[usize::from(to)].outcome {
@@ -280,7 +284,7 @@ impl Model<'_> {
                 });
                 if !stays {
                     let var = self.clock_var(clock);
-                    full[var] = clock::ended(full[var]);
+                    full[var] = clock::cancelled(full[var]);
                 }
             }
             return true;
@@ -296,6 +300,9 @@ impl Model<'_> {
             clock::RUNNING if spec.dues => (clock::DUE, Passed::Due),
             clock::RUNNING | clock::DUE | clock::RESPITE if spec.misses => (clock::MISSED, Passed::Missed),
             clock::ENDED if spec.dues => (clock::ENDED_DUE, Passed::Due),
+            cancelled if spec.dues && clock::as_met(cancelled) == clock::ENDED => {
+                (clock::cancelled_as(clock::ENDED_DUE), Passed::Due)
+            }
             _ => return None,
         };
         full[var] = to;

@@ -252,7 +252,7 @@ impl<'m, 'a> Graph<'m, 'a> {
         }
     }
 
-    /// Every step possible from a state.
+    /// Every step possible from a state; of those that differ in nothing the question can see, one.
     pub(super) fn successors(
         &self,
         here: &(Vec<u8>, [u8; PEOPLE], bool),
@@ -261,11 +261,13 @@ impl<'m, 'a> Graph<'m, 'a> {
         let (before, cols, mark) = here;
         let mut full = before.clone();
         let mut events = Vec::new();
+        let mut told: HashSet<(Vec<u8>, Vec<Event>)> = HashSet::new();
         for (act, slice) in self.slices.iter().enumerate() {
             if self.model.acts[act].spec.opens != self.model.is_unborn(before) || self.skip.contains(&act) {
                 continue;
             }
             let mut combination = vec![0; slice.free.len()];
+            told.clear();
             loop {
                 for (choice_no, choice) in slice.choices.iter().enumerate() {
                     full.copy_from_slice(before);
@@ -279,6 +281,10 @@ impl<'m, 'a> Graph<'m, 'a> {
                     }
                     if events.contains(&Event::Refused) {
                         full.copy_from_slice(&at);
+                    }
+                    let seen = self.cone.iter().map(|var| full[*var]).collect();
+                    if !told.insert((seen, events.clone())) {
+                        continue;
                     }
                     for cast in self.casts(act, *cols) {
                         let view = View {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-use crate::check::model::{ActModel, Condition, Model, Op, Reading, StepModel, clock};
+use crate::check::model::{ActModel, Condition, Model, Op, Reading, StepModel, UNKNOWN, clock};
 use crate::file::FieldType;
 use crate::guard::{Fact, Guard};
 
@@ -130,7 +130,8 @@ impl Model<'_> {
                         })
                 }),
                 Op::Start(clock)
-                | Op::End(clock)
+                | Op::Meet(clock)
+                | Op::Cancel(clock)
                 | Op::Reopen(clock)
                 | Op::Pause(clock)
                 | Op::Resume(clock)
@@ -156,7 +157,8 @@ impl Model<'_> {
                         || (ends && wanted.iter().any(|var| self.as_clock(*var).is_some()))
                 }),
                 Op::Start(clock)
-                | Op::End(clock)
+                | Op::Meet(clock)
+                | Op::Cancel(clock)
                 | Op::Reopen(clock)
                 | Op::Pause(clock)
                 | Op::Resume(clock)
@@ -176,18 +178,26 @@ impl Model<'_> {
         for index in &steps {
             reads.extend(self.reads_of(&model.steps[*index], &wanted));
         }
-        if model.spec.opens {
-            // Opening starts the clocks of the first states, and those ask for their dates.
-            let first =
-                self.tracks.iter().filter_map(|track| track.states[usize::from(track.initial)].step_clock);
-            reads.extend(first.flat_map(|clock| self.clocks[clock].needs.iter().map(|f| self.field_var(*f))));
-        }
+        // Opening starts the clocks of the first states, and those ask for their dates.
+        let first =
+            self.tracks.iter().filter_map(|track| track.states[usize::from(track.initial)].step_clock);
+        let first_needs: BTreeSet<usize> = first
+            .filter(|_| model.spec.opens)
+            .flat_map(|clock| self.clocks[clock].needs.iter().map(|field| self.field_var(*field)))
+            .collect();
+        reads.extend(&first_needs);
         let conditions: Vec<Option<&Condition<'_>>> = std::iter::once(model.when.as_ref())
             .chain(steps.iter().map(|index| model.steps[*index].only_if.as_ref()))
             .collect();
+        // What more than a guard reads. Of a field that guards alone read, the choice tells all.
+        let mut acted_on: BTreeSet<usize> =
+            steps.iter().flat_map(|index| self.op_reads(&model.steps[*index].op, &wanted)).collect();
+        acted_on.extend(model.bound_to.iter().copied().chain(model.officers_of));
+        acted_on.extend(first_needs);
         let mut kept = cone.clone();
         kept.extend(&reads);
-        let choices = self.choices(model, &conditions, &kept)?;
+        let told_apart = cone.union(&acted_on).copied().collect();
+        let choices = self.choices(model, &conditions, &kept, &told_apart)?;
         // Before the opening nothing is free: tracks begin where they begin, clocks are off, fields empty.
         let free = reads.iter().filter(|var| {
             let given = self.always_known(model, **var) && !model.bound_to.contains(var);
@@ -199,9 +209,12 @@ impl Model<'_> {
                 if let Some((_, states)) = model.from.iter().find(|(track, _)| track == var) {
                     values.retain(|value| states.contains(value));
                 }
-                let by_step = |index: &usize| self.op_reads(&model.steps[*index].op, &wanted).contains(var);
-                if *var < self.tracks.len() + self.clocks.len() && !steps.iter().any(by_step) {
-                    keep_telling(*var, &mut values, &conditions);
+                if !acted_on.contains(var) {
+                    if *var < self.tracks.len() + self.clocks.len() {
+                        keep_telling(*var, &mut values, &conditions);
+                    } else {
+                        values = vec![UNKNOWN];
+                    }
                 }
                 (*var, values)
             })
@@ -271,7 +284,7 @@ impl Model<'_> {
                 reads.insert(self.clock_var(*clock));
             }
             Op::Assign(clocks) => reads.extend(clocks.iter().flat_map(|clock| needs(*clock))),
-            Op::End(_) => {}
+            Op::Meet(_) | Op::Cancel(_) => {}
         }
         reads
     }
@@ -282,6 +295,7 @@ impl Model<'_> {
         act: &ActModel<'_>,
         conditions: &[Option<&Condition<'_>>],
         kept: &BTreeSet<usize>,
+        told_apart: &BTreeSet<usize>,
     ) -> Option<Vec<Choice>> {
         let guards: Vec<&Guard> = conditions.iter().flatten().map(|condition| condition.guard).collect();
         let is_state = |name: &str| {
@@ -320,7 +334,9 @@ impl Model<'_> {
             if act.when.is_some() && left.first().is_some_and(|when| !when.contains(&true)) {
                 continue;
             }
-            if seen.insert((left, fields.clone())) {
+            let apart = fields.iter().filter(|(field, _)| told_apart.contains(&self.field_var(**field)));
+            let apart: Vec<(usize, u8)> = apart.map(|(field, value)| (*field, *value)).collect();
+            if seen.insert((left, apart)) {
                 choices.push(Choice { facts, truth, fields });
             }
         }

@@ -158,7 +158,8 @@ fn an_extension_asked_for_in_time_is_granted_after_expiry_and_the_breach_stays()
     let owed = projection.obligations.iter().find(|owed| owed.name == "rectification").unwrap();
     assert!(projection.enterprise_breach && !owed.breached);
     assert_eq!(overdue(&world), (false, false));
-    assert_eq!(world.refused("manager", ask("2026-06-15")).code(), "BH0008", "a date passed once");
+    // It may be asked for a second time: what counts is the date that stands.
+    world.clone().ok("manager", ask("2026-06-15"));
     // Reported by the new date: accepted, but the legal date had passed, so not on time.
     let mut reported = world.clone();
     reported.at("2026-05-15 16:00").ok("manager", complete("2026-05-15"));

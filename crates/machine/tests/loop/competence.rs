@@ -8,11 +8,6 @@ use machine::{Command, Refusal};
 
 use crate::world::*;
 
-fn amend(field: &str, value: Value) -> Command {
-    let fields = BTreeMap::from([(field.to_owned(), value)]);
-    Command::Amend { fields, reason: "笔误".to_owned() }
-}
-
 fn other_case(refusal: Refusal) -> OtherCaseProblem {
     match refusal {
         Refusal::OtherCase { problem, .. } => problem,
@@ -124,14 +119,14 @@ fn a_fact_a_decision_hangs_on_is_not_corrected() {
     assert!(world.decide(Some("manager"), &enterprise, None).is_ok());
     // What picks a term and a department does not move.
     let sector = amend("sector", Value::Text("coal_mine".to_owned()));
-    assert_eq!(world.decide(Some("manager"), &sector, None).unwrap_err().code(), "BH0010");
+    assert_eq!(world.decide(Some("manager"), &sector, None).unwrap_err().code(), "BH0080");
     // Whoever determines the hazard settles it.
     world.at("2026-03-03 10:00").ok("zhao", determine("no").text("sector", "special_equipment"));
     world.at("2026-03-04 11:00").ok("li", dispatch("2026-04-10"));
-    assert_eq!(world.decide(Some("manager"), &enterprise, None).unwrap_err().code(), "BH0010");
+    assert_eq!(world.decide(Some("manager"), &enterprise, None).unwrap_err().code(), "BH0080");
     world.ok("li", act("list_in_public").text("medium", "县报").bool("masking_done", true));
     let unmask = amend("masking_done", Value::Bool(false));
-    assert_eq!(world.decide(Some("li"), &unmask, None).unwrap_err().code(), "BH0010");
+    assert_eq!(world.decide(Some("li"), &unmask, None).unwrap_err().code(), "BH0080");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod again;
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod clocks;
 #[cfg(test)]
 mod competence;

@@ -255,10 +255,7 @@ fn a_clock_is_stopped_once_and_run_once() {
 #[test]
 fn only_who_entered_a_fact_puts_it_right_and_no_decision_is_a_fact() {
     let mut world = World::dispatched("2026-04-10");
-    let amend = |field: &str, value: &str| Command::Amend {
-        fields: std::collections::BTreeMap::from([(field.to_owned(), Value::Text(value.to_owned()))]),
-        reason: "笔误".to_owned(),
-    };
+    let amend = |field: &str, value: &str| amend(field, Value::Text(value.to_owned()));
     // zhao reported and determined; li dispatched.
     for (who, field, value) in [
         ("li", "place", "三车间"),
@@ -269,7 +266,7 @@ fn only_who_entered_a_fact_puts_it_right_and_no_decision_is_a_fact() {
         ("zhao", "order_no", "x"),
     ] {
         let refused = world.decide(Some(who), &amend(field, value), None).expect_err("amended");
-        assert_eq!(refused.code(), "BH0010", "{field} by {who}");
+        assert_eq!(refused.code(), "BH0080", "{field} by {who}");
     }
     let clocks = world.state().deadlines.clone();
     world.run(Some("zhao"), &amend("place", "三车间")).unwrap();

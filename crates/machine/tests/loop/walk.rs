@@ -192,6 +192,18 @@ fn an_old_ledger_comes_in_where_it_says_it_stands() {
     world.ok("admin", entry("to_reinspect", "2026-03-02").text("due_date", "2026-02-20")).tick();
     assert_eq!(world.on("main"), "to_reinspect");
     assert!(world.clock("reinspection").is_running());
+    // Nobody is late for an old ledger before it goes live.
+    let mut later = World::new("2026-03-02 09:00");
+    later.ok("admin", entry("to_reinspect", "2026-04-01").text("due_date", "2026-02-20"));
+    assert_eq!(later.clock("reinspection").anchor, date("2026-04-01"));
+    later.at("2026-03-31 20:00").tick();
+    assert_eq!(later.clock("reinspection").missed_at, None);
+    // Nor is it silenced for long, or for longer than was said.
+    let mut silent = World::new("2026-03-02 09:00");
+    assert_eq!(silent.refused("admin", entry("to_dispatch", "2026-06-01")).code(), "BH0011");
+    silent.ok("admin", entry("to_dispatch", "2026-05-29"));
+    let amend = amend("go_live_on", machine::value::Value::Text("2026-03-03".to_owned()));
+    assert_eq!(silent.decide(Some("admin"), &amend, None).unwrap_err().code(), "BH0080");
     // Whether it was reported in time nobody has verified: neither met nor missed.
     let legal = world.clock("rectification");
     assert!(!legal.is_open() && legal.missed_at.is_none());
@@ -220,12 +232,16 @@ fn an_imported_case_calls_nobody_before_it_goes_live_and_makes_up_for_nothing() 
     // The breach is a fact and stands at once; every rung that lay before is on record as not applicable.
     assert!(world.clock("rectification").missed_at.is_some());
     let muted = world.rungs("rectification");
-    assert_eq!(muted.len(), 10, "{muted:?}");
+    assert_eq!(muted.len(), 9, "{muted:?}");
     // Nor is the re-inspection owed from a date before: its clock runs from the day of going live.
     let again = world.clock("reinspection");
     assert_eq!((again.anchor, again.started_at), (date("2026-03-16"), at("2026-03-16 00:00")));
     assert_eq!(again.due, machine::time::Due::Day(date("2026-03-26")));
     assert_eq!(again.missed_at, None);
+    // Whoever owes it is told once on that day; the rest of what lay before stays away.
+    world.at("2026-03-16 08:30").tick();
+    assert_eq!(fired(&world), [(date("2026-03-16"), "overdue".to_owned())]);
+    assert!(world.rung_records().iter().any(|rung| rung.recipients.contains(&"manager".into())));
     // From then on the ladders climb: what is still to come, one after the other.
     world.at("2026-04-20 12:00").tick();
     let fired = fired(&world);

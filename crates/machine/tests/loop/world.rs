@@ -352,7 +352,14 @@ pub fn report() -> Perform {
 }
 
 pub fn determine(stop: &str) -> Perform {
-    act("determine").text("clause", "第三条第二项").text("stop_work", stop).bool("withdraw_people", false)
+    let perform = act("determine")
+        .text("clause", "第三条第二项")
+        .text("stop_work", stop)
+        .bool("withdraw_people", false);
+    if stop == "no" {
+        return perform;
+    }
+    perform.text("document_no", "1号").text("document_date", "2026-03-02").text("document_signer", "某")
 }
 
 pub fn dispatch(due: &str) -> Perform {
@@ -411,4 +418,10 @@ pub fn with_2027(world: &World) -> calendar::Calendar {
         "year: 2027\noff:\n  - { from: 2027-01-01, to: 2027-01-05, name: 元旦 }\nmake_up: [2027-01-09]\n",
     );
     world.calendar.with_year("2027-1", year.unwrap()).unwrap()
+}
+
+/// Puts a field right.
+pub fn amend(field: &str, value: Value) -> Command {
+    let fields = BTreeMap::from([(field.to_owned(), value)]);
+    Command::Amend { fields, reason: "笔误".to_owned() }
 }
