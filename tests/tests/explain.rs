@@ -126,3 +126,82 @@ async fn every_earlier_date_is_told_with_who_moved_it() {
     assert!(told["pauses"][0]["until"].is_string());
     assert_eq!(told["first_due"]["day"], "2026-09-18");
 }
+
+#[tokio::test]
+async fn each_date_is_told_by_the_calendar_it_was_counted_with() {
+    let county = county("2026-12-28", FILE).await;
+    let run = |arguments: &[&str]| {
+        let output = bihuan(&county.path, arguments);
+        assert!(output.status.success(), "{output:?}");
+        output
+    };
+    run(&["open", "clocks", "--as", "clerk-lin", "--field", "start=2026-12-28"]);
+    let file = county.folder.path().join("2027.yaml");
+    let year =
+        "year: 2027\noff:\n  - { from: 2027-01-01, to: 2027-01-05, name: 元旦 }\nmake_up: [2027-01-09]\n";
+    std::fs::write(&file, year).expect("written");
+    let explain = ["explain", "CL-2026-000001", "--deadline", "wd5"];
+    let before = json(&run(&[&explain[..], &["--json"]].concat()));
+    run(&["calendar", "load", &file.display().to_string(), "--as", "admin-wen"]);
+    let told = json(&run(&[&explain[..], &["--json"]].concat()));
+    // 29 30 31 December, and then: Friday 1 and Monday 4 January by bare weekends; 6 and 7 as published.
+    let legs: Vec<_> = told["legs"].as_array().expect("legs").iter().collect();
+    let seen = |leg: &Value| {
+        let version = leg["calendar_version"].as_str().expect("a version").to_owned();
+        let due = leg["due"]["day"].as_str().expect("a day").to_owned();
+        (due, leg["working_days"].as_i64(), leg["provisional"].as_bool(), version)
+    };
+    let newest = told["calendar_version"].as_str().expect("a version").to_owned();
+    assert_ne!(newest, calendar::china().version());
+    let first = ("2027-01-04".to_owned(), Some(5), Some(true), calendar::china().version().to_owned());
+    let expected = [first, ("2027-01-07".to_owned(), Some(5), Some(false), newest)];
+    assert_eq!(legs.iter().map(|leg| seen(leg)).collect::<Vec<_>>(), expected);
+    assert_eq!(legs[0], &before["legs"][0], "as it was told then");
+    // Three working days lie within 2026: loaded or not, the year after has nothing to do with them.
+    let inside = json(&run(&["explain", "CL-2026-000001", "--deadline", "wd3", "--json"]));
+    assert_eq!(inside["calendar_version"], calendar::china().version());
+    assert_eq!(inside["legs"].as_array().map(Vec::len), Some(1));
+    let said = |output: std::process::Output| String::from_utf8(output.stdout).expect("text");
+    let english = said(bihuan(&county.path, &explain));
+    assert!(
+        english.contains("calendar 2026.1; provisional when counted") && english.contains("元旦"),
+        "{english}"
+    );
+    let chinese = said(bihuan_zh(&county.path, &explain));
+    assert!(chinese.contains("日历版本 2026.1；计算时为暂定"), "{chinese}");
+    // Both dates stand on the case as well.
+    let shown = json(&run(&["show", "CL-2026-000001", "--json"])).to_string();
+    assert!(shown.contains("2027-01-04") && shown.contains("2027-01-07"), "{shown}");
+}
+
+#[tokio::test]
+async fn without_a_name_the_legal_date_is_explained_or_what_is_overdue() {
+    let county = county("2026-09-07", "workflows/general-hazard.yaml").await;
+    open_hazard(&county.engine, "one", "2026-09-25").await;
+    let photo = county.folder.path().join("photo.jpg");
+    std::fs::write(&photo, "a photo").expect("written");
+    let evidence = format!("after_photo={}", photo.display());
+    let run = |arguments: &[&str]| {
+        let output = bihuan(&county.path, arguments);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let name = || {
+        let told: Value = serde_json::from_str(&run(&["explain", "YB-2026-000001", "--json"])).expect("JSON");
+        told["name"].as_str().expect("a name").to_owned()
+    };
+    assert_eq!(name(), "rectification");
+    run(&["act", "YB-2026-000001", "report_complete", "--as", "safety-he", "--evidence", &evidence]);
+    // Met in time, and the inspectors have ten days: the legal date is what people ask about.
+    assert_eq!(name(), "rectification");
+    let met = run(&["explain", "YB-2026-000001"]);
+    assert!(met.contains("met") && !met.contains("overdue from"), "{met}");
+    run(&["work", "--until", "2026-09-20"]);
+    assert_eq!(name(), "reinspection", "overdue");
+    let officers = ["--officer", "officer-qin", "--officer", "officer-bai", "--signed", "safety-he"];
+    run(&[&["act", "YB-2026-000001", "accept", "--as", "officer-qin"][..], &officers].concat());
+    run(&["act", "YB-2026-000001", "close_out", "--as", "clerk-lin"]);
+    assert_eq!(name(), "rectification", "closed");
+    let closed = run(&["explain", "YB-2026-000001"]);
+    assert!(!closed.contains("overdue from") && !closed.contains("overdue since"), "{closed}");
+}

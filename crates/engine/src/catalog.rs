@@ -1,12 +1,12 @@
 //! What rarely changes: definitions (never, under their hash), the organisation, calendars.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use calendar::Calendar;
 use machine::act::digest_hex;
 use machine::value::TenantId;
-use machine::{Definition, Directory};
+use machine::{Act, Definition, Directory, explain};
 use store::{Damage, Store};
 use tokio::sync::Mutex;
 
@@ -83,6 +83,19 @@ impl Catalog {
         let calendar: Calendar = serde_json::from_str(&body)
             .map_err(|error| EngineError::Stored(format!("calendar '{id}' {version}: {error}")))?;
         Ok(Arc::new(calendar))
+    }
+
+    /// Every version of a calendar that a date of a case was counted with: each date is told by its own.
+    pub async fn counted_with(
+        &self,
+        id: &str,
+        acts: &[Act],
+    ) -> Result<BTreeMap<String, Arc<Calendar>>, EngineError> {
+        let mut versions = BTreeMap::new();
+        for version in explain::versions(acts) {
+            versions.insert(version.to_owned(), self.calendar_version(id, version).await?);
+        }
+        Ok(versions)
     }
 
     /// The newest version of a calendar.

@@ -1,12 +1,11 @@
 //! A case as a person reads it: titles and names beside the ids, the same for every surface.
 
-use calendar::Calendar;
 use machine::act::{AssignmentDuty, AssignmentStatus, Effect, Link, MoveReason};
 use machine::explain::{self, Context, Explanation, MovedBy, standing};
 use machine::state::{ChargedTo, DeadlineKind, Status, Subject};
 use machine::time::Due;
 use machine::value::{CaseId, PersonId, Value};
-use machine::{Act, Definition, Directory, Instant, State};
+use machine::{Act, Instant, State};
 use serde::Serialize;
 use serde_json::json;
 
@@ -264,15 +263,20 @@ impl Engine {
         let calendar = self.catalog().calendar(&definition.file().calendar).await?;
         let now = self.store().clock().await?;
         let words = Words { language, definition: &definition, directory: &directory, calendar: &calendar };
-        let mut clocks = Vec::new();
-        for deadline in &state.deadlines {
-            // Told by the calendar it was counted with, not by the newest.
-            let catalog = self.catalog();
-            let version = catalog.calendar_version(&deadline.calendar, &deadline.calendar_version).await?;
-            let told = explained(&definition, &state, &acts, &version, &directory, now, deadline.no);
-            clocks.extend(told.map(|told| words.clock_view(&state, &told)));
-        }
-        clocks.sort_by_key(|clock: &ClockView| {
+        // Each date is told by the calendar it was counted with, not by the newest.
+        let counted_with = self.catalog().counted_with(calendar.id(), &acts).await?;
+        let context = Context {
+            definition: &definition,
+            state: &state,
+            acts: &acts,
+            calendar: &calendar,
+            counted_with: &counted_with,
+            directory: &directory,
+            now,
+        };
+        let told = state.deadlines.iter().map(|deadline| explain::explain(&context, deadline));
+        let mut clocks: Vec<ClockView> = told.map(|told| words.clock_view(&state, &told)).collect();
+        clocks.sort_by_key(|clock| {
             let ended = matches!(clock.status, Status::Ended { .. });
             (ended, clock.kind == DeadlineKind::Duty, clock.breach_at, clock.no)
         });
@@ -302,20 +306,6 @@ impl Engine {
             timeline: words.timeline(&acts, &state),
         })
     }
-}
-
-fn explained(
-    definition: &Definition,
-    state: &State,
-    acts: &[Act],
-    calendar: &Calendar,
-    directory: &Directory,
-    now: Instant,
-    no: u32,
-) -> Option<Explanation> {
-    let deadline = state.deadlines.iter().find(|deadline| deadline.no == no)?;
-    let context = Context { definition, state, acts, calendar, directory, now };
-    Some(explain::explain(&context, deadline))
 }
 
 impl Words<'_> {

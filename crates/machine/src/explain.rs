@@ -1,6 +1,9 @@
 //! Why a date is what it is, what moved it, what comes next, and who owes it. Data with codes: the words
 //! are made elsewhere.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use calendar::{Calendar, DayKind, Roll};
 use chrono::{Days, NaiveDate};
 use serde::Serialize;
@@ -34,7 +37,7 @@ pub struct Explanation {
     pub rule: Rule,
     /// The calendar it was counted with.
     pub calendar: Name,
-    /// Its version.
+    /// The version the date that stands was counted with.
     pub calendar_version: String,
     /// Some of the days counted lie beyond the published calendar.
     pub provisional: bool,
@@ -96,6 +99,10 @@ pub struct Leg {
     pub calendar_days: i64,
     /// Of those, working days.
     pub working_days: i64,
+    /// The version of the calendar it was counted with.
+    pub calendar_version: String,
+    /// Counted beyond what that version knew: the date was provisional.
+    pub provisional: bool,
     /// The days, folded.
     pub days: Vec<Span>,
 }
@@ -192,17 +199,40 @@ pub struct Context<'a> {
     pub acts: &'a [Act],
     /// The version of the calendar the clock was counted with.
     pub calendar: &'a Calendar,
+    /// Every version of it a date of the case was counted with, by version.
+    pub counted_with: &'a BTreeMap<String, Arc<Calendar>>,
     /// Who holds which post.
     pub directory: &'a Directory,
     /// The time.
     pub now: Instant,
 }
 
-/// The clock somebody means who names none, or the newest of that name: open before ended, what blocks
-/// before what does not, the earliest date first.
-pub fn choose<'a>(state: &'a State, name: Option<&str>) -> Option<&'a Deadline> {
-    let named = state.deadlines.iter().filter(|d| name.is_none_or(|name| d.name == name));
-    named.min_by_key(|d| {
+/// The versions of the calendar the dates of a case were counted with.
+pub fn versions(acts: &[Act]) -> BTreeSet<&str> {
+    let effects = acts.iter().flat_map(|act| &act.effects);
+    let versions = effects.filter_map(|effect| match effect {
+        Effect::DeadlineStarted { deadline } => Some(deadline.calendar_version.as_str()),
+        Effect::DeadlineMoved { calendar_version, .. } => Some(calendar_version.as_str()),
+        _ => None,
+    });
+    versions.collect()
+}
+
+/// The clock somebody means, or the newest of the name given. Without a name: the legal date that runs, what
+/// is overdue, the legal date as it ended; of other cases what is open before what ended, what blocks before
+/// what does not, the earliest date first.
+pub fn choose<'a>(state: &'a State, name: Option<&str>, now: Instant) -> Option<&'a Deadline> {
+    let deadlines = || state.deadlines.iter().filter(|d| name.is_none_or(|name| d.name == name));
+    if name.is_none() {
+        let legal = || deadlines().rev().filter(|d| d.kind == DeadlineKind::Legal);
+        let overdue = deadlines().filter(|d| d.is_open() && d.breach_at <= now);
+        let meant = legal().find(|d| d.is_running());
+        let meant = meant.or_else(|| overdue.min_by_key(|d| (d.kind == DeadlineKind::Duty, d.breach_at)));
+        if let Some(meant) = meant.or_else(|| legal().next()) {
+            return Some(meant);
+        }
+    }
+    deadlines().min_by_key(|d| {
         let order = if d.is_open() { i64::from(d.no) } else { -i64::from(d.no) };
         (!d.is_open(), d.kind == DeadlineKind::Duty, d.breach_at, order)
     })
@@ -212,6 +242,8 @@ pub fn choose<'a>(state: &'a State, name: Option<&str>) -> Option<&'a Deadline> 
 pub fn explain(context: &Context<'_>, deadline: &Deadline) -> Explanation {
     let Context { definition, state, calendar, now, .. } = *context;
     let (legs, pauses) = moves(context, deadline);
+    // A clock may have been planned anew with a newer calendar, its date left as it was.
+    let version = legs.last().map_or(&deadline.calendar_version, |leg| &leg.calendar_version).clone();
     let overdue = deadline.is_open() && deadline.breach_at <= now;
     let due = day_of(calendar, deadline.due);
     Explanation {
@@ -223,7 +255,7 @@ pub fn explain(context: &Context<'_>, deadline: &Deadline) -> Explanation {
         charged_to: deadline.charged_to,
         rule: rule(context, deadline),
         calendar: deadline.calendar.clone(),
-        calendar_version: deadline.calendar_version.clone(),
+        calendar_version: version,
         provisional: deadline.provisional,
         first_due: deadline.first_due,
         due: deadline.due,
@@ -274,11 +306,27 @@ pub fn standing(acts: &[Act]) -> impl Iterator<Item = &Act> {
     acts.iter().filter(move |act| !taken_back(act.version))
 }
 
+/// How the dates of a clock came about, act by act.
+struct Account<'a> {
+    context: &'a Context<'a>,
+    deadline: &'a Deadline,
+    legs: Vec<Leg>,
+    pauses: Vec<Pause>,
+    /// The date that stands so far.
+    due: Due,
+    /// From when on it is counted, and what was left, after a pause.
+    left: Option<(NaiveDate, Remaining)>,
+    /// The date that stands was granted…
+    granted: bool,
+    /// …or it has passed: no calendar counts it again.
+    missed: bool,
+}
+
 fn moves(context: &Context<'_>, deadline: &Deadline) -> (Vec<Leg>, Vec<Pause>) {
-    let mut legs = vec![first_leg(context, deadline)];
-    let mut pauses: Vec<Pause> = Vec::new();
-    let mut due = deadline.first_due;
-    let mut left: Option<(NaiveDate, Remaining)> = None;
+    let due = deadline.first_due;
+    let (legs, pauses) = (Vec::new(), Vec::new());
+    let (left, granted, missed) = (None, false, false);
+    let mut account = Account { context, deadline, legs, pauses, due, left, granted, missed };
     for act in standing(context.acts) {
         let by = || MovedBy {
             version: act.version,
@@ -289,53 +337,88 @@ fn moves(context: &Context<'_>, deadline: &Deadline) -> (Vec<Leg>, Vec<Pause>) {
         };
         for effect in &act.effects {
             match effect {
+                Effect::DeadlineStarted { deadline: started } if started.no == deadline.no => {
+                    account.legs.push(first_leg(context, started));
+                }
                 Effect::DeadlinePaused { no, remaining } if *no == deadline.no => {
-                    pauses.push(Pause { by: by(), until: None, remaining: *remaining });
+                    account.pauses.push(Pause { by: by(), until: None, remaining: *remaining });
                 }
-                Effect::DeadlineMoved { no, why, due: to, .. } if *no == deadline.no => {
-                    if let Some(open) = pauses.last_mut().filter(|pause| pause.until.is_none()) {
-                        open.until = Some(act.at);
-                    }
-                    let from = match why {
-                        MoveReason::Extended => day_of(context.calendar, due),
-                        MoveReason::Resumed => {
-                            let day = context.calendar.local_date(act.at.utc());
-                            left = pauses.last().map(|pause| (day, pause.remaining));
-                            day
-                        }
-                        // Only its rungs were planned anew.
-                        MoveReason::Recalculated if *to == due => continue,
-                        // Counted again from where the date was counted from.
-                        MoveReason::Recalculated => left.map_or(deadline.anchor, |(day, _)| day),
-                        MoveReason::Reopened | MoveReason::TakenBack => continue,
-                    };
-                    if *why == MoveReason::Extended {
-                        left = None;
-                    }
-                    due = *to;
-                    let to = day_of(context.calendar, due);
-                    // Of days left that rolled over, the day they were counted to.
-                    let nominal = left.and_then(|(day, left)| match left {
-                        Remaining::CalendarDays(days) => day.checked_add_days(Days::new(days.into())),
-                        Remaining::WorkingDays(_) | Remaining::Micros(_) => None,
-                    });
-                    let rolled_from = nominal.filter(|nominal| *nominal != to);
-                    legs.push(leg(context.calendar, Some((*why, by())), from, to, due, rolled_from));
+                Effect::DeadlineMoved { no, why, due, provisional, calendar_version, .. }
+                    if *no == deadline.no =>
+                {
+                    account.runs_again(act.at);
+                    let with = With { version: calendar_version, provisional: *provisional };
+                    account.moved(*why, by(), *due, &with);
                 }
-                Effect::DeadlineEnded { no, .. } if *no == deadline.no => {
-                    if let Some(open) = pauses.last_mut().filter(|pause| pause.until.is_none()) {
-                        open.until = Some(act.at);
-                    }
-                }
+                Effect::DeadlineMissed { no } if *no == deadline.no => account.missed = true,
+                Effect::DeadlineEnded { no, .. } if *no == deadline.no => account.runs_again(act.at),
                 _ => {}
             }
         }
     }
-    (legs, pauses)
+    (account.legs, account.pauses)
 }
 
+impl Account<'_> {
+    fn runs_again(&mut self, at: Instant) {
+        if let Some(open) = self.pauses.last_mut().filter(|pause| pause.until.is_none()) {
+            open.until = Some(at);
+        }
+    }
+
+    fn moved(&mut self, why: MoveReason, by: MovedBy, to: Due, with: &With<'_>) {
+        let calendar = with.calendar(self.context);
+        let was_provisional = self.legs.last().is_some_and(|leg| leg.provisional);
+        let from = match why {
+            MoveReason::Extended => day_of(calendar, self.due),
+            MoveReason::Resumed => {
+                let day = calendar.local_date(by.at.utc());
+                self.left = self.pauses.last().map(|pause| (day, pause.remaining));
+                day
+            }
+            // Only its rungs were planned anew, or the same date came out as before.
+            MoveReason::Recalculated
+                if to == self.due && (self.granted || self.missed || with.provisional == was_provisional) =>
+            {
+                return;
+            }
+            // Counted again from where the date was counted from.
+            MoveReason::Recalculated => self.left.map_or(self.deadline.anchor, |(day, _)| day),
+            MoveReason::Reopened | MoveReason::TakenBack => return,
+        };
+        if why == MoveReason::Extended {
+            self.left = None;
+        }
+        self.granted = why == MoveReason::Extended;
+        self.due = to;
+        let day = day_of(calendar, to);
+        // Of days left that rolled over, the day they were counted to.
+        let nominal = self.left.and_then(|(day, left)| match left {
+            Remaining::CalendarDays(days) => day.checked_add_days(Days::new(days.into())),
+            Remaining::WorkingDays(_) | Remaining::Micros(_) => None,
+        });
+        let rolled_from = nominal.filter(|nominal| *nominal != day);
+        self.legs.push(leg(self.context, with, Some((why, by)), from, day, to, rolled_from));
+    }
+}
+
+/// What a date was counted with.
+struct With<'a> {
+    version: &'a str,
+    provisional: bool,
+}
+
+impl With<'_> {
+    /// That version of the calendar; the one at hand where nobody handed it.
+    fn calendar<'c>(&self, context: &Context<'c>) -> &'c Calendar {
+        context.counted_with.get(self.version).map_or(context.calendar, |calendar| calendar)
+    }
+}
+
+/// The first date of a clock, as it was when it started.
 fn first_leg(context: &Context<'_>, deadline: &Deadline) -> Leg {
-    let (calendar, anchor) = (context.calendar, deadline.anchor);
+    let with = With { version: &deadline.calendar_version, provisional: deadline.provisional };
+    let (calendar, anchor) = (with.calendar(context), deadline.anchor);
     let due = day_of(calendar, deadline.first_due);
     let nominal = match &deadline.term {
         Term::CalendarDays { days, roll: true } => {
@@ -345,7 +428,7 @@ fn first_leg(context: &Context<'_>, deadline: &Deadline) -> Leg {
         // Counted back: the days lie between the due date and the date in the field.
         Term::Before { field, .. } => {
             let day = context.state.text(field).and_then(|text| calendar::parse_date(text).ok());
-            return leg(calendar, None, due, day.unwrap_or(due), deadline.first_due, None);
+            return leg(context, &with, None, due, day.unwrap_or(due), deadline.first_due, None);
         }
         Term::CalendarDays { roll: false, .. }
         | Term::On(_)
@@ -354,11 +437,12 @@ fn first_leg(context: &Context<'_>, deadline: &Deadline) -> Leg {
         | Term::Hours(_) => None,
     };
     let rolled_from = nominal.map(|counted| counted.nominal).filter(|nominal| *nominal != due);
-    leg(calendar, None, anchor, due, deadline.first_due, rolled_from)
+    leg(context, &with, None, anchor, due, deadline.first_due, rolled_from)
 }
 
 fn leg(
-    calendar: &Calendar,
+    context: &Context<'_>,
+    with: &With<'_>,
     moved: Option<(MoveReason, MovedBy)>,
     from: NaiveDate,
     to: NaiveDate,
@@ -366,6 +450,7 @@ fn leg(
     rolled_from: Option<NaiveDate>,
 ) -> Leg {
     let (why, by) = moved.unzip();
+    let calendar = with.calendar(context);
     Leg {
         why,
         by,
@@ -375,6 +460,8 @@ fn leg(
         rolled_from,
         calendar_days: (to - from).num_days(),
         working_days: calendar.count_working_days(from, to),
+        calendar_version: with.version.to_owned(),
+        provisional: with.provisional,
         days: spans(calendar, from, to),
     }
 }

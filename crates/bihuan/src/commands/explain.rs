@@ -21,19 +21,21 @@ pub(super) async fn explain(
 ) -> Result<(), CliError> {
     let (state, definition) = engine.case(number).await?;
     let acts = engine.acts(state.case).await?;
-    let Some(deadline) = explain::choose(&state, name) else {
+    let now = engine.store().clock().await?;
+    let Some(deadline) = explain::choose(&state, name, now) else {
         let known: Vec<_> = state.deadlines.iter().map(|deadline| deadline.name.as_str()).collect();
         let values = json!({ "number": state.number, "name": name, "known": known });
         return Err(usage("BH0064", values));
     };
-    let calendar = engine.catalog().calendar_version(&deadline.calendar, &deadline.calendar_version).await?;
+    let calendar = engine.catalog().calendar(&deadline.calendar).await?;
+    let counted_with = engine.catalog().counted_with(&deadline.calendar, &acts).await?;
     let directory = engine.catalog().directory().await?;
-    let now = engine.store().clock().await?;
     let context = Context {
         definition: &definition,
         state: &state,
         acts: &acts,
         calendar: &calendar,
+        counted_with: &counted_with,
         directory: &directory,
         now,
     };
@@ -84,8 +86,9 @@ impl Account<'_> {
             "id": told.calendar, "version": told.calendar_version, "provisional": told.provisional,
         });
         lines.push(out.text("explain.calendar", &calendar));
+        let several = told.legs.iter().any(|leg| leg.calendar_version != told.calendar_version);
         for leg in &told.legs {
-            lines.extend(self.leg(leg, out));
+            lines.extend(self.leg(leg, several, out));
         }
         for pause in &told.pauses {
             let values = json!({
@@ -94,8 +97,11 @@ impl Account<'_> {
             });
             lines.push(out.text("explain.pause", &values));
         }
-        let breach = json!({ "at": words.moment(told.breach_at), "missed": told.missed });
-        lines.push(out.text("explain.breach", &breach));
+        // What was answered in time is never overdue.
+        if told.missed || !matches!(told.status, machine::state::Status::Ended { .. }) {
+            let breach = json!({ "at": words.moment(told.breach_at), "missed": told.missed });
+            lines.push(out.text("explain.breach", &breach));
+        }
         if !told.recorded.is_empty() {
             lines.push(out.text("explain.recorded", &json!({})));
         }
@@ -142,10 +148,12 @@ impl Account<'_> {
         out.text(&format!("explain.term.{kind}"), &values)
     }
 
-    fn leg(&self, leg: &Leg, out: &Output) -> Vec<String> {
+    /// How a date was counted; `several`: not all dates of the clock with the same calendar.
+    fn leg(&self, leg: &Leg, several: bool, out: &Output) -> Vec<String> {
         let values = json!({
             "from": leg.from, "to": leg.to, "due": due(leg.due), "working_days": leg.working_days,
             "calendar_days": leg.calendar_days, "why": leg.why,
+            "calendar": several.then_some(&leg.calendar_version), "provisional": leg.provisional,
             "version": leg.by.as_ref().map(|by| by.version),
             "reason": leg.by.as_ref().and_then(|by| by.reason.clone()),
             "person": leg.by.as_ref().and_then(|by| by.person.as_ref()).map(|id| self.words.directory.person_name(id)),
