@@ -38,7 +38,13 @@ pub(crate) async fn run(arguments: &Arguments, out: &mut Output) -> Result<(), C
         Command::Try { file } => check::attempt(file, out),
         Command::Calendar(CalendarArguments { from, working_days, command: None }) => {
             let from = from.as_deref().ok_or_else(|| usage("BH0050", json!({})))?;
-            setup::calendar_days(from, *working_days, out)
+            // Of the place this store is in; without a store, of China as this program knows it.
+            let calendar = if common.store.exists() {
+                open_engine(common).await?.catalog().local_calendar().await?
+            } else {
+                Arc::new(calendar::china())
+            };
+            setup::calendar_days(&calendar, from, *working_days, out)
         }
         Command::Diagram { file } => diagram::diagram(file, out),
         Command::Help { words } => help::print(out.language, words),

@@ -176,18 +176,30 @@ pub(super) async fn load_calendar(
     Ok(out.say("done.calendar", &values)?)
 }
 
-pub(super) fn calendar_days(from: &str, working_days: u32, out: &mut Output) -> Result<(), CliError> {
+/// Counts working days, day by day.
+pub(super) fn calendar_days(
+    calendar: &calendar::Calendar,
+    from: &str,
+    working_days: u32,
+    out: &mut Output,
+) -> Result<(), CliError> {
     let from = calendar::parse_date(from)?;
-    let china = calendar::china();
-    let end = china.add_working_days(from, working_days)?;
-    let days = china.explain(from, end.date);
+    let end = calendar.add_working_days(from, working_days)?;
+    let days = calendar.explain(from, end.date);
+    let (id, version) = (calendar.id(), calendar.version());
     if out.json {
-        return Ok(out.value(&json!({ "due": end.date, "provisional": end.provisional, "days": days }))?);
+        return Ok(out.value(&json!({
+            "calendar": id, "version": version, "due": end.date, "provisional": end.provisional, "days": days,
+        }))?);
     }
+    out.line(&out.text("days.calendar", &json!({ "id": id, "version": version })))?;
     for day in days {
         let count = day.count.map(|count| count.to_string()).unwrap_or_default();
-        let name = day.holiday.unwrap_or_default();
-        out.line(format!("{}  {count:>4}  {name}", day.date).trim_end())?;
+        let what = out.text("days.day", &day);
+        out.line(format!("{}  {count:>4}  {what}", day.date).trim_end())?;
     }
-    Ok(())
+    let values = json!({
+        "from": from, "count": working_days, "due": end.date, "provisional": end.provisional,
+    });
+    Ok(out.line(&out.text("days.end", &values))?)
 }
