@@ -322,3 +322,100 @@ async fn workflows_are_counted_one_by_one_and_an_old_ledger_apart() {
         }
     }
 }
+
+/// One department's row of a workflow, and the rates printed.
+fn row(county: &County, workflow: &str) -> serde_json::Value {
+    let found: serde_json::Value =
+        serde_json::from_slice(&bihuan(&county.path, &["roundup", "--json"]).stdout).expect("JSON");
+    of(&found["roundup"], "departments", workflow)[0].clone()
+}
+
+#[tokio::test]
+async fn a_department_has_closed_what_it_closed_early_and_what_was_done() {
+    let county = county("2026-09-01", "workflows/general-hazard.yaml").await;
+    let path = &county.path;
+    let run = |arguments: &[&str]| {
+        let output = bihuan(path, arguments);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    tests::open_hazard(&county.engine, "early", "2026-12-18").await;
+    let photo = county.folder.path().join("photo.jpg");
+    std::fs::write(&photo, "a photo").expect("written");
+    let evidence = format!("after_photo={}", photo.display());
+    run(&["act", "YB-2026-000001", "report_complete", "--as", "safety-he", "--evidence", &evidence]);
+    let officers = ["--officer", "officer-qin", "--officer", "officer-bai", "--signed", "safety-he"];
+    run(&[&["act", "YB-2026-000001", "accept", "--as", "officer-qin"][..], &officers].concat());
+    run(&["act", "YB-2026-000001", "close_out", "--as", "clerk-lin"]);
+    let early = row(&county, "general-hazard");
+    assert_eq!((&early["found"], &early["due"], &early["closed"]), (&json!(1), &json!(0), &json!(1)));
+
+    // Three tasks, two of them done in time, the third never.
+    county.engine.publish(&definition("workflows/task-list.yaml")).await.expect("published");
+    for task in ["甲", "乙", "丙"] {
+        let (task, end) = (format!("task={task}"), "end_date=2026-09-30");
+        run(&[
+            "open",
+            "task-list",
+            "--as",
+            "clerk-lin/office-clerk",
+            "--field",
+            "campaign=百日行动",
+            "--field",
+            &task,
+            "--field",
+            "lead_unit=north",
+            "--field",
+            end,
+        ]);
+    }
+    for number in ["RW-2026-000001", "RW-2026-000002"] {
+        for (act, field) in [
+            ("submit_scheme", "scheme=方案"),
+            ("report_halfway", "progress_line=过半"),
+            ("hand_in", "result=完成"),
+        ] {
+            run(&["act", number, act, "--as", "township-north", "--field", field]);
+        }
+        run(&["act", number, "accept", "--as", "clerk-duan", "--field", "opinion=同意"]);
+    }
+    run(&["work", "--until", "2026-10-08"]);
+    let tasks = row(&county, "task-list");
+    let counts = ["found", "due", "on_time", "closed"].map(|key| tasks[key].as_u64().expect("a number"));
+    assert_eq!(counts, [3, 3, 2, 2]);
+    assert!(run(&["roundup"]).contains(" 66.7 % "), "{}", run(&["roundup"]));
+
+    // And a duty: its unit reported, somebody else found it in order.
+    county.engine.publish(&definition("workflows/periodic-duty.yaml")).await.expect("published");
+    let plan = ["plan", "periodic-duty", "--field", "duty=zero_report", "--period", "2026-10"];
+    run(&[&plan[..], &["--kind", "township", "--as", "clerk-lin/office-clerk"]].concat());
+    let fields = ["--field", "hazards_found=0", "--field", "summary=无", "--field", "submitted_by=严德厚"];
+    run(&[&["act", "ZQ-2026-000001", "submit", "--as", "township-north"][..], &fields].concat());
+    run(&["act", "ZQ-2026-000001", "accept", "--as", "clerk-duan"]);
+    run(&["work", "--until", "2026-11-02"]);
+    let duties = row(&county, "periodic-duty");
+    let counts = ["due", "on_time", "closed"].map(|key| duties[key].as_u64().expect("a number"));
+    assert_eq!(counts, [6, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_circular_is_one_picture_whatever_is_written_meanwhile() {
+    let county = county("2026-09-01", "workflows/general-hazard.yaml").await;
+    let engine = county.engine.clone();
+    let writing = tokio::spawn(async move {
+        for index in 0..300 {
+            tests::open_hazard(&engine, &index.to_string(), "2026-09-18").await;
+        }
+    });
+    let (at, day_end) = (morning("2026-09-01"), morning("2026-09-02"));
+    let mut seen = std::collections::BTreeSet::new();
+    while !writing.is_finished() {
+        let found = county.engine.store().roundup(county.engine.tenant(), at, day_end).await.expect("read");
+        let stages: u64 = found.stages.iter().map(|row| row.count).sum();
+        let departments: u64 = found.departments.iter().map(|row| row.found).sum();
+        assert_eq!(stages, departments);
+        seen.insert(stages);
+    }
+    writing.await.expect("written");
+    assert!(seen.len() > 5, "it has to be drawn while cases are opened: {seen:?}");
+}

@@ -397,7 +397,7 @@ pub struct DepartmentProgress {
     pub due: u64,
     /// Of those: reported complete in time and accepted on that report.
     pub on_time: u64,
-    /// Of those: closed out through re-inspection, in time or not.
+    /// Closed out: rectified and re-inspected, or done; in time or not, whether or not its date had come.
     pub closed: u64,
     /// Their legal date had come, and they were shut down, transferred or annulled.
     pub left_out: u64,

@@ -156,7 +156,8 @@ impl Circular<'_> {
 }
 
 fn department(row: &DepartmentProgress, name: String) -> Vec<String> {
-    let permille = (row.on_time * 1_000).checked_div(row.due);
+    // Rounded to the nearest tenth.
+    let permille = (row.on_time * 1_000 + row.due / 2).checked_div(row.due);
     // Nothing was due: there is no rate.
     let rate = permille.map_or_else(|| "—".to_owned(), |rate| format!("{}.{} %", rate / 10, rate % 10));
     let counts = [row.found, row.dispatched, row.due, row.on_time].map(|count| count.to_string());

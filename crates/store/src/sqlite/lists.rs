@@ -278,12 +278,14 @@ pub(super) async fn roundup(
          FROM {HELD} WHERE NOT unverified
          GROUP BY workflow, stage, outcome ORDER BY workflow, stage, outcome"
     ));
-    let stages = stages.fetch_all(pool).await?.into_iter().map(|row| stage_count(row.get(0)));
+    // Nothing is written in it, so there is no lock it could fail to get.
+    let mut snapshot = pool.begin_with("BEGIN DEFERRED").await?;
+    let stages = stages.fetch_all(&mut *snapshot).await?.into_iter().map(|row| stage_count(row.get(0)));
     let departments = held(format!(
         "SELECT department, count(*),
             sum(dispatched_at IS NOT NULL),
             sum(due AND NOT gone), sum(due AND NOT gone AND met_in_time AND stage = 'accepted'),
-            sum(due AND NOT gone AND outcome IS 'rectified'), sum(due AND gone),
+            sum(coalesce(outcome IN ('rectified', 'done'), 0)), sum(due AND gone),
             sum(coalesce(enterprise_overdue_from <= $2, 0)), sum(coalesce(regulator_overdue_from <= $2, 0)),
             sum(late_extensions), sum(outcome IS 'downgraded' AND dispatched_at IS NOT NULL),
             sum(supplementary), workflow
@@ -292,7 +294,7 @@ pub(super) async fn roundup(
              FROM {HELD} WHERE NOT unverified)
          GROUP BY workflow, department ORDER BY workflow, department"
     ));
-    let departments = departments.bind(day_end.micros()).fetch_all(pool).await?;
+    let departments = departments.bind(day_end.micros()).fetch_all(&mut *snapshot).await?;
     let departments = departments.into_iter().map(|row| {
         let count = |index: usize| row.get::<i64, _>(index).unsigned_abs();
         DepartmentProgress {
@@ -315,7 +317,7 @@ pub(super) async fn roundup(
     let unverified = held(format!(
         "SELECT workflow, count(*) FROM {HELD} WHERE unverified GROUP BY workflow ORDER BY workflow"
     ));
-    let unverified = unverified.fetch_all(pool).await?.into_iter().map(|row| Unverified {
+    let unverified = unverified.fetch_all(&mut *snapshot).await?.into_iter().map(|row| Unverified {
         workflow: row.get(0),
         count: row.get::<i64, _>(1).unsigned_abs(),
         overdue: Vec::new(),
@@ -328,7 +330,8 @@ pub(super) async fn roundup(
              WHERE {side}_overdue_from <= $2
              ORDER BY unverified, workflow, {side}_unit, {side}_overdue_from, number LIMIT $3"
         ));
-        let rows = rows.bind(i64::try_from(OVERDUE_MAX).unwrap_or(i64::MAX) + 1).fetch_all(pool).await?;
+        let rows = rows.bind(i64::try_from(OVERDUE_MAX).unwrap_or(i64::MAX) + 1);
+        let rows = rows.fetch_all(&mut *snapshot).await?;
         for row in rows {
             listed += 1;
             if listed > OVERDUE_MAX {
@@ -344,6 +347,7 @@ pub(super) async fn roundup(
             }
         }
     }
+    snapshot.commit().await?;
     Ok(Roundup {
         stages: stages.collect::<Result<_, _>>()?,
         departments,
