@@ -12,7 +12,7 @@ use machine::Command as Wish;
 use machine::value::TenantId;
 use sqlx::{AssertSqlSafe, Row, SqlitePool};
 use store::sqlite::SqliteStore;
-use store::{DocumentFilter, Filter, Lamp, Lamps, LedgerKey, OverdueBy, OwedFilter, Read, Store};
+use store::{DocumentFilter, Filter, Lamp, Lamps, LedgerKey, OverdueBy, OwedFilter, OwingUnit, Read, Store};
 use tests::{County, clerk, county, morning, open_hazard, raw, request};
 use tokio::task::JoinSet;
 use tracing::field::{Field, Visit};
@@ -150,14 +150,19 @@ fn ledger_filters(after: LedgerKey) -> Vec<(String, Filter)> {
     let by = |side| Filter { overdue_by: Some((side, lamps.now)), ..Filter::default() };
     let filters = [
         ("all", Filter::default()),
-        ("state", Filter { state: some("rectifying"), ..Filter::default() }),
-        ("unit", Filter { unit: some("e-paper"), ..Filter::default() }),
-        ("department", Filter { department: some("industry"), ..Filter::default() }),
-        ("area", Filter { area: some("north"), ..Filter::default() }),
-        ("sector", Filter { sector: some("industry"), ..Filter::default() }),
-        ("source", Filter { source: some("self_check"), ..Filter::default() }),
+        ("state", Filter { state: one("rectifying"), ..Filter::default() }),
+        (
+            "two states",
+            Filter { state: vec!["rectifying".to_owned(), "closed".to_owned()], ..Filter::default() },
+        ),
+        ("unit", Filter { unit: Some(owing("e-paper", &[])), ..Filter::default() }),
+        ("unit with roles", Filter { unit: Some(owing("office", &["office"])), ..Filter::default() }),
+        ("department", Filter { department: one("industry"), ..Filter::default() }),
+        ("area", Filter { area: one("north"), ..Filter::default() }),
+        ("sector", Filter { sector: one("industry"), ..Filter::default() }),
+        ("source", Filter { source: one("self_check"), ..Filter::default() }),
         ("due range", Filter { due_from: some(DAY), due_to: some(LATER), ..Filter::default() }),
-        ("text", Filter { text: some("消防"), ..Filter::default() }),
+        ("text", Filter { text: some("消防"), called: one("e-paper"), ..Filter::default() }),
         ("overdue", lamp(Lamp::Overdue)),
         ("today", lamp(Lamp::Today)),
         ("soon", lamp(Lamp::Soon)),
@@ -176,13 +181,21 @@ fn ledger_filters(after: LedgerKey) -> Vec<(String, Filter)> {
     pages.collect()
 }
 
+fn one(text: &str) -> Vec<String> {
+    vec![text.to_owned()]
+}
+
+fn owing(unit: &str, roles: &[&str]) -> OwingUnit {
+    OwingUnit { unit: unit.to_owned(), roles: roles.iter().map(|role| (*role).to_owned()).collect() }
+}
+
 fn owed_filters() -> Vec<(String, OwedFilter)> {
-    let some = |text: &str| Some(text.to_owned());
     let posts = vec![("responsible".to_owned(), "e-paper".into()), ("office".to_owned(), "office".into())];
     let filters = [
         ("all", OwedFilter::default()),
-        ("unit", OwedFilter { unit: some("e-paper"), ..OwedFilter::default() }),
-        ("role", OwedFilter { role: some("responsible"), ..OwedFilter::default() }),
+        ("unit", OwedFilter { unit: Some(owing("e-paper", &[])), ..OwedFilter::default() }),
+        ("unit with roles", OwedFilter { unit: Some(owing("office", &["office"])), ..OwedFilter::default() }),
+        ("role", OwedFilter { role: one("responsible"), ..OwedFilter::default() }),
         ("person", OwedFilter { posts: Some(posts), ..OwedFilter::default() }),
         (
             "next page",
@@ -193,7 +206,11 @@ fn owed_filters() -> Vec<(String, OwedFilter)> {
         ),
         (
             "unit, role",
-            OwedFilter { unit: some("e-paper"), role: some("responsible"), ..OwedFilter::default() },
+            OwedFilter {
+                unit: Some(owing("e-paper", &[])),
+                role: one("responsible"),
+                ..OwedFilter::default()
+            },
         ),
     ];
     filters.map(|(name, filter)| (format!("owes, {name}"), OwedFilter { limit: 50, ..filter })).into()

@@ -13,6 +13,7 @@ mod change;
 mod counter;
 mod inbox;
 mod link;
+pub mod list;
 pub mod notice;
 pub mod proof;
 pub mod rebuild;

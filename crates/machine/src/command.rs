@@ -203,6 +203,19 @@ impl Directory {
         people.into_iter().collect()
     }
 
+    /// The one unit in which a role is held: what is owed by the role is owed by that unit.
+    pub fn home(&self, role: &str) -> Option<&UnitId> {
+        let mut units = self.posts.iter().filter(|post| post.roles.contains(role)).map(|post| &post.unit);
+        let first = units.next()?;
+        units.all(|unit| unit == first).then_some(first)
+    }
+
+    /// The roles held in this unit and in no other.
+    pub fn roles_at_home(&self, unit: &str) -> BTreeSet<Name> {
+        let held = self.posts.iter().filter(|post| post.unit.as_str() == unit).flat_map(|post| &post.roles);
+        held.filter(|role| self.home(role).is_some()).cloned().collect()
+    }
+
     /// The post, if that person holds it.
     pub fn post(&self, who: &Person) -> Option<&Post> {
         self.posts

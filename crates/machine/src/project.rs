@@ -15,12 +15,16 @@ use crate::value::{Name, UnitId};
 pub struct Projection {
     /// State of the main track.
     pub main_state: Name,
-    /// The unit that owes the next step of the main track.
+    /// The role that owes the next step of the main track.
+    pub owner_role: Option<Name>,
+    /// Its unit, where the role is bound to one.
     pub owner_unit: Option<UnitId>,
     /// When the worker has to look at it again.
     pub wake_at: Option<Instant>,
     /// The legal date.
     pub legal_due: Option<Due>,
+    /// The local day of it.
+    pub legal_due_day: Option<NaiveDate>,
     /// The legal date passed before completion was reported. Permanent.
     pub enterprise_breach: bool,
     /// A regulator's clock ran out. Permanent.
@@ -87,7 +91,9 @@ impl Progress {
 pub struct Owing {
     /// From when on.
     pub from: Instant,
-    /// The unit, where the owing role is bound to one.
+    /// The role.
+    pub role: Name,
+    /// Its unit, where the role is bound to one.
     pub unit: Option<UnitId>,
 }
 
@@ -125,9 +131,11 @@ pub fn project(definition: &Definition, state: &State) -> Projection {
         move |deadline: &&crate::state::Deadline| deadline.charged_to == side && deadline.missed_at.is_some()
     };
     Projection {
+        owner_role: owner.map(str::to_owned),
         owner_unit: owner.and_then(|role| owner_unit(definition, state, role, Subject::Case)),
         wake_at: state.wake_at(),
         legal_due: legal.map(|deadline| deadline.due),
+        legal_due_day: legal.map(|deadline| deadline.due_day),
         enterprise_breach: state.deadlines.iter().any(|d| breach(ChargedTo::Enterprise)(&d)),
         regulator_breach: state.deadlines.iter().any(|d| breach(ChargedTo::Regulator)(&d)),
         columns: columns(definition, state),
@@ -171,6 +179,7 @@ pub fn progress(definition: &Definition, state: &State) -> Progress {
         let running = state.deadlines.iter().filter(|d| d.is_running() && d.charged_to == side);
         running.min_by_key(|deadline| (deadline.breach_at, deadline.no)).map(|deadline| Owing {
             from: deadline.breach_at,
+            role: deadline.owner.clone(),
             unit: owner_unit(definition, state, &deadline.owner, deadline.subject),
         })
     };

@@ -30,7 +30,9 @@ pub struct LedgerRow {
     pub at_rest: bool,
     /// Its legal clock stands still.
     pub paused: bool,
-    /// Who owes the next step.
+    /// The role that owes the next step.
+    pub owner_role: Option<Name>,
+    /// Its unit, where the role is bound to one.
     pub owner_unit: Option<UnitId>,
     /// The enterprise.
     pub enterprise: Option<String>,
@@ -120,21 +122,31 @@ pub enum OverdueBy {
     Regulator,
 }
 
-/// What the ledger is filtered by. Empty means all.
+/// A unit that owes, and the roles nobody outside it holds: what one of these owes, bound to no unit, this
+/// unit owes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwingUnit {
+    /// The unit.
+    pub unit: String,
+    /// The roles.
+    pub roles: Vec<Name>,
+}
+
+/// What the ledger is filtered by. Empty means all; of several values any counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// State of the main track.
-    pub state: Option<String>,
+    pub state: Vec<String>,
     /// Unit that owes the next step.
-    pub unit: Option<String>,
+    pub unit: Option<OwingUnit>,
     /// Competent department.
-    pub department: Option<String>,
+    pub department: Vec<String>,
     /// Township.
-    pub area: Option<String>,
+    pub area: Vec<String>,
     /// Sector.
-    pub sector: Option<String>,
+    pub sector: Vec<String>,
     /// Source.
-    pub source: Option<String>,
+    pub source: Vec<String>,
     /// A lamp, and the moments it stands for.
     pub lamp: Option<(Lamp, Lamps)>,
     /// Overdue by one side, now.
@@ -143,8 +155,10 @@ pub struct Filter {
     pub due_from: Option<String>,
     /// …to this day.
     pub due_to: Option<String>,
-    /// Text, taken literally.
+    /// Text, taken literally…
     pub text: Option<String>,
+    /// …or one of these enterprises, which are called so.
+    pub called: Vec<String>,
     /// After this line (keyset paging).
     pub after: Option<LedgerKey>,
     /// At most so many.
@@ -222,9 +236,9 @@ pub struct OwedRow {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwedFilter {
     /// Owing unit.
-    pub unit: Option<String>,
-    /// Owing role.
-    pub role: Option<String>,
+    pub unit: Option<OwingUnit>,
+    /// Owing role. Empty means all; of several any counts.
+    pub role: Vec<String>,
     /// Any of these roles, in these units where the duty names one: the posts of a person.
     pub posts: Option<Vec<(String, UnitId)>>,
     /// After this duty (keyset paging).
@@ -346,6 +360,7 @@ impl HistoryRow {
             supplementary,
         } = &self.progress;
         let unit = |owing: &Option<machine::project::Owing>| owing.as_ref().and_then(|o| o.unit.clone());
+        let role = |owing: &Option<machine::project::Owing>| owing.as_ref().map(|o| o.role.clone());
         let from = |owing: &Option<machine::project::Owing>| owing.as_ref().map(|o| o.from.micros());
         serde_json::json!({
             "case_id": case,
@@ -359,8 +374,10 @@ impl HistoryRow {
             "legal_breach_at": legal_breach_at.map(Instant::micros),
             "met_in_time": met_in_time,
             "enterprise_overdue_from": from(enterprise),
+            "enterprise_role": role(enterprise),
             "enterprise_unit": unit(enterprise),
             "regulator_overdue_from": from(regulator),
+            "regulator_role": role(regulator),
             "regulator_unit": unit(regulator),
             "late_extensions": late_extensions,
             "supplementary": supplementary,
@@ -420,7 +437,9 @@ pub struct OverdueRow {
     pub workflow: String,
     /// Whose flag.
     pub by: OverdueBy,
-    /// The unit that owed it.
+    /// The role that owed it.
+    pub role: Option<Name>,
+    /// Its unit, where the role is bound to one.
     pub unit: Option<String>,
     /// Number of the case.
     pub number: String,

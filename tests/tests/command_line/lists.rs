@@ -12,14 +12,152 @@ use crate::world::*;
 async fn working_days_are_counted_day_by_day() {
     let county = small().await;
     let days = done(&county, "calendar 2026-09-18 --working-days 10");
-    let lines: Vec<&str> = days.lines().collect();
+    let line = |text: &str, start: &str| -> Vec<String> {
+        let line = text.lines().find(|line| line.starts_with(start)).expect("a line");
+        line.split_whitespace().map(str::to_owned).collect()
+    };
     // Sunday the 20th works; the Mid-Autumn and National Day holidays do not.
-    assert_eq!(lines[2].split_whitespace().take(2).collect::<Vec<_>>(), ["2026-09-20", "1"]);
-    assert_eq!(lines.last().map(|line| line.trim()), Some("2026-10-09    10"));
+    assert_eq!(line(&days, "2026-09-20")[..2], ["2026-09-20", "1"]);
+    assert_eq!(line(&days, "2026-10-09"), ["2026-10-09", "10"]);
     assert!(days.contains("国庆"), "{days}");
+    let both = ["en", "zh"].map(|lang| {
+        let first = done(&county, &format!("calendar 2026-09-18 --working-days 10 --lang {lang}"));
+        let late = done(&county, &format!("calendar 2026-12-25 --working-days 10 --lang {lang}"));
+        (first, late)
+    });
+    for ((first, late), [version, make_up, weekend, provisional, end]) in both.iter().zip([
+        [
+            "Calendar cn, version 2026.1.",
+            "make-up working day",
+            "weekend",
+            "(provisional)",
+            "2027-01-08 (provisional:",
+        ],
+        ["日历 cn，版本 2026.1。", "调休上班", "周末", "（暂定）", "2027-01-08（暂定："],
+    ]) {
+        assert!(first.lines().next() == Some(version), "{first}");
+        assert!(first.lines().any(|l| l.starts_with("2026-09-20") && l.ends_with(make_up)), "{first}");
+        assert!(first.lines().any(|l| l.starts_with("2026-09-19") && l.ends_with(weekend)), "{first}");
+        assert!(!first.contains(provisional) && first.trim_end().ends_with("2026-10-09"), "{first}");
+        assert!(late.lines().any(|l| l.starts_with("2027-01-04") && l.ends_with(provisional)), "{late}");
+        assert!(late.lines().last().is_some_and(|l| l.contains(end)), "{late}");
+    }
     let told = json(&county, "calendar 2026-09-18 --working-days 10");
     assert_eq!((&told["due"], &told["provisional"]), (&"2026-10-09".into(), &false.into()));
     assert_eq!(json(&county, "calendar 2031-09-18 --working-days 10")["provisional"], true);
+    // A year loaded into this store counts here; where there is no store, it is unknown.
+    let year =
+        "year: 2027\noff:\n  - { from: 2027-01-01, to: 2027-01-05, name: 元旦 }\nmake_up: [2027-01-09]\n";
+    std::fs::write(county.folder.path().join("2027.yaml"), year).expect("written");
+    done(&county, "calendar load 2027.yaml --as admin-wen");
+    let here = json(&county, "calendar 2026-12-25 --working-days 10");
+    assert_eq!((&here["due"], &here["provisional"]), (&"2027-01-12".into(), &false.into()));
+    assert!(here["version"].as_str().is_some_and(|version| version.starts_with("2027-")), "{here}");
+    let elsewhere = json(&county, "calendar 2026-12-25 --working-days 10 --store none.db");
+    assert_eq!((&elsewhere["due"], &elsewhere["version"]), (&"2027-01-08".into(), &"2026.1".into()));
+}
+
+#[tokio::test]
+async fn what_a_role_owes_is_owed_by_the_unit_it_is_at_home_in() {
+    let county = small().await;
+    let numbers = |list: &str| -> Vec<String> {
+        let told = json(&county, list);
+        let rows = told["rows"].as_array().expect("rows").iter();
+        rows.map(|row| row["number"].as_str().expect("a number").to_owned()).collect()
+    };
+    assert!(numbers("ledger --unit office").is_empty() && numbers("owes --unit office").is_empty());
+    for act in [
+        "report_complete --as safety-he --evidence after_photo=photo.jpg",
+        "accept --as officer-qin --officer officer-qin --officer officer-bai --signed safety-he",
+    ] {
+        done(&county, &format!("act YB-2026-000001 {act}"));
+    }
+    // Closing out is owed by the role office, which is bound to no unit and held in one.
+    for list in ["ledger", "owes"] {
+        assert_eq!(numbers(&format!("{list} --unit office")), ["YB-2026-000001"], "{list}");
+        assert_eq!(json(&county, &format!("{list} --unit 青原县安委办"))["rows"][0]["owner_unit"], "office");
+        assert!(numbers(&format!("{list} --unit county")).is_empty(), "{list}");
+    }
+    assert_eq!(done(&county, "ledger --unit office --count --lang en").trim(), "1 cases");
+    done(&county, "work --until 2026-09-30");
+    let circular = done(&county, "roundup --lang zh");
+    let row = circular.lines().find(|line| line.ends_with("YB-2026-000001")).expect("overdue");
+    assert!(row.trim_start().starts_with("青原县安委办"), "{circular}");
+    // With a second holder elsewhere the role stands for itself.
+    let organisation = tests::project().join("workflows/sample/organisation.yaml");
+    let text = std::fs::read_to_string(organisation).expect("read");
+    let text = text.replace("roles: [county_leader, ", "roles: [office, county_leader, ");
+    let directory: machine::command::Directory = machine::file::read("o", &text).expect("an organisation");
+    let body = serde_json::to_string(&directory).expect("JSON");
+    county.engine.store().put_organisation(county.engine.tenant(), &body).await.expect("kept");
+    assert!(numbers("ledger --unit office").is_empty());
+    let circular = done(&county, "roundup --lang zh");
+    let row = circular.lines().find(|line| line.ends_with("YB-2026-000001")).expect("overdue");
+    assert!(row.trim_start().starts_with("安委办"), "{circular}");
+    assert!(
+        done(&county, "rebuild --check --lang en").len() < 200 && line(&county, "verify").status.success()
+    );
+}
+
+#[tokio::test]
+async fn a_filter_nobody_knows_is_refused_and_a_name_is_as_good_as_an_id() {
+    let county = busy().await;
+    for (filter, known) in [
+        ("ledger --state nope", "rectifying"),
+        ("ledger --unit nope", "青原县工信局"),
+        ("ledger --department nope", "industry"),
+        ("ledger --sector nope", "coal_mine"),
+        ("ledger --area nope", "北坡镇"),
+        ("ledger --source nope", "expert_inspection"),
+        ("ledger --unit nope --count", "industry"),
+        ("owes --unit nope", "industry"),
+        ("owes --role nope", "office_leader"),
+    ] {
+        for lang in ["en", "zh"] {
+            let (exit, said) = refused(&county, &format!("{filter} --lang {lang}"));
+            assert!(exit == 2 && said.starts_with("BH0077") && said.contains(known), "{filter}: {said}");
+        }
+    }
+    let count = |filter: &str| json(&county, filter)["rows"].as_array().expect("rows").len();
+    for (id, name) in [
+        ("ledger --state rectifying", "ledger --state 整改中"),
+        ("ledger --department industry", "ledger --department 青原县工信局"),
+        ("ledger --area north", "ledger --area 北坡镇"),
+        ("ledger --source expert_inspection", "ledger --source 专家检查"),
+        ("owes --unit housing", "owes --unit 青原县住建局"),
+        ("owes --role office_leader", "owes --role 安委办负责人"),
+    ] {
+        assert!(count(id) > 0, "{id}");
+        assert_eq!(json(&county, id), json(&county, name), "{id}, {name}");
+    }
+    // One general hazard goes on as a word what its major one had as a unit.
+    done(&county, &format!("{OPEN} --field area=南溪镇 --field due_on=2026-12-18"));
+    assert_eq!((count("ledger --area south"), count("ledger --area 南溪镇")), (1, 1));
+    // A place no unit stands for, which a case has all the same.
+    done(&county, &format!("{OPEN} --field area=开发区 --field due_on=2026-12-18 --key zone"));
+    assert_eq!(count("ledger --area 开发区"), 1);
+    // The lists show names, so names are searched.
+    assert_eq!(count("ledger --text 样例造纸"), count("ledger"));
+    assert_eq!(count("ledger --text 样例建筑"), 0);
+}
+
+#[tokio::test]
+async fn a_moment_is_due_on_its_local_day() {
+    let county = tests::empty_county("2026-09-01").await;
+    let moment = std::fs::read_to_string(tests::project().join("tests/workflows/moment.yaml")).expect("read");
+    let file = county.folder.path().join("moment.yaml");
+    let moment = moment
+        .replace("kind: step", "kind: legal")
+        .replace("requires: [due_at]\n", "requires: [due_at]\n    then: [{ start: due }]\n");
+    std::fs::write(&file, moment).expect("written");
+    tests::keep_unchecked(&county.engine, &file.display().to_string()).await;
+    // Half past midnight in China is the evening before in UTC.
+    done(&county, "open moment --as clerk-lin/office-clerk --field due_at=2026-09-19T00:30:00+08:00");
+    let count = |range: &str| json(&county, &format!("ledger {range}"))["rows"].as_array().map(Vec::len);
+    assert_eq!(count("--due-from 2026-09-19 --due-to 2026-09-19"), Some(1));
+    assert_eq!(count("--due-to 2026-09-18"), Some(0));
+    assert_eq!(count("--due-from 2026-09-20"), Some(0));
+    assert!(line(&county, "verify").status.success());
 }
 
 #[tokio::test]
@@ -31,7 +169,8 @@ async fn who_owes_what_is_told_in_english() {
         .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
         .collect();
     assert_eq!(lines[0], ["due", "number", "clock", "role", "owes", "lamp"]);
-    assert_eq!(lines[1], ["2026-11-25", "YH-2026-000001", "Signing", "Head of the safety committee office"]);
+    let role = "Head of the safety committee office";
+    assert_eq!(lines[1], ["2026-11-25", "YH-2026-000001", "Signing", role, "青原县安委办"]);
     assert_eq!(lines.len(), 3, "two proposals wait for that person:\n{owed}");
     let owed = done(&county, "owes --unit housing --lang en");
     assert!(owed.contains("Receipt") && owed.contains("overdue") && owed.contains("青原县住建局"), "{owed}");

@@ -2,9 +2,12 @@
 
 use chrono::{NaiveDate, NaiveTime};
 use engine::Engine;
+use engine::list::{By, Known};
 use machine::{Definition, Directory, Instant};
 use serde_json::json;
-use store::{COUNT_MAX, Filter, Lamp, Lamps, LedgerKey, LedgerRow, OverdueBy, OwedFilter, OwedKey};
+use store::{
+    COUNT_MAX, Filter, Lamp, Lamps, LedgerKey, LedgerRow, OverdueBy, OwedFilter, OwedKey, OwingUnit,
+};
 
 use super::show::{label, state_title};
 use crate::CliError;
@@ -29,14 +32,15 @@ pub(super) async fn ledger(
     for day in [&arguments.due_from, &arguments.due_to].into_iter().flatten() {
         calendar::parse_date(day)?;
     }
+    let any = async |by, text: &Option<String>| meant(engine, by, text.as_deref()).await;
     let limit = arguments.limit.unwrap_or(if arguments.csv { store::ROWS_MAX } else { PAGE });
     let mut filter = Filter {
-        state: arguments.state.clone(),
-        unit: arguments.unit.clone(),
-        department: arguments.department.clone(),
-        area: arguments.area.clone(),
-        sector: arguments.sector.clone(),
-        source: arguments.source.clone(),
+        state: any(By::State, &arguments.state).await?,
+        unit: owing_unit(engine, arguments.unit.as_deref()).await?,
+        department: any(By::Department, &arguments.department).await?,
+        area: any(By::Area, &arguments.area).await?,
+        sector: any(By::Sector, &arguments.sector).await?,
+        source: any(By::Source, &arguments.source).await?,
         lamp: lamp.map(|lamp| (lamp, lamps)),
         overdue_by: arguments.overdue_by.map(|side| match side {
             Side::Enterprise => (OverdueBy::Enterprise, lamps.now),
@@ -45,6 +49,10 @@ pub(super) async fn ledger(
         due_from: arguments.due_from.clone(),
         due_to: arguments.due_to.clone(),
         text: arguments.text.clone(),
+        called: match &arguments.text {
+            Some(text) => engine.called(text).await?,
+            None => Vec::new(),
+        },
         after: after.transpose()?,
         limit,
     };
@@ -54,12 +62,12 @@ pub(super) async fn ledger(
         let values = json!({ "count": count.min(COUNT_MAX), "more": more });
         return Ok(out.say("ledger.count", &values)?);
     }
-    let mut rows = engine.store().ledger(engine.tenant(), &filter).await?;
+    let mut rows = engine.ledger(&filter).await?;
     let mut next = next_place(&rows, limit, LedgerKey::of);
     // A spreadsheet gets the whole list: a table cut without a word is a wrong table.
     while let (Some(place), true, None) = (&next, arguments.csv, arguments.limit) {
         filter.after = Some(place.clone());
-        let page = engine.store().ledger(engine.tenant(), &filter).await?;
+        let page = engine.ledger(&filter).await?;
         next = next_place(&page, limit, LedgerKey::of);
         rows.extend(page);
     }
@@ -69,6 +77,41 @@ pub(super) async fn ledger(
     }
     print(engine, &rows, arguments.csv, out).await?;
     more(next.filter(|_| !arguments.csv), out)
+}
+
+/// Ids named at most to whoever gave an unknown one.
+const KNOWN_MAX: usize = 30;
+
+/// The ids behind what a list is filtered by; nothing is no filter. What nobody knows is refused: an empty
+/// list would say that nothing is owed.
+async fn meant(engine: &Engine, by: By, text: Option<&str>) -> Result<Vec<String>, CliError> {
+    let Some(text) = text else { return Ok(Vec::new()) };
+    engine.meant(by, text).await?.map_err(|known| unknown(by, text, &known))
+}
+
+async fn owing_unit(engine: &Engine, text: Option<&str>) -> Result<Option<OwingUnit>, CliError> {
+    let ids = meant(engine, By::Unit, text).await?;
+    match (ids.as_slice(), text) {
+        ([], _) | (_, None) => Ok(None),
+        ([unit], _) => Ok(Some(engine.owing_unit(unit.clone()).await?)),
+        (several, Some(name)) => Err(usage("BH0078", json!({ "name": name, "known": several }))),
+    }
+}
+
+fn unknown(by: By, text: &str, known: &[Known]) -> CliError {
+    let option = match by {
+        By::State => "--state",
+        By::Unit => "--unit",
+        By::Role => "--role",
+        By::Department => "--department",
+        By::Area => "--area",
+        By::Sector => "--sector",
+        By::Source => "--source",
+    };
+    let listed = known.iter().take(KNOWN_MAX);
+    let listed: Vec<_> = listed.map(|known| json!({ "id": known.id, "names": known.names })).collect();
+    let more = known.len().saturating_sub(KNOWN_MAX);
+    usage("BH0077", json!({ "option": option, "value": text, "known": listed, "more": more }))
 }
 
 /// The place of the last row, when there may be more behind it.
@@ -214,13 +257,13 @@ pub(super) async fn owes(
         .as_deref()
         .map(|text| text.parse::<OwedKey>().map_err(|()| usage("BH0062", json!({ "after": text }))));
     let filter = OwedFilter {
-        unit: arguments.unit.clone(),
-        role: arguments.role.clone(),
+        unit: owing_unit(engine, arguments.unit.as_deref()).await?,
+        role: meant(engine, By::Role, arguments.role.as_deref()).await?,
         posts,
         after: after.transpose()?,
         limit: arguments.limit,
     };
-    let rows = engine.store().owes(engine.tenant(), &filter).await?;
+    let rows = engine.owes(&filter).await?;
     let next = next_place(&rows, arguments.limit, |row| OwedKey::of(row).to_string());
     if out.json {
         return Ok(out.value(&json!({ "rows": rows, "next": next }))?);

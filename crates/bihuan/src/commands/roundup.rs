@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use calendar::Calendar;
 use chrono::{NaiveDate, NaiveTime};
 use engine::Engine;
-use machine::Instant;
 use machine::command::Directory;
+use machine::{Definition, Instant};
 use serde_json::json;
 use store::{DepartmentProgress, OverdueBy, OverdueRow, Roundup};
 
@@ -28,7 +28,7 @@ pub(super) async fn roundup(engine: &Engine, as_of: Option<&str>, out: &mut Outp
     let next = day.succ_opt().unwrap_or(day);
     let day_end = Instant::new(calendar.instant(next, NaiveTime::MIN));
     let at = now.min(day_end.plus_micros(-1));
-    let found = engine.store().roundup(engine.tenant(), at, day_end).await?;
+    let found = engine.roundup(at, day_end).await?;
     if out.json {
         return Ok(out.value(&json!({ "as_of": day, "roundup": found }))?);
     }
@@ -42,7 +42,7 @@ pub(super) async fn roundup(engine: &Engine, as_of: Option<&str>, out: &mut Outp
     let circular = Circular { found: &found, day, calendar: &calendar, directory: &directory };
     for workflow in workflows {
         let definition = engine.catalog().definition(&engine.newest(workflow).await?).await?;
-        circular.print(workflow, label(out, &definition.file().title).to_owned(), out)?;
+        circular.print(workflow, &definition, out)?;
     }
     if found.overdue_cut {
         out.line("")?;
@@ -60,7 +60,8 @@ struct Circular<'a> {
 
 impl Circular<'_> {
     /// One workflow: hazards and duties are nothing to be summed.
-    fn print(&self, workflow: &str, title: String, out: &mut Output) -> Result<(), CliError> {
+    fn print(&self, workflow: &str, definition: &Definition, out: &mut Output) -> Result<(), CliError> {
+        let title = label(out, &definition.file().title).to_owned();
         let mut counted: BTreeMap<String, u64> = BTreeMap::new();
         for row in self.found.stages.iter().filter(|row| row.workflow == workflow) {
             let key = match row.outcome {
@@ -84,13 +85,13 @@ impl Circular<'_> {
         for by in sides {
             let of = |row: &&OverdueRow| row.workflow == workflow && row.by == by;
             let rows: Vec<_> = self.found.overdue.iter().filter(of).collect();
-            self.overdue("roundup.overdue", by, &rows, out)?;
+            self.overdue("roundup.overdue", by, &rows, definition, out)?;
         }
         for by in sides {
             let rows = apart.iter().flat_map(|apart| &apart.overdue).filter(|row| row.by == by);
             let rows: Vec<_> = rows.collect();
             if !rows.is_empty() {
-                self.overdue("roundup.overdue_unverified", by, &rows, out)?;
+                self.overdue("roundup.overdue_unverified", by, &rows, definition, out)?;
             }
         }
         out.line("")?;
@@ -122,6 +123,7 @@ impl Circular<'_> {
         title: &str,
         by: OverdueBy,
         rows: &[&OverdueRow],
+        definition: &Definition,
         out: &mut Output,
     ) -> Result<(), CliError> {
         out.line("")?;
@@ -129,12 +131,17 @@ impl Circular<'_> {
         if rows.is_empty() {
             return Ok(out.line(&out.text("roundup.none", &json!({})))?);
         }
-        let mut units: BTreeMap<Option<&String>, Vec<&OverdueRow>> = BTreeMap::new();
+        let mut units: BTreeMap<String, Vec<&OverdueRow>> = BTreeMap::new();
         for row in rows {
-            units.entry(row.unit.as_ref()).or_default().push(row);
+            // A role that people of several units hold stands for itself.
+            let role = row.role.as_ref().filter(|_| row.unit.is_none());
+            let role = role.and_then(|role| definition.file().roles.get(role));
+            let name = role.map(|role| label(out, &role.title).to_owned());
+            let name = name.unwrap_or_else(|| self.unit(row.unit.as_ref()));
+            units.entry(name).or_default().push(row);
         }
         let mut units: Vec<_> = units.into_iter().collect();
-        units.sort_by_key(|(unit, rows)| (rows.iter().map(|row| row.from).min(), *unit));
+        units.sort_by_cached_key(|(unit, rows)| (rows.iter().map(|row| row.from).min(), unit.clone()));
         let rows = units.iter().map(|(unit, rows)| {
             let longest = rows
                 .iter()
@@ -142,7 +149,7 @@ impl Circular<'_> {
                 .max();
             let numbers: Vec<&str> = rows.iter().map(|row| row.number.as_str()).collect();
             let (count, longest) = (rows.len().to_string(), longest.unwrap_or(0).to_string());
-            vec![self.unit(*unit), count, longest, numbers.join(" ")]
+            vec![unit.clone(), count, longest, numbers.join(" ")]
         });
         let rows = rows.collect();
         let header = ["unit", "cases", "longest", "numbers"];

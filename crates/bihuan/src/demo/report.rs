@@ -153,8 +153,8 @@ impl Told<'_> {
         let engine = &self.county.engine;
         let mut shown: Vec<LedgerRow> = Vec::new();
         for state in &MAIN[..5] {
-            let filter = Filter { state: Some((*state).to_owned()), limit: 1_000, ..Filter::default() };
-            let mut rows = engine.store().ledger(engine.tenant(), &filter).await?;
+            let filter = Filter { state: vec![(*state).to_owned()], limit: 1_000, ..Filter::default() };
+            let mut rows = engine.ledger(&filter).await?;
             rows.retain(|row| row.workflow == WORKFLOW);
             rows.sort_by(|a, b| (&a.legal_due, &a.number).cmp(&(&b.legal_due, &b.number)));
             // The longest overdue, and in rectification those with time left as well.

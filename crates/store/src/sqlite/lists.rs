@@ -8,7 +8,7 @@ use sqlx::{QueryBuilder, Row, Sqlite};
 use super::{bad, case_id, instant};
 use crate::{
     COUNT_MAX, DepartmentProgress, DocumentFilter, Filter, Lamp, LedgerRow, OverdueBy, OverdueRow,
-    OwedFilter, OwedRow, ROWS_MAX, Roundup, StageCount, Standing, StoreError, Unverified,
+    OwedFilter, OwedRow, OwingUnit, ROWS_MAX, Roundup, StageCount, Standing, StoreError, Unverified,
 };
 
 type Query<'a> = QueryBuilder<Sqlite>;
@@ -19,28 +19,85 @@ const FIRED_MAX: i64 = 10_000;
 const OVERDUE_MAX: usize = 10_000;
 
 const LEDGER_COLUMNS: &str =
-    "case_id, number, workflow, definition_hash, main_state, at_rest, paused, owner_unit,
-    enterprise, area, sector, source, level, department, legal_due, overdue_from, enterprise_overdue_from,
+    "case_id, number, workflow, definition_hash, main_state, at_rest, paused, owner_role,
+    owner_unit, enterprise, area, sector, source, level, department, legal_due, overdue_from, enterprise_overdue_from,
     regulator_overdue_from, enterprise_breach, regulator_breach, provisional, unverified, version";
+
+/// The ways in which something can be owed: by anybody, by a unit, by roles at home in it that are bound to
+/// no unit. Each is a walk of its own, since an OR would read what everybody owes.
+enum Owed<'a> {
+    Anybody,
+    Unit(&'a str),
+    Roles(&'a [String]),
+}
+
+impl<'a> Owed<'a> {
+    fn ways(by: Option<&'a OwingUnit>) -> Vec<Owed<'a>> {
+        match by {
+            None => vec![Owed::Anybody],
+            Some(by) if by.roles.is_empty() => vec![Owed::Unit(&by.unit)],
+            Some(by) => vec![Owed::Unit(&by.unit), Owed::Roles(&by.roles)],
+        }
+    }
+
+    /// The condition, on the columns of the table with this prefix.
+    fn push(&self, query: &mut Query<'_>, prefix: &str) {
+        match self {
+            Owed::Anybody => {}
+            Owed::Unit(unit) => {
+                query.push(format!(" AND {prefix}owner_unit = ")).push_bind((*unit).to_owned());
+            }
+            Owed::Roles(roles) => {
+                // The sign keeps the walk on the index of the unit, which has the order asked for.
+                query.push(format!(" AND {prefix}owner_unit IS NULL AND +{prefix}owner_role IN ("));
+                query.push("SELECT value FROM json_each(").push_bind(serde_json::json!(roles).to_string());
+                query.push("))");
+            }
+        }
+    }
+}
+
+/// One of some values, in a column; none are no condition.
+fn push_any(query: &mut Query<'_>, column: &str, values: &[String]) {
+    match values {
+        [] => {}
+        [only] => {
+            query.push(format!(" AND {column} = ")).push_bind(only.clone());
+        }
+        several => {
+            query.push(format!(" AND {column} IN (SELECT value FROM json_each("));
+            query.push_bind(serde_json::json!(several).to_string()).push("))");
+        }
+    }
+}
 
 /// `FROM cases WHERE …` of a filter.
 fn ledger_query(columns: &str, tenant: &TenantId, filter: &Filter) -> Query<'static> {
-    let mut query = Query::new(format!("SELECT {columns} FROM cases WHERE tenant_id = "));
-    query.push_bind(tenant.as_str().to_owned());
-    let texts = [
-        ("main_state = ", &filter.state),
-        ("owner_unit = ", &filter.unit),
-        ("department = ", &filter.department),
-        ("area = ", &filter.area),
-        ("sector = ", &filter.sector),
-        ("source = ", &filter.source),
-        ("legal_due >= ", &filter.due_from),
-        // A moment of the day begins with its date.
-        ("substr(legal_due, 1, 10) <= ", &filter.due_to),
+    let mut query = Query::new("");
+    for (index, owed) in Owed::ways(filter.unit.as_ref()).iter().enumerate() {
+        query.push(if index > 0 { " UNION ALL " } else { "" });
+        query.push(format!("SELECT {columns} FROM cases WHERE tenant_id = "));
+        query.push_bind(tenant.as_str().to_owned());
+        owed.push(&mut query, "");
+        push_conditions(&mut query, filter);
+    }
+    query
+}
+
+fn push_conditions(query: &mut Query<'_>, filter: &Filter) {
+    let any = [
+        ("main_state", &filter.state),
+        ("department", &filter.department),
+        ("area", &filter.area),
+        ("sector", &filter.sector),
+        ("source", &filter.source),
     ];
-    for (condition, value) in texts {
-        if let Some(value) = value {
-            query.push(" AND ").push(condition).push_bind(value.clone());
+    for (column, values) in any {
+        push_any(query, column, values);
+    }
+    for (condition, day) in [("legal_due_day >= ", &filter.due_from), ("legal_due_day <= ", &filter.due_to)] {
+        if let Some(day) = day {
+            query.push(" AND ").push(condition).push_bind(day.clone());
         }
     }
     if let Some((lamp, lamps)) = &filter.lamp {
@@ -69,13 +126,14 @@ fn ledger_query(columns: &str, tenant: &TenantId, filter: &Filter) -> Query<'sta
     }
     if let Some(text) = &filter.text {
         query.push(" AND (instr(search, ").push_bind(text.clone());
-        query.push(") > 0 OR instr(number, ").push_bind(text.clone()).push(") > 0)");
+        query.push(") > 0 OR instr(number, ").push_bind(text.clone());
+        query.push(") > 0 OR enterprise IN (SELECT value FROM json_each(");
+        query.push_bind(serde_json::json!(filter.called).to_string()).push(")))");
     }
     if let Some(after) = &filter.after {
         query.push(" AND (overdue_from, number) > (").push_bind(after.overdue_from);
         query.push(", ").push_bind(after.number.clone()).push(")");
     }
-    query
 }
 
 pub(super) async fn ledger(
@@ -111,6 +169,7 @@ fn ledger_row(row: &SqliteRow) -> Result<LedgerRow, StoreError> {
         main_state: row.get("main_state"),
         at_rest: row.get("at_rest"),
         paused: row.get("paused"),
+        owner_role: row.get("owner_role"),
         owner_unit: row.get::<Option<String>, _>("owner_unit").map(UnitId),
         enterprise: row.get("enterprise"),
         area: row.get("area"),
@@ -132,19 +191,26 @@ fn ledger_row(row: &SqliteRow) -> Result<LedgerRow, StoreError> {
 }
 
 fn owes_query(tenant: &TenantId, filter: &OwedFilter) -> Query<'static> {
-    let mut query = Query::new(
-        "SELECT c.number, o.case_id, c.definition_hash, o.deadline_no, o.name, o.subject, o.owner_role,
-            o.owner_unit, o.due_day, o.due, o.breached, o.paused
-         FROM obligations o JOIN cases c ON c.tenant_id = o.tenant_id AND c.case_id = o.case_id
-         WHERE o.tenant_id = ",
-    );
-    query.push_bind(tenant.as_str().to_owned());
-    if let Some(unit) = &filter.unit {
-        query.push(" AND o.owner_unit = ").push_bind(unit.clone());
+    let mut query = Query::new("");
+    for (index, owed) in Owed::ways(filter.unit.as_ref()).iter().enumerate() {
+        query.push(if index > 0 { " UNION ALL " } else { "" });
+        query.push(
+            "SELECT c.number, o.case_id AS case_id, c.definition_hash, o.deadline_no AS deadline_no, o.name,
+                o.subject, o.owner_role, o.owner_unit, o.due_day AS due_day, o.due, o.breached, o.paused
+             FROM obligations o JOIN cases c ON c.tenant_id = o.tenant_id AND c.case_id = o.case_id
+             WHERE o.tenant_id = ",
+        );
+        query.push_bind(tenant.as_str().to_owned());
+        owed.push(&mut query, "o.");
+        push_owes_conditions(&mut query, filter);
     }
-    if let Some(role) = &filter.role {
-        query.push(" AND o.owner_role = ").push_bind(role.clone());
-    }
+    query.push(" ORDER BY due_day, case_id, deadline_no LIMIT ");
+    query.push_bind(i64::from(filter.limit.clamp(1, ROWS_MAX)));
+    query
+}
+
+fn push_owes_conditions(query: &mut Query<'_>, filter: &OwedFilter) {
+    push_any(query, "o.owner_role", &filter.role);
     if let Some(posts) = &filter.posts {
         query.push(" AND o.owner_role IN (SELECT value->>0 FROM json_each(");
         query.push_bind(serde_json::json!(posts).to_string());
@@ -156,9 +222,6 @@ fn owes_query(tenant: &TenantId, filter: &OwedFilter) -> Query<'static> {
         query.push_bind(after.due_day.clone()).push(", ").push_bind(after.case_id.to_string()).push(", ");
         query.push_bind(i64::from(after.deadline_no)).push(")");
     }
-    query.push(" ORDER BY o.due_day, o.case_id, o.deadline_no LIMIT ");
-    query.push_bind(i64::from(filter.limit.clamp(1, ROWS_MAX)));
-    query
 }
 
 pub(super) async fn owes(
@@ -264,6 +327,7 @@ const HELD: &str = "(SELECT h.*, c.workflow, c.unverified, c.number FROM history
     CROSS JOIN cases c ON c.tenant_id = $1 AND c.case_id = h.case_id
     WHERE h.tenant_id = $1 AND h.to_at > $2 AND h.from_at <= $2)";
 
+/// One transaction: what is counted here and listed there is the same, whatever is written meanwhile.
 pub(super) async fn roundup(
     pool: &SqlitePool,
     tenant: &TenantId,
@@ -326,7 +390,7 @@ pub(super) async fn roundup(
     let (mut overdue, mut listed) = (Vec::new(), 0);
     for (by, side) in [(OverdueBy::Enterprise, "enterprise"), (OverdueBy::Regulator, "regulator")] {
         let rows = held(format!(
-            "SELECT {side}_unit, number, {side}_overdue_from, workflow, unverified FROM {HELD}
+            "SELECT {side}_unit, number, {side}_overdue_from, workflow, unverified, {side}_role FROM {HELD}
              WHERE {side}_overdue_from <= $2
              ORDER BY unverified, workflow, {side}_unit, {side}_overdue_from, number LIMIT $3"
         ));
@@ -339,7 +403,8 @@ pub(super) async fn roundup(
             }
             let (workflow, apart): (String, bool) = (row.get(3), row.get(4));
             let from = instant(row.get(2))?;
-            let row = OverdueRow { workflow, by, unit: row.get(0), number: row.get(1), from };
+            let row =
+                OverdueRow { workflow, by, role: row.get(5), unit: row.get(0), number: row.get(1), from };
             if !apart {
                 overdue.push(row);
             } else if let Some(of) = unverified.iter_mut().find(|of| of.workflow == row.workflow) {

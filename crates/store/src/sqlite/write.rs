@@ -137,15 +137,15 @@ async fn write_heads(
     if !opened.is_empty() {
         let won: Vec<String> = sqlx::query_scalar(
             "INSERT INTO cases (tenant_id, case_id, number, workflow, definition_hash, version, last_hash,
-                opened_at, last_at, main_state, at_rest, owner_unit, enterprise, area, sector, source, level,
-                search, department, legal_due, enterprise_breach, regulator_breach, paused, overdue_from,
+                opened_at, last_at, main_state, at_rest, owner_role, owner_unit, enterprise, area, sector,
+                source, level, search, department, legal_due, legal_due_day, enterprise_breach, regulator_breach, paused, overdue_from,
                 enterprise_overdue_from, regulator_overdue_from, provisional, unverified,
                 wake_at, state)
              SELECT $1, value->>'case_id', value->>'number', value->>'workflow', value->>'definition_hash',
                 value->>'version', value->>'last_hash', value->>'opened_at', value->>'last_at',
-                value->>'main_state', value->>'at_rest', value->>'owner_unit', value->>'enterprise',
-                value->>'area', value->>'sector', value->>'source', value->>'level', value->>'search',
-                value->>'department', value->>'legal_due', value->>'enterprise_breach',
+                value->>'main_state', value->>'at_rest', value->>'owner_role', value->>'owner_unit',
+                value->>'enterprise', value->>'area', value->>'sector', value->>'source', value->>'level', value->>'search',
+                value->>'department', value->>'legal_due', value->>'legal_due_day', value->>'enterprise_breach',
                 value->>'regulator_breach', value->>'paused', value->>'overdue_from',
                 value->>'enterprise_overdue_from', value->>'regulator_overdue_from', value->>'provisional',
                 value->>'unverified', value->>'wake_at', value->>'state'
@@ -166,10 +166,12 @@ async fn write_heads(
                 SELECT value->>'case_id' AS case_id, value->>'expected' AS expected,
                     value->>'version' AS version, value->>'last_hash' AS last_hash,
                     value->>'last_at' AS last_at, value->>'main_state' AS main_state,
-                    value->>'at_rest' AS at_rest, value->>'owner_unit' AS owner_unit,
+                    value->>'at_rest' AS at_rest, value->>'owner_role' AS owner_role,
+                    value->>'owner_unit' AS owner_unit,
                     value->>'enterprise' AS enterprise, value->>'area' AS area, value->>'sector' AS sector,
                     value->>'source' AS source, value->>'level' AS level, value->>'search' AS search,
-                    value->>'legal_due' AS legal_due, value->>'enterprise_breach' AS enterprise_breach,
+                    value->>'legal_due' AS legal_due, value->>'legal_due_day' AS legal_due_day,
+                    value->>'enterprise_breach' AS enterprise_breach,
                     value->>'regulator_breach' AS regulator_breach, value->>'department' AS department,
                     value->>'paused' AS paused, value->>'overdue_from' AS overdue_from,
                     value->>'enterprise_overdue_from' AS enterprise_overdue_from,
@@ -179,9 +181,11 @@ async fn write_heads(
                     value->>'state' AS state
                 FROM jsonb_each($2))
              UPDATE cases SET version = new.version, last_hash = new.last_hash, last_at = new.last_at,
-                main_state = new.main_state, at_rest = new.at_rest, owner_unit = new.owner_unit,
+                main_state = new.main_state, at_rest = new.at_rest, owner_role = new.owner_role,
+                owner_unit = new.owner_unit,
                 enterprise = new.enterprise, area = new.area, sector = new.sector, source = new.source,
                 level = new.level, search = new.search, legal_due = new.legal_due,
+                legal_due_day = new.legal_due_day,
                 enterprise_breach = new.enterprise_breach, regulator_breach = new.regulator_breach,
                 department = new.department, paused = new.paused, overdue_from = new.overdue_from,
                 enterprise_overdue_from = new.enterprise_overdue_from,
@@ -309,12 +313,13 @@ async fn write_derived(
         tenant,
         &history,
         "INSERT INTO history (tenant_id, case_id, version, from_at, to_at, stage, outcome, department,
-            dispatched_at, legal_breach_at, met_in_time, enterprise_overdue_from, enterprise_unit,
-            regulator_overdue_from, regulator_unit, late_extensions, supplementary)
+            dispatched_at, legal_breach_at, met_in_time, enterprise_overdue_from, enterprise_role,
+            enterprise_unit, regulator_overdue_from, regulator_role, regulator_unit, late_extensions, supplementary)
          SELECT $1, value->>'case_id', value->>'version', value->>'from_at', value->>'to_at',
             value->>'stage', value->>'outcome', value->>'department', value->>'dispatched_at',
             value->>'legal_breach_at', value->>'met_in_time', value->>'enterprise_overdue_from',
-            value->>'enterprise_unit', value->>'regulator_overdue_from', value->>'regulator_unit',
+            value->>'enterprise_role', value->>'enterprise_unit', value->>'regulator_overdue_from',
+            value->>'regulator_role', value->>'regulator_unit',
             value->>'late_extensions', value->>'supplementary' FROM jsonb_each($2)",
     )
     .await
