@@ -136,6 +136,25 @@ async fn b73_a_file_with_findings_is_refused_with_all_of_them() {
     let states: String =
         (0..201).map(|state| format!("      s{state}: {{title: {{zh: 甲, en: A}}, rest: true}}\n")).collect();
     refused("201 states", changed("      closed:", &format!("{states}      closed:")), "WF0005").await;
+    // One ladder serves several clocks: a finding where its owner is the only one told.
+    let alone = "ladders:\n  alone:\n    - {rung: again, at: +1wd, do: remind, to: [owner, office], \
+                 template: overdue_step, every_working_days: 5}\n";
+    let with_it = |clock: &str| {
+        let text = general().replacen("ladders:\n", alone, 1);
+        let (from, to) = (format!("{clock}\n    ladder: duty_holder"), format!("{clock}\n    ladder: alone"));
+        assert!(text.contains(&from), "{from}");
+        text.replacen(&from, &to, 1)
+    };
+    write(&county, "bad.yaml", with_it("term: {working_days: 3}"));
+    for line in ["check bad.yaml", "publish bad.yaml"] {
+        let ran = run(&county, &words(line), "en");
+        let said = [ran.stdout, ran.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.contains("CK29 deadlines.closing.ladder: "), "{line}: {said}");
+        assert_eq!(ran.status.code(), Some(4), "{line}");
+    }
+    write(&county, "bad.yaml", with_it("term: {calendar_days: $reinspect_days}"));
+    done(&county, "check bad.yaml");
     // Everything at once.
     let text = changed("owner: responsible, deadline", "owner: nobody, deadline")
         .replace("rung: tomorrow", "rung: soon");

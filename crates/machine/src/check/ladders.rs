@@ -1,11 +1,14 @@
-//! Ladders: that they end in a rung that repeats, tell somebody at every rung, wait for a signer with a
-//! clock, and keep what the file promises.
+//! Ladders: that they end in a rung that repeats, tell somebody at every rung, tell somebody else
+//! than the one who owes, wait for a signer with a clock, and keep what the file promises.
+
+use std::collections::BTreeSet;
 
 use crate::act::Measure;
 use crate::check::Problem;
 use crate::check::behaviour::Tally;
 use crate::definition::{Definition, Offset, PlacedRung, offset};
-use crate::file::Obligations;
+use crate::file::{DeadlineSpec, File, Obligations};
+use crate::value::Name;
 
 pub(super) fn check(definition: &Definition, tally: &mut Tally) {
     let file = definition.file();
@@ -37,6 +40,11 @@ pub(super) fn check(definition: &Definition, tally: &mut Tally) {
             }
         }
     }
+    if file.obligations == Obligations::Required {
+        for (name, clock) in &file.deadlines {
+            told_to_oneself(definition, name, clock, tally);
+        }
+    }
     for (name, promise) in &file.promises {
         let rungs = definition.ladder(name);
         let path = format!("promises.{name}");
@@ -57,6 +65,30 @@ pub(super) fn check(definition: &Definition, tally: &mut Tally) {
             }
         }
     }
+}
+
+/// An escalation that only ever tells whoever owes the clock is none. Asked of each clock, not of its ladder:
+/// one ladder may serve clocks of different owners.
+fn told_to_oneself(definition: &Definition, name: &str, clock: &DeadlineSpec, tally: &mut Tally) {
+    let Some(ladder) = &clock.ladder else { return };
+    let told: BTreeSet<&Name> = definition.ladder(ladder).iter().flat_map(|rung| &rung.spec.to).collect();
+    if told.is_empty() {
+        // Another finding.
+        return;
+    }
+    for owner in owners(definition.file(), name, clock) {
+        if told.iter().all(|role| *role == "owner" || *role == owner) {
+            let problem = Problem::new("CK29", format!("deadlines.{name}.ladder"));
+            tally.problem(problem.with("ladder", ladder).with("owner", owner));
+        }
+    }
+}
+
+/// The roles that owe a clock: the one it names, or whoever signs what it waits for.
+fn owners<'a>(file: &'a File, name: &str, clock: &'a DeadlineSpec) -> BTreeSet<&'a Name> {
+    let rungs = file.ladders.values().flatten().filter(|rung| rung.deadline.as_deref() == Some(name));
+    let signers: BTreeSet<&Name> = rungs.filter_map(|rung| rung.signer.as_ref()).collect();
+    if signers.is_empty() { BTreeSet::from([&clock.owner]) } else { signers }
 }
 
 /// Whether a rung between two places does it. A rung for long terms only does not count.
