@@ -158,6 +158,27 @@ fn field_problems_are_told_apart() {
     assert_eq!(problem("found_on", "2025-02-30"), FieldProblem::Type);
     assert_eq!(problem("found_on", "2026-03-03"), FieldProblem::AfterToday);
     assert_eq!(problem("place", "\u{200b}"), FieldProblem::Blank);
+    // A soft hyphen, Hangul fillers, selectors, tags, an empty Braille pattern: nothing of it can be seen.
+    for blank in [
+        "\u{ad}",
+        "\u{34f}",
+        "\u{61c}",
+        "\u{115f}\u{1160}",
+        "\u{17b4}\u{17b5}",
+        "\u{180e}",
+        "\u{2061}",
+        "\u{2800}",
+        "\u{3164}",
+        "\u{fe0f}",
+        "\u{ffa0}",
+        "\u{fff0}",
+        "\u{1bca0}",
+        "\u{1d173}",
+        "\u{e0020}",
+        " \u{3164}\u{2800}\u{e0fff} ",
+    ] {
+        assert_eq!(problem("place", blank), FieldProblem::Blank, "{}", blank.escape_unicode());
+    }
     assert_eq!(problem("place", "a\u{2066}b"), FieldProblem::Characters);
     assert_eq!(problem("place", "a\0b"), FieldProblem::Characters);
     assert_eq!(problem("place", &"长".repeat(201)), FieldProblem::TooLong);
