@@ -100,9 +100,10 @@ impl CliError {
                 | EngineError::NoWorkflow(_)
                 | EngineError::KeyBad
                 | EngineError::GroupBad
-                | EngineError::CalendarVersion(_),
+                | EngineError::CalendarVersion(_)
+                | EngineError::Store(StoreError::RealClock | StoreError::ClockBackwards),
             )
-            | CliError::Store(StoreError::Unfit(_)) => 2,
+            | CliError::Store(StoreError::Unfit(_) | StoreError::RealClock | StoreError::ClockBackwards) => 2,
             CliError::Engine(_) | CliError::Store(_) | CliError::Write(_) => 1,
         }
     }

@@ -81,6 +81,17 @@ fn coloured(line: &str, colours: bool) -> String {
     out
 }
 
+/// An error repeats what somebody typed: control characters in it must not steer the terminal.
+fn harmless(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let steers = (c.is_control() && !matches!(c, '\n' | '\t'))
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if steers { out.extend(c.escape_unicode()) } else { out.push(c) }
+    }
+    out
+}
+
 /// Where everything is printed.
 pub(crate) struct Output {
     pub(crate) language: Language,
@@ -203,7 +214,11 @@ impl Output {
     /// Prints what went wrong with something that goes on all the same.
     pub(crate) fn warn(&mut self, error: &EngineError) {
         let text = text::error(self.language, error);
-        let line = if self.json { json!({ "error": text, "code": error.code() }).to_string() } else { text };
+        let line = if self.json {
+            json!({ "error": text, "code": error.code() }).to_string()
+        } else {
+            harmless(&text)
+        };
         drop(writeln!(io::stderr(), "{line}"));
     }
 
@@ -226,7 +241,7 @@ impl Output {
             .to_string()
         } else {
             let colours = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
-            coloured(&self.paint(Tone::Bad, text), colours)
+            coloured(&self.paint(Tone::Bad, harmless(&text)), colours)
         };
         // Nothing is left to be done when even the error stream is gone.
         drop(writeln!(io::stderr(), "{line}"));

@@ -373,8 +373,8 @@ pub enum Refusal {
     EvidenceReused {
         /// Its digest.
         digest: String,
-        /// The act that brought it first.
-        version: u32,
+        /// The act that brought it first; none where it is given twice in this one.
+        version: Option<u32>,
     },
     /// One piece of evidence for several cases, of a kind that each case brings itself.
     EvidenceShared {

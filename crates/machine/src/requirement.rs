@@ -65,6 +65,26 @@ pub(crate) fn has_bad_characters(text: &str) -> bool {
     })
 }
 
+/// Most ids named to whoever gave an unknown one.
+const KNOWN_MAX: usize = 10;
+
+/// Ids to write in place of an unknown one: those of that name, else the first there are.
+fn like<'a>(text: &str, known: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> String {
+    let named = known.clone().filter(|(id, name)| {
+        let ids = id.to_lowercase() == text.to_lowercase();
+        ids || (!is_blank(text) && name.contains(text.trim()))
+    });
+    let mut ids: Vec<&str> = named.map(|(id, _)| id).collect();
+    if ids.is_empty() {
+        ids = known.map(|(id, _)| id).collect();
+    }
+    let mut seen = BTreeSet::new();
+    ids.retain(|id| seen.insert(*id));
+    let more = if ids.len() > KNOWN_MAX { ", …" } else { "" };
+    ids.truncate(KNOWN_MAX);
+    format!("{}{more}", ids.join(", "))
+}
+
 impl Draft<'_> {
     /// Checks and sets the fields an act was given.
     pub(crate) fn take_fields(&mut self, spec: &ActSpec, perform: &Perform) -> Result<(), Refusal> {
@@ -193,7 +213,7 @@ impl Draft<'_> {
                 }
             }
             (FieldType::Unit, Value::Text(text)) => match self.facts.directory.unit(&UnitId(text.clone())) {
-                None => bad(FieldProblem::Unknown, String::new()),
+                None => bad(FieldProblem::Unknown, self.units_like(text)),
                 Some(unit) => match field.unit_kind.filter(|kind| *kind != unit.kind) {
                     Some(kind) => bad(FieldProblem::Kind, format!("{kind:?}").to_lowercase()),
                     None => Ok(()),
@@ -204,7 +224,7 @@ impl Draft<'_> {
                     return bad(FieldProblem::TooLong, LIST_MAX.to_string());
                 }
                 match units.iter().find(|unit| self.check_unit(unit).is_err()) {
-                    Some(unit) => bad(FieldProblem::Unknown, unit.clone()),
+                    Some(unit) => bad(FieldProblem::Unknown, self.units_like(unit)),
                     None => Ok(()),
                 }
             }
@@ -212,7 +232,7 @@ impl Draft<'_> {
                 if self.facts.directory.knows(&PersonId(text.clone())) {
                     Ok(())
                 } else {
-                    bad(FieldProblem::Unknown, String::new())
+                    bad(FieldProblem::Unknown, self.people_like(text))
                 }
             }
             (kind, _) => bad(FieldProblem::Type, format!("{kind:?}").to_lowercase()),
@@ -221,6 +241,16 @@ impl Draft<'_> {
 
     fn check_unit(&self, unit: &str) -> Result<(), ()> {
         self.facts.directory.unit(&UnitId(unit.to_owned())).map(|_| ()).ok_or(())
+    }
+
+    fn units_like(&self, text: &str) -> String {
+        let units = self.facts.directory.units.iter();
+        like(text, units.map(|unit| (unit.id.as_str(), unit.name.as_str())))
+    }
+
+    fn people_like(&self, text: &str) -> String {
+        let posts = self.facts.directory.posts.iter();
+        like(text, posts.map(|post| (post.person.as_str(), post.name.as_deref().unwrap_or_default())))
     }
 
     fn check_day(&self, name: &str, field: &Field, day: NaiveDate) -> Result<(), Refusal> {
@@ -307,9 +337,9 @@ impl Draft<'_> {
             if piece.kind.is_empty() || piece.kind.len() > KIND_BYTES_MAX || has_bad_characters(&piece.kind) {
                 return Err(Refusal::EvidenceBad { digest: shortened(&piece.kind) });
             }
-            let before = self.state.evidence.get(&piece.digest).copied();
-            let version = before.or((!seen.insert(&piece.digest)).then_some(self.state.version + 1));
-            if let Some(version) = version {
+            let version = self.state.evidence.get(&piece.digest).copied();
+            // Given twice in this very act, it was not handed in by any.
+            if version.is_some() || !seen.insert(&piece.digest) {
                 return Err(Refusal::EvidenceReused { digest: piece.digest.clone(), version });
             }
         }

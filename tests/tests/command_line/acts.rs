@@ -186,3 +186,46 @@ async fn an_act_is_read_from_a_file_as_strictly_as_from_the_line() {
         refused(&county, "open general-hazard --as clerk-lin --file hazard.json --field place=x --lang en");
     assert!(code == 2 && said.starts_with("BH0059: 'place' is given twice"), "{said}");
 }
+
+#[tokio::test]
+async fn what_is_wrong_with_an_act_is_said_in_so_many_words() {
+    let county = small().await;
+    let twice = "act YB-2026-000001 report_complete --as safety-he --evidence after_photo=photo.jpg \
+                 --evidence after_photo=photo.jpg";
+    for (text, lang, words) in [
+        (twice, "en", "is given twice; give each piece once."),
+        (twice, "zh", "重复提供；同一份只需提供一次。"),
+        ("DUE=2025-02-30", "en", "the month 2025-02 has no day 30."),
+        ("DUE=2025-02-30", "zh", "2025-02 没有 30 日。"),
+        ("DUE=soon", "en", "write it as YYYY-MM-DD, such as 2026-09-18."),
+        ("UNIT=样例造纸厂", "zh", "没有这一项，可选：e-paper。"),
+        ("UNIT=E-Paper", "en", "there is none such; known are: e-paper."),
+        ("UNIT=nope", "en", "there is none such; known are: office, county, industry, "),
+    ] {
+        let text = match text.split_once('=') {
+            Some(("DUE", day)) => format!("{OPEN} --field due_on={day} --key other"),
+            Some(("UNIT", unit)) => {
+                format!(
+                    "{} --field due_on=2026-12-18 --key other",
+                    OPEN.replace("=e-paper", &format!("={unit}"))
+                )
+            }
+            _ => text.to_owned(),
+        };
+        let (exit, said) = refused(&county, &format!("{text} --lang {lang}"));
+        assert!(exit == 3 && said.contains(words), "{text}: {said}");
+    }
+    // What was typed cannot steer the terminal of whoever reads that it was wrong.
+    for arguments in [
+        &["act", "YB-2026-000001", "a\u{1b}[31mb\u{9b}2J", "--as", "clerk-lin"][..],
+        &["show", "a\u{1b}]0;title\u{7}"],
+        &["ledger", "--unit", "a\r\u{1b}[2Kb"],
+        &["ledger", "--lamp", "\u{1b}[31m"],
+    ] {
+        let ran = run(&county, arguments);
+        assert!(!ran.status.success(), "{arguments:?}");
+        let said = String::from_utf8(ran.stderr).expect("UTF-8");
+        assert!(!said.chars().any(|c| c.is_control() && c != '\n'), "{said:?}");
+        assert!(said.contains("\\u{1b}"), "{said:?}");
+    }
+}

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
+use crate::world::{done, refused, small};
 use engine::Engine;
 use machine::act::Auth;
 use machine::command::{Directory, Perform};
@@ -83,4 +84,19 @@ async fn a_worker_asked_to_end_finishes_what_it_began_and_exits_with_zero() {
     let twice = "SELECT count(*) FROM (SELECT 1 FROM rungs GROUP BY case_id, deadline_no, rung, repeat HAVING count(*) > 1)";
     assert_eq!(sqlx::query_scalar::<_, i64>(twice).fetch_one(&pool).await.expect("counted"), 0);
     assert!(tests::bihuan(&path, &["verify"]).status.success());
+}
+
+#[tokio::test]
+async fn time_that_cannot_be_set_is_wrong_usage() {
+    let county = small().await;
+    done(&county, "work --until 2026-09-10");
+    let (exit, said) = refused(&county, "work --until 2026-09-09 --lang en");
+    assert!(exit == 2 && said.starts_with("ST0007"), "{said}");
+    done(&county, "work --until 2026-09-10");
+    let organisation = project().join("workflows/sample/organisation.yaml").display().to_string();
+    done(&county, &format!("init --organisation {organisation} --store real.db"));
+    let (exit, said) = refused(&county, "work --until 2126-09-10 --store real.db --lang en");
+    assert!(exit == 2 && said.starts_with("ST0006"), "{said}");
+    let (exit, said) = refused(&county, &format!("init --organisation {organisation} --store nodir/x.db"));
+    assert!(exit == 2 && said.starts_with("BH0079") && said.contains("nodir"), "{said}");
 }

@@ -8,6 +8,7 @@ use engine::rebuild::Rebuilt;
 use engine::verify::Report;
 use machine::Instant;
 use serde_json::json;
+use store::{Clock, StoreError};
 
 use crate::CliError;
 use crate::error::verdict;
@@ -23,7 +24,12 @@ pub(super) async fn work(
         let day = calendar::parse_date(day)?;
         let calendar = engine.catalog().local_calendar().await?;
         let end = NaiveTime::from_hms_opt(23, 59, 59).unwrap_or_default();
-        let done = worker::simulate(engine, Instant::new(calendar.instant(day, end))).await?;
+        let end = Instant::new(calendar.instant(day, end));
+        let store = engine.store();
+        if store.clock_kind() == Clock::Simulated && end < store.clock().await? {
+            return Err(StoreError::ClockBackwards.into());
+        }
+        let done = worker::simulate(engine, end).await?;
         let values = json!({ "until": day, "moved": done.moved, "digests": done.digests });
         return Ok(out.say("work.simulated", &values)?);
     }

@@ -48,6 +48,10 @@ pub(super) async fn init(
     if common.store.exists() {
         return Err(exists());
     }
+    let folder = common.store.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir());
+    if let Some(folder) = folder {
+        return Err(usage("BH0079", json!({ "folder": folder.display().to_string() })));
+    }
     // Made whole under a name of this process alone, and then given its own: an `init` cut short leaves no
     // half a store, and whatever lies there already stays, whoever was faster.
     let mut unfinished = common.store.as_os_str().to_owned();

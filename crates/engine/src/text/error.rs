@@ -3,6 +3,7 @@
 use calendar::CalendarError;
 use calendar::yaml::ReadFault;
 use machine::Refusal;
+use machine::command::FieldProblem;
 use machine::file::FileError;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -73,7 +74,11 @@ fn causes(error: &dyn std::error::Error) -> String {
     let mut said = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        said = format!("{said}: {cause}");
+        let cause_said = cause.to_string();
+        // Some errors repeat what caused them.
+        if !said.ends_with(&cause_said) {
+            said = format!("{said}: {cause_said}");
+        }
         source = cause.source();
     }
     said
@@ -120,6 +125,15 @@ pub fn reader(language: Language, fault: &ReadFault) -> String {
     text(language, &key, &values)
 }
 
+/// What is wrong with a text given as a date.
+fn date_fault(language: Language, refusal: &Refusal) -> Option<String> {
+    let Refusal::BadField { problem: FieldProblem::Type, value, expected, .. } = refusal else { return None };
+    // A personal value is not repeated.
+    let error = calendar::parse_date(value).err().filter(|_| expected == "date" && !value.is_empty())?;
+    let said = calendar_error(language, &error);
+    Some(said.split_once(": ").map_or(said.as_str(), |(_, said)| said).to_owned())
+}
+
 /// What a refusal says: what is wrong, where, and what to do.
 pub fn refusal(language: Language, refusal: &Refusal) -> String {
     let mut values = json!(refusal);
@@ -129,6 +143,9 @@ pub fn refusal(language: Language, refusal: &Refusal) -> String {
         if texts(language).contains_key(&key) {
             values["expected"] = Value::String(text(language, &key, &json!({})));
         }
+    }
+    if let Refusal::BadField { .. } = refusal {
+        values["fault"] = json!(date_fault(language, refusal));
     }
     let key = format!("refusal.{}", values["refusal"].as_str().unwrap_or_default());
     format!("{}: {}", refusal.code(), text(language, &key, &values))
