@@ -115,10 +115,10 @@ async fn next_says_what_is_needed_and_how_to_type_it() {
         &[
             "reinspect_pass  Pass the re-inspection",
             "opinion  Opinion (text, required)",
-            "officers: 2 at least, Department officer: officer-bai 白景行, officer-qin 秦观止",
+            "officers: 2 at least, Department officer: officer-bai 白景行, officer-lu 陆知远, officer-qin 秦观止",
             "bihuan act YH-2026-000001 reinspect_fail --as officer-qin/industry-officer-1 --field opinion=TEXT \
              --field reinspected_on=YYYY-MM-DD --evidence record=record-1.jpg --officer officer-bai \
-             --officer officer-qin --signed NAME --reason TEXT",
+             --officer officer-lu --signed NAME --reason TEXT",
         ],
     );
     // A condition that does not hold yet is named.

@@ -7,7 +7,9 @@ use calendar::{CalendarError, CountUnit, DateFault};
 use engine::EngineError;
 use engine::text::{self, Language, texts};
 use machine::Refusal;
-use machine::command::{ClockProblem, DateProblem, ExtensionProblem, FieldProblem, OtherCaseProblem};
+use machine::command::{
+    AmendProblem, ClockProblem, DateProblem, ExtensionProblem, FieldProblem, OtherCaseProblem,
+};
 use store::{Damage, StoreError, Unfit};
 
 const BOTH: [Language; 2] = [Language::En, Language::Zh];
@@ -146,7 +148,7 @@ fn refusals() -> Vec<Refusal> {
     ];
     use FieldProblem::*;
     for problem in
-        [Type, Blank, TooLong, Characters, Range, Unknown, NotAfterToday, AfterToday, TooFar, Repeated]
+        [Type, Blank, TooLong, Characters, Range, Unknown, NotAfterToday, AfterToday, TooFar, Repeated, Kind]
     {
         all.push(Refusal::BadField { field: name(), problem, value: name(), expected: name() });
     }
@@ -175,6 +177,11 @@ fn refusals() -> Vec<Refusal> {
     {
         all.push(Refusal::Date { date: name(), problem });
     }
+    for problem in [AmendProblem::Empty, AmendProblem::Foreign, AmendProblem::Decides] {
+        all.push(Refusal::CannotAmend { field: name(), problem, allowed: vec![name()] });
+    }
+    all.push(Refusal::NotConcerned);
+    all.push(Refusal::NobodyLeft { person: VALUE.into(), act: name(), role: name(), needed: 2 });
     for problem in [
         OtherCaseProblem::Alone,
         OtherCaseProblem::Unknown,
@@ -313,7 +320,7 @@ fn every_error_is_told_in_the_language_of_the_reader() {
         codes.insert(refusal.code());
         told(refusal.code(), |language| text::refusal(language, &refusal));
     }
-    let expected: BTreeSet<String> = (1..=29).map(|no| format!("BH{no:04}")).collect();
+    let expected: BTreeSet<String> = (1..=29).chain(80..=82).map(|no| format!("BH{no:04}")).collect();
     assert_eq!(codes.iter().map(|code| (*code).to_owned()).collect::<BTreeSet<_>>(), expected);
     for error in store_errors() {
         codes.insert(error.code());
@@ -394,6 +401,9 @@ fn no_sort_of_error_is_left_out() {
             | Refusal::Extension { .. }
             | Refusal::NoAssignment { .. }
             | Refusal::NoProposal { .. }
+            | Refusal::CannotAmend { .. }
+            | Refusal::NotConcerned
+            | Refusal::NobodyLeft { .. }
             | Refusal::CannotTakeBack { .. }
             | Refusal::OtherCase { .. }
             | Refusal::Date { .. }

@@ -178,7 +178,7 @@ impl Told<'_> {
         let header =
             ["when", "what", "told", "times"].map(|name| out.text(&format!("demo.{name}"), &json!({})));
         let mut rows = Vec::new();
-        for ladder in ["enterprise", "government", "duty", "signing"] {
+        for ladder in ["enterprise", "government", "office", "duty", "signing"] {
             for (index, spec) in (0u32..).zip(file.ladders.get(ladder).into_iter().flatten()) {
                 let Some(times) = times.get(&(ladder, index)) else { continue };
                 let told: Vec<_> =

@@ -149,6 +149,9 @@ impl Stage<'_> {
 
     /// Signers sign, decline or let it lie.
     fn sign(&self) -> Wish {
+        let main = self.day.definition.file().tracks.get("main")?;
+        // What was proposed lapses with the end of the case.
+        main.states.get(self.state.on("main")?).filter(|state| state.outcome.is_none())?;
         let proposal = self.state.proposals.iter().find(|proposal| proposal.approved.is_none())?;
         let no = proposal.no;
         let approved = match (self.index + usize::try_from(no).unwrap_or(0)) % 4 {
@@ -335,6 +338,7 @@ impl Stage<'_> {
     fn gives(&self, field: &str, act: &str) -> bool {
         match field {
             "clause" => act.starts_with("determine"),
+            "document_no" | "document_date" | "document_signer" => self.special("stop_work", act).is_some(),
             "expert_name" => true,
             "assisting_units" => self.special(field, act).is_some(),
             _ => false,

@@ -71,12 +71,24 @@ const STORIES: &[Story] = &[
         ],
         ..SILENT
     },
+    // What comes back takes longest.
+    Story { extras: &[(20, "rebound")], ..USUAL },
     Story { extras: &[(6, "propose_exposure"), (8, "expose")], ..SILENT },
     Story { extras: &[(5, "list_in_public"), (7, "publish_closure")], ..USUAL },
     Story { extras: &[(5, "circulate"), (9, "list_in_public"), (20, "urge")], ..SILENT },
     Story { extras: &[(6, "propose_exposure"), (8, "refuse_exposure")], ..USUAL },
     Story { extras: &[(6, "propose_exposure"), (8, "expose"), (30, "ask_withdrawal")], ..SILENT },
     Story { extras: &[(9, "propose_exposure")], ..SILENT },
+    Story {
+        extras: &[(6, "propose_exposure"), (8, "expose"), (12, "ask_withdrawal"), (14, "refuse_withdrawal")],
+        ..SILENT
+    },
+    Story { extras: &[(5, "list_in_public"), (9, "ask_withdrawal")], ..SILENT },
+    Story {
+        extras: &[(5, "list_in_public"), (7, "publish_closure"), (8, "ask_withdrawal")],
+        hold: &["to_close_out"],
+        ..USUAL
+    },
     Story { extras: &[(5, "circulate")], ..USUAL },
     // Supervision.
     Story {
@@ -97,8 +109,9 @@ const STORIES: &[Story] = &[
     Story { extras: &[(5, "stop_part"), (9, "stop_whole")], ..USUAL },
     Story { extras: &[(5, "stop_part"), (8, "apply_resumption"), (10, "refuse_resumption")], ..USUAL },
     Story { extras: &[(5, "stop_part"), (20, "apply_resumption")], ..SILENT },
+    Story { extras: &[(5, "stop_whole"), (20, "apply_resumption")], ..SILENT },
     // Clocks: stopped, run again, a second date, an extension denied.
-    Story { extras: &[(8, "pause_clock")], with: &[("term", "30")], ..SILENT },
+    Story { extras: &[(8, "pause_clock"), (15, "review_pause")], with: &[("term", "30")], ..SILENT },
     Story { extras: &[(6, "pause_clock"), (10, "resume_clock")], with: &[("term", "30")], ..USUAL },
     Story { temper: Temper::Rejected, extras: &[(8, "set_supplementary_date")], ..USUAL },
     Story { extras: &[(6, "ask_extension"), (8, "deny_extension")], with: &[("term", "45")], ..SILENT },
@@ -108,6 +121,17 @@ const STORIES: &[Story] = &[
     Story { extras: &[(7, "transfer")], ..SILENT },
     Story { extras: &[(5, "merge")], ..SILENT },
     Story { extras: &[(6, "annul")], ..SILENT },
+    // Departments: one that is not competent, one that only thinks so.
+    Story {
+        extras: &[(5, "ask_handover"), (7, "hand_over")],
+        with: &[("proposed_department", "emergency"), ("department", "emergency")],
+        ..SILENT
+    },
+    Story {
+        extras: &[(5, "ask_handover"), (7, "refuse_handover")],
+        with: &[("proposed_department", "emergency")],
+        ..USUAL
+    },
     // Units: an assisting one, one that hands its work back, a check by the township.
     Story { extras: &[(6, "feed_back"), (8, "first_check")], with: &[("assisting_units", "yes")], ..USUAL },
     Story {
@@ -124,7 +148,6 @@ const STORIES: &[Story] = &[
     Story { extras: &[(5, "record_service")], with: &[("served_how", "refused")], ..SILENT },
     Story { extras: &[(7, "send_back")], ..USUAL },
     Story { entered_for: true, ..USUAL },
-    Story { extras: &[(20, "rebound")], ..USUAL },
     Story { refuses_to_sign: true, ..USUAL },
     // What the ledger before said; nobody has verified it.
     Story { opening_entry: true, with: &[("stated_state", "rectifying")], ..SILENT },
@@ -220,6 +243,10 @@ pub(super) fn reason(act: &str) -> &'static str {
         "accept_return" => "不涉及该单位职责",
         "withdraw_workers" => "有中毒和爆炸危险",
         "refuse_exposure" => "企业已开始整改，暂不曝光",
+        "refuse_withdrawal" => "经核对，公布的内容属实",
+        "ask_handover" | "hand_over" => "按职责分工属于应急管理部门",
+        "refuse_handover" => "按职责分工仍由原部门负责",
+        "review_pause" => "鉴定机构尚未出具结论",
         "ask_withdrawal" | "withdraw" => "公布的单位名称有误",
         "stop_part" | "stop_whole" => "存在现实危险",
         "apply_resumption" => "隐患已排除",

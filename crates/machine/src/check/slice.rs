@@ -200,8 +200,9 @@ impl Model<'_> {
         let choices = self.choices(model, &conditions, &kept, &told_apart)?;
         // Before the opening nothing is free: tracks begin where they begin, clocks are off, fields empty.
         let free = reads.iter().filter(|var| {
-            let given = self.always_known(model, **var) && !model.bound_to.contains(var);
-            !model.spec.opens && !cone.contains(var) && !given
+            let known = self.always_known(model, **var) && !model.bound_to.contains(var);
+            let given = self.is_given(model, **var) && !acted_on.contains(var);
+            !model.spec.opens && !cone.contains(var) && !known && !given
         });
         let free = free
             .map(|var| {
@@ -227,6 +228,17 @@ impl Model<'_> {
         let first = self.tracks.len() + self.clocks.len();
         var >= first
             && self.fields.get(var - first).is_some_and(|field| act.spec.requires.contains(&field.name))
+    }
+
+    /// A field of which a guard sees what comes with the act and nothing else: nobody fills it in when it is
+    /// left out.
+    fn is_given(&self, act: &ActModel<'_>, var: usize) -> bool {
+        let field = var.checked_sub(self.tracks.len() + self.clocks.len());
+        let name = field.and_then(|field| self.fields.get(field)).map(|field| &field.name);
+        name.is_some_and(|name| {
+            act.spec.accepts.contains(name)
+                && self.definition.field(name).is_some_and(|field| field.default.is_none())
+        })
     }
 
     fn any_value(&self, name: &str) -> Fact {

@@ -76,7 +76,8 @@ impl Checker<'_> {
                     let alone = !matches!(atom, Atom::CompareVariables { .. });
                     let clock = name.split_once('.').is_some_and(|(clock, fact)| {
                         file.deadlines.contains_key(clock)
-                            && ["running", "paused", "missed", "met", "due"].contains(&fact)
+                            && ["running", "paused", "due", "missed", "past", "met", "cancelled"]
+                                .contains(&fact)
                     });
                     alone
                         && (file.tracks.contains_key(name)
