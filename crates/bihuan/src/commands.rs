@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use engine::Engine;
+use engine::view::About;
 use machine::Command as Wish;
 use serde_json::json;
 use store::Store;
@@ -50,8 +51,34 @@ pub(crate) async fn run(arguments: &Arguments, out: &mut Output) -> Result<(), C
         Command::Help { words } => help::print(out.language, words),
         other => {
             let engine = open_engine(common).await?;
-            with_engine(&engine, other, out).await
+            match (with_engine(&engine, other, out).await, about(other)) {
+                (Err(CliError::Engine(error)), Some(about)) if error.refusal().is_some() => {
+                    let text = engine.told(&error, about, out.language).await;
+                    Err(CliError::Told { error, text })
+                }
+                (done, _) => done,
+            }
         }
+    }
+}
+
+/// The case or the workflow whose words a refusal is told in.
+fn about(command: &Command) -> Option<About<'_>> {
+    match command {
+        Command::Open { workflow, .. } => Some(About::Workflow(workflow)),
+        Command::Plan { duties, .. } => Some(About::Workflow(&duties.workflow)),
+        Command::Act { case, .. }
+        | Command::Next { case, .. }
+        | Command::Comment { case, .. }
+        | Command::Amend { case, .. }
+        | Command::TakeBack { case, .. }
+        | Command::Sign { case, .. } => Some(About::Case(case)),
+        // Of several cases the error names the one; of one alone it does not.
+        Command::Order { cases, .. } => {
+            let first = cases.first()?;
+            Some(About::Case(first.split_once(',').map_or(first, |(number, _)| number)))
+        }
+        _ => None,
     }
 }
 

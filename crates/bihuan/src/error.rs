@@ -8,8 +8,8 @@ use calendar::yaml::ReadFault;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use engine::EngineError;
 use engine::text::{self, Language};
-use machine::Problem;
 use machine::file::FileError;
+use machine::{Problem, Refusal};
 use serde_json::{Value, json};
 use store::StoreError;
 
@@ -18,6 +18,9 @@ use store::StoreError;
 pub(crate) enum CliError {
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// Of the engine, told in the words of the workflow it is about.
+    #[error("{text}")]
+    Told { error: EngineError, text: String },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -86,6 +89,7 @@ impl CliError {
     /// Stable: 1 failure, 2 bad usage, 3 refused, 4 findings in a file, 5 verification failed.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
+            CliError::Told { error, .. } if error.refusal().is_some() => 3,
             CliError::Engine(
                 EngineError::Refused(_) | EngineError::RefusedIn { .. } | EngineError::KeyReused,
             ) => 3,
@@ -104,14 +108,14 @@ impl CliError {
                 | EngineError::Store(StoreError::RealClock | StoreError::ClockBackwards),
             )
             | CliError::Store(StoreError::Unfit(_) | StoreError::RealClock | StoreError::ClockBackwards) => 2,
-            CliError::Engine(_) | CliError::Store(_) | CliError::Write(_) => 1,
+            CliError::Engine(_) | CliError::Told { .. } | CliError::Store(_) | CliError::Write(_) => 1,
         }
     }
 
     /// A stable code; none for what is printed already.
     pub(crate) fn code(&self) -> Option<&'static str> {
         Some(match self {
-            CliError::Engine(error) => error.code(),
+            CliError::Engine(error) | CliError::Told { error, .. } => error.code(),
             CliError::Store(error) => error.code(),
             CliError::Calendar(error) => error.code(),
             CliError::File(_) => "WF0000",
@@ -120,6 +124,14 @@ impl CliError {
             CliError::Write(_) => "BH0075",
             CliError::Findings | CliError::Faults => return None,
         })
+    }
+
+    /// What was refused, as it stands in the record.
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            CliError::Engine(error) | CliError::Told { error, .. } => error.refusal(),
+            _ => None,
+        }
     }
 
     /// What was found in a workflow file, or in the organisation that has to carry it.
@@ -134,6 +146,7 @@ impl CliError {
     pub(crate) fn text(&self, language: Language) -> Option<String> {
         Some(match self {
             CliError::Engine(error) => text::error(language, error),
+            CliError::Told { text, .. } => text.clone(),
             CliError::Store(error) => text::store_error(language, error),
             CliError::Calendar(error) => text::calendar_error(language, error),
             CliError::File(error) => text::file_error(language, error),

@@ -226,16 +226,10 @@ impl Output {
     pub(crate) fn error(&mut self, error: &CliError) {
         let Some(text) = error.text(self.language) else { return };
         let line = if self.json {
-            let refusal = match error {
-                CliError::Engine(EngineError::Refused(refusal) | EngineError::RefusedIn { refusal, .. }) => {
-                    Some(refusal)
-                }
-                _ => None,
-            };
             let fault = if let CliError::File(fault) = error { Some(fault) } else { None };
             let findings = error.findings().map(|found| self.findings(found));
             json!({
-                "error": text, "code": error.code(), "exit_code": error.exit_code(), "refusal": refusal,
+                "error": text, "code": error.code(), "exit_code": error.exit_code(), "refusal": error.refusal(),
                 "findings": findings, "fault": fault,
             })
             .to_string()

@@ -109,6 +109,14 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// What was refused.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            EngineError::Refused(refusal) | EngineError::RefusedIn { refusal, .. } => Some(refusal),
+            _ => None,
+        }
+    }
+
     /// A stable code: of what was refused, of the store, or its own.
     pub fn code(&self) -> &'static str {
         match self {
@@ -373,19 +381,6 @@ impl Engine {
         let rows = self.store.acts(&self.tenant, case).await?;
         let acts = rows.iter().map(|row| serde_json::from_str(&row.body));
         acts.collect::<Result<_, _>>().map_err(|error| EngineError::Stored(format!("act: {error}")))
-    }
-
-    /// What a person may do with a case now.
-    pub async fn next(
-        &self,
-        state: &State,
-        definition: &Definition,
-        actor: &Person,
-    ) -> Result<Vec<machine::Possible>, EngineError> {
-        let (calendar, directory) = self.surroundings(definition).await?;
-        let now = self.store.clock().await?;
-        let facts = facts(&self.tenant, state.case, now, Some(actor), &calendar, &directory);
-        Ok(machine::next(definition, Some(state), &facts))
     }
 
     /// Decides without writing: what a command would do.

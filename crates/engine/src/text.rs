@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 mod error;
 
+pub(crate) use error::refused;
 pub use error::{calendar_error, error, file_error, reader, refusal, said, store_error};
 
 /// A language of the program.

@@ -14,10 +14,13 @@ use crate::{Engine, EngineError};
 
 mod next;
 mod timeline;
+mod told;
 mod words;
 
 pub use next::{Ask, Offer, Officers};
 pub use timeline::{Entry, Post};
+pub use told::About;
+pub(crate) use told::needs_in_words;
 pub use words::Words;
 
 /// An id, and what people call it.

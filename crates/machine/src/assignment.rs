@@ -96,7 +96,7 @@ impl Draft<'_> {
         let fits = |a: &&Assignment| units.contains(&a.unit) && to.fits(a);
         let Some(found) = self.state.assignments.iter().rev().find(fits).cloned() else {
             let unit = units.into_iter().next().unwrap_or_else(|| actor.unit.clone());
-            return Err(Refusal::NoAssignment { unit });
+            return Err(Refusal::NoAssignment { unit: Some(unit) });
         };
         let (no, clocks) = (found.no, &found.clocks);
         match to {

@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::act::{Act, Auth, Evidence, Person, Signature};
+use crate::guard::Need;
 use crate::state::State;
 use crate::time::Instant;
 use crate::value::{CaseId, Name, PersonId, PostId, TenantId, UnitId, Value};
@@ -334,8 +335,8 @@ pub enum Refusal {
         act: Name,
         /// The guard.
         guard: String,
-        /// The atoms that failed.
-        atoms: Vec<String>,
+        /// What it still needs, all of it.
+        needs: Vec<Need>,
     },
     /// Fields are missing.
     MissingFields {
@@ -432,10 +433,10 @@ pub enum Refusal {
         /// What is wrong.
         problem: ExtensionProblem,
     },
-    /// The actor's unit has no assignment in the state this act needs.
+    /// No assignment is in the state this act needs.
     NoAssignment {
-        /// The unit.
-        unit: UnitId,
+        /// The unit that would have to hold it; none where any would do.
+        unit: Option<UnitId>,
     },
     /// Not a field this person may put right.
     CannotAmend {

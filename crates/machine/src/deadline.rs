@@ -319,13 +319,31 @@ impl Draft<'_> {
     /// not for the unit to say. The breach that fell meanwhile stays.
     pub(crate) fn check_extension(&self, extend: &Extend, asking: bool) -> Result<(), Refusal> {
         let refuse = |problem| Refusal::Extension { deadline: extend.deadline.clone(), problem };
+        self.check_extensible(&extend.deadline, asking)?;
         let spec = self.definition.deadline(&extend.deadline).and_then(|spec| spec.extension.as_ref());
-        let running = self.state.deadline(&extend.deadline, Subject::Case).filter(|d| d.is_running());
-        let (Some(spec), Some(deadline)) = (spec, running) else {
-            return Err(Refusal::Clock {
-                deadline: extend.deadline.clone(),
-                problem: ClockProblem::NotRunning,
-            });
+        let Some((spec, deadline)) = spec.zip(self.state.deadline(&extend.deadline, Subject::Case)) else {
+            return Ok(());
+        };
+        let calendar = self.facts.calendar;
+        let due = day_of(calendar, deadline.due);
+        let new = date_field(&self.state, &extend.to)?;
+        if new <= due {
+            return Err(refuse(ExtensionProblem::NotLater { due }));
+        }
+        let cap = calendar.add_calendar_days(deadline.anchor, number(&spec.cap_days), Roll::None)?.date;
+        if new > cap {
+            return Err(refuse(ExtensionProblem::BeyondCap { latest: cap }));
+        }
+        Ok(())
+    }
+
+    /// Whether a date can be moved at all by now, to whatever day. Gives the last day to ask.
+    pub(crate) fn check_extensible(&self, name: &str, asking: bool) -> Result<NaiveDate, Refusal> {
+        let refuse = |problem| Refusal::Extension { deadline: name.to_owned(), problem };
+        let spec = self.definition.deadline(name).and_then(|spec| spec.extension.as_ref());
+        let running = self.state.deadline(name, Subject::Case).filter(|d| d.is_running());
+        let Some((spec, deadline)) = spec.zip(running) else {
+            return Err(Refusal::Clock { deadline: name.to_owned(), problem: ClockProblem::NotRunning });
         };
         let is_open = |clock: &Name| self.state.deadline(clock, Subject::Case).is_some_and(Deadline::is_open);
         let pending = !asking && spec.decision.as_ref().is_some_and(is_open);
@@ -336,23 +354,11 @@ impl Draft<'_> {
         if deadline.extensions >= times {
             return Err(refuse(ExtensionProblem::TooOften { times }));
         }
-        let calendar = self.facts.calendar;
-        let due = day_of(calendar, deadline.due);
-        if asking {
-            let latest = self.latest_request(spec, deadline, due)?;
-            if self.today > latest {
-                return Err(refuse(ExtensionProblem::TooLate { latest }));
-            }
+        let latest = self.latest_request(spec, deadline, day_of(self.facts.calendar, deadline.due))?;
+        if asking && self.today > latest {
+            return Err(refuse(ExtensionProblem::TooLate { latest }));
         }
-        let new = date_field(&self.state, &extend.to)?;
-        if new <= due {
-            return Err(refuse(ExtensionProblem::NotLater { due }));
-        }
-        let cap = calendar.add_calendar_days(deadline.anchor, number(&spec.cap_days), Roll::None)?.date;
-        if new > cap {
-            return Err(refuse(ExtensionProblem::BeyondCap { latest: cap }));
-        }
-        Ok(())
+        Ok(latest)
     }
 
     /// The last day an extension may be asked for: so many working days before the due date, or a part

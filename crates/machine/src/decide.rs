@@ -205,11 +205,10 @@ impl Draft<'_> {
         if !exists {
             self.check_role(&perform.act, &spec, perform, actor)?;
         }
-        if let Some(guard) = &spec.when {
-            let atoms = self.failing(guard);
-            if !atoms.is_empty() {
-                return Err(Refusal::Guard { act: perform.act.clone(), guard: guard.clone(), atoms });
-            }
+        if let Some(guard) = &spec.when
+            && let Some(needs) = self.needs(guard)
+        {
+            return Err(Refusal::Guard { act: perform.act.clone(), guard: guard.clone(), needs });
         }
         self.check_requirements(&spec, perform, perform.entered_for.as_ref())?;
         let people = perform.entered_for.iter().chain(&perform.officers).chain([&actor.person]);

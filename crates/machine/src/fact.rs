@@ -2,7 +2,7 @@
 
 use crate::act::{AssignmentStatus, End};
 use crate::decide::Draft;
-use crate::guard::{Fact, Verdict};
+use crate::guard::{Fact, Need};
 use crate::state::{Deadline, Subject};
 use crate::time::Instant;
 use crate::value::Value;
@@ -10,20 +10,13 @@ use crate::value::Value;
 impl Draft<'_> {
     /// Whether a guard of the definition holds here.
     pub(crate) fn holds(&self, guard: &str) -> bool {
-        self.failing(guard).is_empty()
+        self.needs(guard).is_none()
     }
 
-    /// The atoms of a guard that fail; none when it holds.
-    pub(crate) fn failing(&self, source: &str) -> Vec<String> {
-        let Some(guard) = self.definition.guard(source) else { return vec![source.to_owned()] };
-        match guard.evaluate(&|variable| self.fact(variable)) {
-            Verdict::Holds => Vec::new(),
-            Verdict::Fails { atoms } => {
-                let names = atoms.iter().filter_map(|index| guard.atoms().get(*index));
-                let names: Vec<String> = names.map(ToString::to_string).collect();
-                if names.is_empty() { vec![source.to_owned()] } else { names }
-            }
-        }
+    /// What a guard still needs; `None` when it holds.
+    pub(crate) fn needs(&self, source: &str) -> Option<Vec<Need>> {
+        let Some(guard) = self.definition.guard(source) else { return Some(Vec::new()) };
+        guard.needs(&|variable| self.fact(variable))
     }
 
     /// The value of a guard's variable.

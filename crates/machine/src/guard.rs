@@ -30,12 +30,15 @@ use chrono::NaiveDate;
 mod facts;
 mod fault;
 mod lower;
+mod need;
 mod token;
 
 pub use facts::{TooMany, assignments};
 use fault::Fault;
 pub use fault::{FactKind, GuardError, GuardFault};
 use lower::{Lowering, parse_tree};
+pub use need::{Condition, Need};
+use serde::{Deserialize, Serialize};
 use token::{check_shape, scan};
 
 /// The longest guard, in characters.
@@ -95,7 +98,8 @@ impl VarType {
 }
 
 /// What is known of a variable. A value of an `Enum` is a `Text`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fact {
     /// True or false.
     Bool(bool),
@@ -144,7 +148,8 @@ impl fmt::Display for Fact {
 }
 
 /// A comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Op {
     /// `==`
     Eq,
@@ -182,6 +187,18 @@ impl Op {
             Op::Le => Op::Ge,
             Op::Gt => Op::Lt,
             Op::Ge => Op::Le,
+        }
+    }
+
+    /// What holds of two known values where this does not.
+    pub fn opposite(self) -> Op {
+        match self {
+            Op::Eq => Op::Ne,
+            Op::Ne => Op::Eq,
+            Op::Lt => Op::Ge,
+            Op::Le => Op::Gt,
+            Op::Gt => Op::Le,
+            Op::Ge => Op::Lt,
         }
     }
 
@@ -224,7 +241,8 @@ impl fmt::Display for Op {
 
 /// One condition on the facts. The variable stands left: `3 < n` is kept as `n > 3`, and `b == true`
 /// as `b`, so that the same condition is one atom however it is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Atom {
     /// The variable is known and true.
     Is(String),

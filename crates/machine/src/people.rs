@@ -32,17 +32,19 @@ impl Draft<'_> {
         }
     }
 
-    /// Acts the person may do now, as far as place and role go.
-    pub(crate) fn allowed(&self, actor: &Person, exists: bool) -> Vec<Name> {
-        let acts = self.definition.file().acts.iter().filter(|(_, spec)| {
-            let here = spec.opens != exists
-                && (!exists
-                    || spec.from.iter().all(|(track, states)| {
-                        states.names().iter().any(|state| self.state.on(track) == Some(state))
-                    }));
-            here && self.may(spec, actor)
-        });
-        acts.map(|(name, _)| name.clone()).collect()
+    /// Acts the person may do where the case stands, as far as place and role go.
+    pub(crate) fn placed(&self, actor: &Person, exists: bool) -> Vec<&Name> {
+        let acts = self.definition.file().acts.iter();
+        let acts = acts.filter(|(_, spec)| self.stands_for(spec, exists) && self.may(spec, actor));
+        acts.map(|(name, _)| name).collect()
+    }
+
+    /// Whether the case stands where an act is possible.
+    pub(crate) fn stands_for(&self, spec: &ActSpec, exists: bool) -> bool {
+        let is_in =
+            |track: &Name, names: &[Name]| names.iter().any(|state| self.state.on(track) == Some(state));
+        spec.opens != exists
+            && (!exists || spec.from.iter().all(|(track, states)| is_in(track, states.names())))
     }
 
     pub(crate) fn may(&self, spec: &ActSpec, actor: &Person) -> bool {

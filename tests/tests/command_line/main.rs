@@ -7,5 +7,6 @@ mod help;
 mod lists;
 mod show;
 mod texts;
+mod words;
 mod worker;
 mod world;

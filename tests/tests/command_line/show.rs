@@ -117,12 +117,12 @@ async fn next_says_what_is_needed_and_how_to_type_it() {
             "opinion  Opinion (text, required)",
             "officers: 2 at least, Department officer: officer-bai 白景行, officer-lu 陆知远, officer-qin 秦观止",
             "bihuan act YH-2026-000001 reinspect_fail --as officer-qin/industry-officer-1 --field opinion=TEXT \
-             --field reinspected_on=YYYY-MM-DD --evidence record=record-1.jpg --officer officer-bai \
+             --field reinspected_on=2026-11-20 --evidence record=record-1.jpg --officer officer-bai \
              --officer officer-lu --signed NAME --reason TEXT",
         ],
     );
     // A condition that does not hold yet is named.
-    has(&offers, &["not yet; still to hold:"]);
+    has(&offers, &["not yet; needed: 'Rectification' is paused"]);
     let offers = json(&county, "next YH-2026-000001 --as officer-qin --lang zh");
     let blocked = find(&offers, |offer| !offer["not_yet"].as_array().expect("atoms").is_empty());
     assert!(blocked["example"].as_str().expect("text").starts_with("bihuan act YH-2026-000001 "));

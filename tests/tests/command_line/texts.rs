@@ -10,6 +10,8 @@ use machine::Refusal;
 use machine::command::{
     AmendProblem, ClockProblem, DateProblem, ExtensionProblem, FieldProblem, OtherCaseProblem,
 };
+
+use machine::guard::{Atom, Condition, Need};
 use store::{Damage, StoreError, Unfit};
 
 const BOTH: [Language; 2] = [Language::En, Language::Zh];
@@ -109,6 +111,11 @@ fn day() -> chrono::NaiveDate {
     chrono::NaiveDate::from_ymd_opt(2026, 9, 18).expect("a day")
 }
 
+fn need() -> Need {
+    let (text, atom, known) = (name(), Atom::Is(name()), Default::default());
+    Need::Condition(Condition { text, atom, wanted: true, known })
+}
+
 /// Every refusal, and every way it is told.
 fn refusals() -> Vec<Refusal> {
     let names = || vec![name()];
@@ -127,7 +134,8 @@ fn refusals() -> Vec<Refusal> {
         Refusal::Version { expected: NUMBER, actual: NUMBER },
         Refusal::UnknownPost { person: VALUE.into(), post: VALUE.into() },
         Refusal::Role { act: name(), needed: names(), held: Vec::new() },
-        Refusal::Guard { act: name(), guard: name(), atoms: names() },
+        Refusal::Guard { act: name(), guard: name(), needs: vec![Need::AnyOf(vec![need(), need()])] },
+        Refusal::Guard { act: name(), guard: name(), needs: Vec::new() },
         Refusal::MissingFields { fields: names() },
         Refusal::UnknownField { field: name(), allowed: Vec::new() },
         Refusal::EvidenceMissing { kind: name(), needed: NUMBER, given: NUMBER },
@@ -141,7 +149,8 @@ fn refusals() -> Vec<Refusal> {
         Refusal::SignatureMissing,
         Refusal::ReasonMissing,
         Refusal::EnteredFor { person: VALUE.into() },
-        Refusal::NoAssignment { unit: VALUE.into() },
+        Refusal::NoAssignment { unit: Some(VALUE.into()) },
+        Refusal::NoAssignment { unit: None },
         Refusal::NoProposal { no: NUMBER },
         Refusal::CannotTakeBack { last: name() },
         Refusal::CatchingUp,
@@ -407,6 +416,9 @@ fn no_sort_of_error_is_left_out() {
             | Refusal::CannotTakeBack { .. }
             | Refusal::OtherCase { .. }
             | Refusal::Date { .. }
+            | Refusal::CannotAmend { .. }
+            | Refusal::NotConcerned
+            | Refusal::NobodyLeft { .. }
             | Refusal::CatchingUp => {}
         }
     }

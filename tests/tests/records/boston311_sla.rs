@@ -71,10 +71,11 @@ async fn counts(place: &Place) -> Json {
         .counts("SELECT iif(regulator_breach, 'OVERDUE', 'ONTIME'), count(*) FROM cases GROUP BY 1")
         .await;
     let types = place.counts("SELECT sector, count(*) FROM cases GROUP BY 1").await;
-    let refused = async |atom: &str| {
+    let refused = async |condition: &str| {
         place
             .count(&format!(
-                "SELECT count(*) FROM refusals, json_each(detail, '$.atoms') WHERE value = '{atom}'"
+                "SELECT count(*) FROM refusals, json_tree(detail, '$.needs')
+                    WHERE key = 'text' AND atom = '{condition}'"
             ))
             .await
     };

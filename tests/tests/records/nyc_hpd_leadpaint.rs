@@ -110,10 +110,11 @@ const REPORTS: &str = "reports AS MATERIALIZED (
 
 async fn counts(place: &Place, folder: &Path) -> Json {
     let count = async |statement: &str| place.count(statement).await;
-    let refused = async |atom: &str| {
+    let refused = async |condition: &str| {
         place
             .count(&format!(
-                "SELECT count(*) FROM refusals, json_each(detail, '$.atoms') WHERE value = '{atom}'"
+                "SELECT count(*) FROM refusals, json_tree(detail, '$.needs')
+                    WHERE key = 'text' AND atom = '{condition}'"
             ))
             .await
     };

@@ -2,13 +2,13 @@
 
 use engine::Engine;
 use engine::view::{Ask, Offer, Words};
-use machine::Person;
-use machine::file::FieldType;
 use machine::value::Value;
 use serde_json::json;
 
 use crate::output::{Output, Tone};
 use crate::{CliError, input};
+
+mod example;
 
 pub(super) async fn next(
     engine: &Engine,
@@ -20,15 +20,17 @@ pub(super) async fn next(
     let directory = engine.catalog().directory().await?;
     let actor = input::person(actor, &directory)?;
     let offers = engine.offers(number, &actor, out.language).await?;
+    let calendar = engine.catalog().calendar(&definition.file().calendar).await?;
+    let today = calendar.local_date(engine.store().clock().await?.utc());
+    let example = |offer: &Offer| example::line(&state, &actor, offer, &definition, today);
     if out.json {
         let offers = offers.iter().map(|offer| {
             let mut value = serde_json::to_value(offer).map_err(std::io::Error::other)?;
-            value["example"] = example(&state.number, &actor, offer).into();
+            value["example"] = example(offer).into();
             Ok(value)
         });
         return Ok(out.value(&offers.collect::<Result<Vec<_>, std::io::Error>>()?)?);
     }
-    let calendar = engine.catalog().calendar(&definition.file().calendar).await?;
     let words =
         Words { language: out.language, definition: &definition, directory: &directory, calendar: &calendar };
     if offers.is_empty() {
@@ -41,15 +43,17 @@ pub(super) async fn next(
         for line in lines(offer, &words, out) {
             out.line(&line)?;
         }
-        if offer.refused.is_none() {
-            out.line(&format!("    {}", example(&state.number, &actor, offer)))?;
+        // No line is shown that would be refused as it stands.
+        if offer.is_open() {
+            out.line(&format!("    {}", example(offer)))?;
         }
     }
     Ok(())
 }
 
 fn lines(offer: &Offer, words: &Words<'_>, out: &Output) -> Vec<String> {
-    let mut lines = vec![format!("{}  {}", offer.act.id, offer.act.name)];
+    let id = offer.proposal.map_or_else(|| offer.act.id.clone(), |no| format!("sign {no}"));
+    let mut lines = vec![format!("{id}  {}", offer.act.name)];
     if let Some(why) = &offer.refused_text {
         lines.push(format!(
             "    {}",
@@ -58,10 +62,20 @@ fn lines(offer: &Offer, words: &Words<'_>, out: &Output) -> Vec<String> {
         return lines;
     }
     if !offer.not_yet.is_empty() {
-        let text = words.text("next.not_yet", &json!({ "atoms": offer.not_yet }));
+        let text = words.text("next.not_yet", &json!({ "needs": offer.not_yet }));
         lines.push(format!("    {}", out.paint(Tone::Warn, text)));
     }
+    if let Some(why) = &offer.blocked_text {
+        let text = words.text("next.blocked", &json!({ "why": why }));
+        lines.push(format!("    {}", out.paint(Tone::Warn, text)));
+    }
+    if offer.proposal.is_some() {
+        lines.push(format!("    {}", words.text("next.decline", &json!({}))));
+    }
     lines.extend(offer.fields.iter().flat_map(|ask| field(ask, words)).map(|line| format!("    {line}")));
+    if !offer.asked.is_empty() {
+        lines.push(format!("    {}", words.text("next.asked", &json!({ "needs": offer.asked }))));
+    }
     let mut needs =
         |key: &str, values: serde_json::Value| lines.push(format!("    {}", words.text(key, &values)));
     for (kind, count) in &offer.evidence {
@@ -98,52 +112,4 @@ fn field(ask: &Ask, words: &Words<'_>) -> Vec<String> {
         lines.push(format!("  {}", words.text("next.proposed", &json!({ "why": why }))));
     }
     lines
-}
-
-/// The command, with the values the file proposes and a place to fill in for each other one needed.
-fn example(number: &str, actor: &Person, offer: &Offer) -> String {
-    let mut words = vec![
-        format!("bihuan act {number} {}", offer.act.id),
-        format!("--as {}/{}", actor.person, actor.post),
-    ];
-    for ask in offer.fields.iter().filter(|ask| ask.required && ask.default.is_none()) {
-        words.push(format!("--field {}={}", ask.field.id, sample(ask)));
-    }
-    for (kind, count) in &offer.evidence {
-        let pieces = (1..=*count).map(|no| format!("--evidence {kind}={kind}-{no}.jpg"));
-        words.extend(pieces);
-    }
-    let officers = offer.officers.iter().flat_map(|officers| {
-        let known =
-            officers.people.iter().map(|one| one.id.clone()).chain(std::iter::repeat("PERSON".to_owned()));
-        known.take(usize::try_from(officers.least).unwrap_or_default())
-    });
-    words.extend(officers.map(|officer| format!("--officer {officer}")));
-    if offer.signature {
-        words.push("--signed NAME".to_owned());
-    }
-    if offer.reason {
-        words.push("--reason TEXT".to_owned());
-    }
-    words.join(" ")
-}
-
-fn sample(ask: &Ask) -> String {
-    if let Some(proposed) = &ask.proposed {
-        return proposed.day.to_string();
-    }
-    if let Some(choice) = ask.choices.first() {
-        return choice.id.clone();
-    }
-    let place = match ask.kind {
-        FieldType::Text | FieldType::Choice => "TEXT",
-        FieldType::Int => "NUMBER",
-        FieldType::Bool => "true",
-        FieldType::Date => "YYYY-MM-DD",
-        FieldType::Moment => "YYYY-MM-DDTHH:MM:SS+08:00",
-        FieldType::Unit => "UNIT",
-        FieldType::Units => "UNIT,UNIT",
-        FieldType::Person => "PERSON",
-    };
-    place.to_owned()
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use store::StoreError;
 
 use super::{Language, problem, text, texts};
+use crate::view::needs_in_words;
 use crate::{EngineError, Failed};
 
 /// Failing cases named in one text; the others are counted.
@@ -134,9 +135,19 @@ fn date_fault(language: Language, refusal: &Refusal) -> Option<String> {
     Some(said.split_once(": ").map_or(said.as_str(), |(_, said)| said).to_owned())
 }
 
-/// What a refusal says: what is wrong, where, and what to do.
+/// What a refusal says: what is wrong, where, and what to do. By the ids of the workflow file; where that and the
+/// organisation are known, [`Words`](crate::view::Words) tells it by their titles and names.
 pub fn refusal(language: Language, refusal: &Refusal) -> String {
     let mut values = json!(refusal);
+    if let Refusal::Guard { needs, .. } = refusal {
+        let said = |need| needs_in_words(language, need, &|condition| condition.text.clone());
+        values["needs"] = needs.iter().map(said).collect();
+    }
+    refused(language, refusal, values)
+}
+
+/// The text of a refusal with these values.
+pub(crate) fn refused(language: Language, refusal: &Refusal, mut values: Value) -> String {
     // A type is called by its name in the language of the reader.
     if let Refusal::BadField { expected, .. } = refusal {
         let key = format!("type.{expected}");

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use machine::file::FieldType;
+use machine::guard::Need;
 use machine::next::Proposed;
 use machine::value::{Name, Value};
-use machine::{Person, Possible, Refusal, State};
+use machine::{Person, Possible, Refusal, Signable, State};
 use serde::Serialize;
+use serde_json::json;
 
 use super::{Named, Words};
-use crate::text::{Language, refusal};
+use crate::text::Language;
 use crate::{Engine, EngineError};
 
 /// An act that a person's roles allow now.
@@ -29,12 +31,30 @@ pub struct Offer {
     pub signature: bool,
     /// Needs a reason.
     pub reason: bool,
-    /// Conditions that do not hold with what is known so far.
+    /// What has to hold of the fields, in words.
+    pub asked: Vec<String>,
+    /// The same as data.
+    pub asks: Vec<Need>,
+    /// What its condition needs before anybody can do it, in words.
     pub not_yet: Vec<String>,
+    /// Why nobody can do it now though its condition holds: there is no work to move so, or the date cannot be
+    /// moved again.
+    pub blocked: Option<Refusal>,
+    /// The same in words.
+    pub blocked_text: Option<String>,
     /// Why this person cannot do it.
     pub refused: Option<Refusal>,
     /// The same in words.
     pub refused_text: Option<String>,
+    /// What waits for this person's signature: its number.
+    pub proposal: Option<u32>,
+}
+
+impl Offer {
+    /// Nothing stands in its way but what has to be handed in.
+    pub fn is_open(&self) -> bool {
+        self.refused.is_none() && self.not_yet.is_empty() && self.blocked.is_none()
+    }
 }
 
 /// A field of an act.
@@ -77,17 +97,44 @@ impl Engine {
         language: Language,
     ) -> Result<Vec<Offer>, EngineError> {
         let (state, definition) = self.case(number).await?;
-        let possible = self.next(&state, &definition, actor).await?;
         let (calendar, directory) = self.surroundings(&definition).await?;
+        let now = self.store().clock().await?;
+        let facts = crate::facts(self.tenant(), state.case, now, Some(actor), &calendar, &directory);
+        let possible = machine::next(&definition, Some(&state), &facts);
+        let signable = machine::signable(&definition, &state, &facts);
         let words = Words { language, definition: &definition, directory: &directory, calendar: &calendar };
-        let mut offers: Vec<Offer> =
-            possible.into_iter().map(|possible| words.offer(possible, &state)).collect();
-        offers.sort_by_key(|offer| (offer.refused.is_some(), !offer.not_yet.is_empty(), !offer.everyday));
+        let signatures = signable.iter().map(|waiting| words.signature(waiting));
+        let acts = possible.into_iter().map(|possible| words.offer(possible, &state));
+        let mut offers: Vec<Offer> = signatures.chain(acts).collect();
+        offers.sort_by_key(|offer| (offer.refused.is_some(), !offer.is_open(), !offer.everyday));
         Ok(offers)
     }
 }
 
 impl Words<'_> {
+    fn signature(&self, waiting: &Signable) -> Offer {
+        let act = "decide_proposal";
+        let what = self.notice(&waiting.what);
+        let name = self.text("next.proposal", &json!({ "no": waiting.no, "what": what }));
+        Offer {
+            act: Named { id: act.to_owned(), name },
+            everyday: true,
+            fields: Vec::new(),
+            evidence: BTreeMap::new(),
+            officers: None,
+            signature: false,
+            reason: false,
+            asked: Vec::new(),
+            asks: Vec::new(),
+            not_yet: Vec::new(),
+            blocked: None,
+            blocked_text: None,
+            refused: None,
+            refused_text: None,
+            proposal: Some(waiting.no),
+        }
+    }
+
     fn offer(&self, possible: Possible, state: &State) -> Offer {
         let required = possible.requires.iter().map(|name| (name, true));
         let fields = required.chain(possible.accepts.iter().map(|name| (name, false)));
@@ -106,9 +153,14 @@ impl Words<'_> {
             }),
             signature: possible.signature,
             reason: possible.reason,
-            not_yet: possible.not_yet,
-            refused_text: possible.refused.as_ref().map(|why| refusal(self.language, why)),
+            asked: possible.asked.iter().map(|need| self.need(need)).collect(),
+            asks: possible.asked,
+            not_yet: possible.not_yet.iter().map(|need| self.need(need)).collect(),
+            blocked_text: possible.blocked.as_ref().map(|why| self.refusal(why)),
+            blocked: possible.blocked,
+            refused_text: possible.refused.as_ref().map(|why| self.refusal(why)),
             refused: possible.refused,
+            proposal: None,
         }
     }
 

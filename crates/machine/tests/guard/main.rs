@@ -3,6 +3,7 @@
 mod assignments;
 mod limits;
 mod meaning;
+mod needs;
 mod properties;
 mod refusals;
 

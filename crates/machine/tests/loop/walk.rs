@@ -1,6 +1,7 @@
 //! From the report to the close-out, and the other ways a case can go.
 
 use machine::file::Outcome;
+use machine::guard::Need;
 use machine::project::project;
 
 use crate::world::*;
@@ -154,7 +155,7 @@ fn stopped_listed_and_exposed_come_off_before_the_close_out() {
     assert!(world.clock("delisting").is_running() && world.clock("closure_publication").is_running());
     let close = act("close_out").text("opinion", "同意");
     let still = |world: &World| match world.refused("zhou", close.clone()) {
-        machine::Refusal::Guard { atoms, .. } => atoms.len(),
+        machine::Refusal::Guard { needs, .. } => needs.len(),
         other => panic!("{other:?}"),
     };
     assert_eq!(still(&world), 3);
@@ -165,10 +166,11 @@ fn stopped_listed_and_exposed_come_off_before_the_close_out() {
     assert_eq!(still(&world), 1);
     // In the medium it was exposed in, and no other; where the delisting was published is another matter.
     let closure = |medium: &str| act("publish_closure").text("closure_medium", medium);
-    let machine::Refusal::Guard { atoms, .. } = world.refused("li", closure("市报")) else {
+    let machine::Refusal::Guard { needs, .. } = world.refused("li", closure("市报")) else {
         panic!("another refusal");
     };
-    assert_eq!(atoms, ["closure_medium == medium"]);
+    let [Need::Condition(condition)] = needs.as_slice() else { panic!("{needs:?}") };
+    assert_eq!((condition.text.as_str(), condition.wanted), ("closure_medium == medium", true));
     world.ok("li", closure("县报")).ok("zhou", close);
     assert_eq!(world.on("main"), "closed");
 }
