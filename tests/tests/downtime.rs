@@ -126,7 +126,7 @@ async fn after_a_week_down_everybody_gets_one_digest_however_much_was_missed() {
     assert_eq!(digests(&pool, "2026-09-14").await, expected, "one digest each, with all of it");
     assert_eq!(count(&pool, "SELECT count(*) FROM notices WHERE delivery_id IS NULL").await, 0);
     // A digest of 120 names 20 and counts them all.
-    let inbox = county.engine.store().inbox(county.engine.tenant(), &"clerk-lin".into(), 10).await;
+    let inbox = county.engine.store().inbox(county.engine.tenant(), &"clerk-lin".into(), None, 10).await;
     let newest = inbox.expect("read").swap_remove(0);
     assert_eq!((newest.day.as_str(), newest.notices, newest.lines.len()), ("2026-09-14", 120, 20));
     // Nothing is sent a second time.

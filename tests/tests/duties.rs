@@ -143,7 +143,8 @@ async fn the_milestones_of_a_task_are_counted_back_from_its_end_date() {
     assert_eq!(due(&state().await, "halfway_milestone"), back(15));
     // Nobody reports halfway: the worker tells the lead unit and the office, again and again.
     worker::simulate(engine, morning("2026-06-30").plus_micros(HOUR)).await.expect("worked");
-    let digests = engine.inbox(&"officer-qin".into(), engine::text::Language::Zh, 3).await.expect("read");
+    let digests =
+        engine.inbox(&"officer-qin".into(), engine::text::Language::Zh, None, 3).await.expect("read");
     assert!(digests.iter().any(|digest| digest.text.contains("【环节超时】")), "{digests:?}");
     run(engine, case, act("report_halfway", &[("progress_line", "已查 40 家")]), lead.clone()).await;
     assert_eq!(due(&state().await, "hand_in_milestone"), back(5));

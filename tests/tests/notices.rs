@@ -27,7 +27,7 @@ fn samples(language: Language) -> Values {
         office: of("青原县安委办", "Qingyuan safety committee office"),
         signer: of("安委办", "Safety committee office"),
         proposal: of("催办函待签发", "Urging letter to sign"),
-        extensible: true,
+        ask_until: "2026-03-27".to_owned(),
     }
 }
 
@@ -146,7 +146,7 @@ async fn the_inbox_says_what_is_owed_by_when_and_whom_to_call() {
     assert!(newest.ends_with("And 3 more."), "the cap says what it hides: {newest}");
     let first: Vec<&str> = newest.lines().skip(2).take(3).collect();
     insta::assert_snapshot!("inbox_overdue_en", first.join("\n"));
-    let digests = county.engine.inbox(&"safety-he".into(), Language::Zh, 1).await.expect("read");
+    let digests = county.engine.inbox(&"safety-he".into(), Language::Zh, None, 1).await.expect("read");
     let first: Vec<&str> = digests.first().expect("a digest").text.lines().skip(2).take(3).collect();
     insta::assert_snapshot!("inbox_overdue_zh", first.join("\n"));
     let earlier = english.split("\n\n").find(|part| part.contains("Due soon")).expect("reminders before");
@@ -164,7 +164,7 @@ async fn what_reaches_nobody_comes_to_the_office_with_a_word_about_it() {
     county.engine.store().put_organisation(county.engine.tenant(), &body).await.expect("stored");
     open_hazard(&county.engine, "nobody", "2026-09-18").await;
     worker::simulate(&county.engine, morning("2026-09-11").plus_micros(HOUR)).await.expect("worked");
-    let digests = county.engine.inbox(&"clerk-lin".into(), Language::En, 1).await.expect("read");
+    let digests = county.engine.inbox(&"clerk-lin".into(), Language::En, None, 1).await.expect("read");
     insta::assert_snapshot!(digests.first().expect("a digest").text);
 }
 
@@ -178,7 +178,7 @@ async fn nobody_is_sent_after_what_was_done_before_the_digest_went_out() {
     assert!(bihuan(&county.path, &annul).status.success());
     worker::simulate(&county.engine, morning("2026-09-20").plus_micros(HOUR)).await.expect("worked");
     let said = async |language| {
-        let digests = county.engine.inbox(&"safety-he".into(), language, 1).await.expect("read");
+        let digests = county.engine.inbox(&"safety-he".into(), language, None, 1).await.expect("read");
         let digest = digests.first().expect("a digest");
         assert_eq!(digest.day, "2026-09-20");
         digest.text.clone()
@@ -187,4 +187,53 @@ async fn nobody_is_sent_after_what_was_done_before_the_digest_went_out() {
     assert!(english.contains("was due 2026-09-18; no longer needed since 2026-09-19."), "{english}");
     assert!(!english.contains("has to act now"), "{english}");
     assert!(said(Language::Zh).await.contains("已于 2026-09-19 取消，无需再办"));
+}
+
+#[tokio::test]
+async fn a_digest_says_for_ever_what_it_said_and_what_has_become_of_it_since() {
+    let county = county("2026-09-01", GENERAL).await;
+    open_hazard(&county.engine, "told", "2026-09-18").await;
+    // The last of the reminders before the date.
+    worker::simulate(&county.engine, morning("2026-09-18").plus_micros(HOUR)).await.expect("worked");
+    let said = async |language| {
+        let digests = county.engine.inbox(&"safety-he".into(), language, None, 1).await.expect("read");
+        digests.first().expect("a digest").text.clone()
+    };
+    let told = [said(Language::Zh).await, said(Language::En).await];
+    let annul = ["act", "YB-2026-000001", "annul", "--as", "clerk-lin", "--reason", "重复"];
+    assert!(bihuan(&county.path, &annul).status.success());
+    let now = [said(Language::Zh).await, said(Language::En).await];
+    let since =
+        ["\n   （此后：已于 2026-09-18 取消。）", "\n   (Since then: no longer needed on 2026-09-18.)"];
+    for ((told, now), since) in told.iter().zip(&now).zip(since) {
+        assert_eq!(*now, format!("{told}{since}"));
+    }
+}
+
+#[tokio::test]
+async fn older_digests_are_reached_by_day() {
+    let county = county("2026-09-01", GENERAL).await;
+    open_hazard(&county.engine, "old", "2026-09-18").await;
+    worker::simulate(&county.engine, morning("2026-12-31").plus_micros(HOUR)).await.expect("worked");
+    let days = |arguments: &[&str]| {
+        let printed = bihuan(&county.path, &[&["inbox", "safety-he"], arguments].concat());
+        assert!(printed.status.success(), "{printed:?}");
+        let printed = String::from_utf8(printed.stdout).expect("UTF-8");
+        let days =
+            printed.lines().filter_map(|line| line.split_once(" digest: ").map(|(day, _)| day.to_owned()));
+        (days.collect::<Vec<String>>(), printed.lines().last().expect("a line").to_owned())
+    };
+    let all = county.engine.inbox(&"safety-he".into(), Language::En, None, 100).await.expect("read");
+    let all: Vec<String> = all.into_iter().map(|digest| digest.day).collect();
+    assert!(all.len() > 5, "{all:?}");
+    let (mut seen, mut last) = days(&[]);
+    while let Some(day) = last.strip_prefix("older ones: --before ") {
+        let (more, next) = days(&["--before", day]);
+        assert!(!more.is_empty());
+        seen.extend(more);
+        last = next;
+    }
+    assert_eq!(seen, all);
+    let (none, said) = days(&["--before", "2026-09-01"]);
+    assert!(none.is_empty() && said == "safety-he was told nothing before 2026-09-01.", "{said}");
 }

@@ -267,7 +267,7 @@ async fn paths(county: &County) -> Vec<(String, Vec<String>)> {
         after: DAY.to_owned(),
     };
     path!("explain, counters", store, tenant, store.documents(tenant, &penalties));
-    path!("inbox", store, tenant, store.inbox(tenant, &"clerk-lin".into(), 10));
+    path!("inbox", store, tenant, store.inbox(tenant, &"clerk-lin".into(), None, 10));
     path!("outbox", store, tenant, store.deliver(tenant, now, "2026-10-21", &[]));
     path!("show", store, tenant, store.find(tenant, "YB-2026-000001"));
     path!("timeline", store, tenant, store.acts(tenant, case));

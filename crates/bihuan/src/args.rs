@@ -253,11 +253,16 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DAY")]
         as_of: Option<String>,
     },
-    /// What a person was told: the newest digests
-    #[command(after_help = "Example:\n  bihuan inbox clerk-lin")]
+    /// What a person was told: the newest digests, or those before a day
+    #[command(
+        after_help = "Examples:\n  bihuan inbox clerk-lin\n  bihuan inbox clerk-lin --before 2026-10-01"
+    )]
     Inbox {
         /// The person
         person: String,
+        /// Digests of the days before this one
+        #[arg(long, value_name = "DAY")]
+        before: Option<String>,
     },
     /// Open a period of a periodic duty for every unit that owes it; what is open already stays
     #[command(

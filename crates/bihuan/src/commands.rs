@@ -115,7 +115,7 @@ async fn with_engine(engine: &Engine, command: &Command, out: &mut Output) -> Re
         Command::Explain { case, deadline } => explain::explain(engine, case, deadline.as_deref(), out).await,
         Command::Owes(arguments) => lists::owes(engine, arguments, out).await,
         Command::Roundup { as_of } => roundup::roundup(engine, as_of.as_deref(), out).await,
-        Command::Inbox { person } => inbox::inbox(engine, person, out).await,
+        Command::Inbox { person, before } => inbox::inbox(engine, person, before.as_deref(), out).await,
         Command::Plan { duties, actor } => duty::plan(engine, duties, actor, out).await,
         Command::Coverage { duties } => duty::coverage(engine, duties, out).await,
         Command::Work { until, batch } => enforce::work(engine, until.as_deref(), *batch, out).await,

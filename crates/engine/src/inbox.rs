@@ -3,16 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use calendar::Calendar;
 use chrono::NaiveDate;
-use machine::file::{AssignmentMove, Column, FieldType};
+use machine::file::{ActSpec, AssignmentMove, Column, FieldType, Outcome};
 use machine::state::{ChargedTo, Deadline, Status, Subject};
 use machine::time::Due;
-use machine::value::{CaseId, PersonId, UnitId};
-use machine::{Definition, Directory, State};
+use machine::value::{PersonId, UnitId};
+use machine::{Act, Actor, Definition, Facts, Instant, State, fold, last_day_to_ask};
 use serde::Serialize;
 use serde_json::json;
-use store::{Damage, DigestLine, Head, Read};
+use store::{DigestLine, DigestRow, Read};
 
 use crate::notice::{self, Values};
 use crate::text::{Language, error as said_of, text};
@@ -37,35 +36,35 @@ pub struct Digest {
 }
 
 impl Engine {
-    /// The digests of a person, newest first, in words.
+    /// The digests of a person, newest first, as they were told: by the cases as they stood when the digest
+    /// went out, with a line on what has become of them since. Only those before a day where one is given.
     pub async fn inbox(
         &self,
         person: &PersonId,
         language: Language,
+        before: Option<NaiveDate>,
         limit: u32,
     ) -> Result<Vec<Digest>, EngineError> {
-        let rows = self.store().inbox(self.tenant(), person, limit).await?;
-        let directory = self.catalog().directory().await?;
-        let mut wanted: Vec<CaseId> =
-            rows.iter().flat_map(|row| row.lines.iter().map(|line| line.case_id)).collect();
-        wanted.sort_unstable();
-        wanted.dedup();
-        let wanted: Vec<Read> = wanted.into_iter().map(|case| Read { case, key: None }).collect();
-        let (_, known) = self.store().read(self.tenant(), &wanted).await?;
-        let heads: HashMap<CaseId, Result<Option<Head>, Damage>> =
-            wanted.iter().zip(known).map(|(read, known)| (read.case, known.head)).collect();
+        let before = before.map(|day| day.to_string());
+        let rows = self.store().inbox(self.tenant(), person, before.as_deref(), limit).await?;
+        let mut cases = HashMap::new();
+        for line in rows.iter().flat_map(|row| &row.lines) {
+            if !cases.contains_key(&line.case_id) {
+                cases.insert(line.case_id, self.recorded(line).await);
+            }
+        }
         let mut digests = Vec::new();
         for row in rows {
-            let day = calendar::parse_date(&row.day).map_err(|e| EngineError::Stored(e.to_string()))?;
             let mut lines = Vec::new();
             for line in &row.lines {
-                let said = match heads.get(&line.case_id) {
-                    Some(Ok(Some(head))) => self.line(language, day, &head.state, &directory, line).await,
-                    Some(Err(damage)) => Err(damage.clone().into()),
-                    Some(Ok(None)) | None => Err(EngineError::NoCase(line.number.clone())),
+                let said = match cases.get(&line.case_id) {
+                    Some(Ok(case)) => self.line(language, &row, case, line).await.map_err(Arc::new),
+                    Some(Err(error)) => Err(error.clone()),
+                    None => Err(Arc::new(EngineError::NoCase(line.number.clone()))),
                 };
                 // A notice that cannot be shown takes no other with it, and is not left out.
-                let broken = |error: EngineError| format!("{}: {}", line.number, said_of(language, &error));
+                let broken =
+                    |error: Arc<EngineError>| format!("{}: {}", line.number, said_of(language, &error));
                 lines.push(said.unwrap_or_else(broken));
             }
             let shown = u32::try_from(row.lines.len()).unwrap_or(u32::MAX);
@@ -77,18 +76,56 @@ impl Engine {
         Ok(digests)
     }
 
-    /// One notice, in words.
+    /// A case as it stands and as it came there.
+    async fn recorded(&self, line: &DigestLine) -> Result<Recorded, Arc<EngineError>> {
+        let read = async {
+            let (_, known) =
+                self.store().read(self.tenant(), &[Read { case: line.case_id, key: None }]).await?;
+            let head = known.into_iter().next().map_or(Ok(None), |known| known.head)?;
+            let head = head.ok_or_else(|| EngineError::NoCase(line.number.clone()))?;
+            Ok(Recorded { now: head.state, acts: self.acts(line.case_id).await? })
+        };
+        read.await.map_err(Arc::new)
+    }
+
+    /// One notice, in words: told by the acts that stood when it went out, which the chain vouches for, and
+    /// with the calendar its date was counted with. Names are those the organisation has today.
     async fn line(
         &self,
         language: Language,
-        day: NaiveDate,
-        state: &State,
-        directory: &Directory,
+        row: &DigestRow,
+        case: &Recorded,
         line: &DigestLine,
     ) -> Result<String, EngineError> {
+        let day = calendar::parse_date(&row.day).map_err(|e| EngineError::Stored(e.to_string()))?;
+        let state = case.at(row.delivered_at).ok_or_else(|| EngineError::NoCase(line.number.clone()))?;
         let definition = self.catalog().definition(&state.definition).await?;
-        let calendar = self.catalog().calendar(&definition.file().calendar).await?;
-        Ok(View { language, day, state, definition, calendar, directory }.line(line))
+        let deadline = state.deadlines.iter().find(|deadline| deadline.no == line.deadline_no);
+        let catalog = self.catalog();
+        let calendar = match deadline {
+            Some(clock) => catalog.calendar_version(&clock.calendar, &clock.calendar_version).await?,
+            None => catalog.calendar(&definition.file().calendar).await?,
+        };
+        let directory = catalog.directory().await?;
+        let facts = crate::facts(self.tenant(), state.case, row.delivered_at, None, &calendar, &directory);
+        let view = View { language, day, state: &state, definition: &definition, facts };
+        Ok(view.line(line, &case.now))
+    }
+}
+
+/// A case as it stands and as it came there.
+struct Recorded {
+    now: State,
+    acts: Vec<Act>,
+}
+
+impl Recorded {
+    /// The case as it stood when a digest went out. Of the same instant only what the worker did comes before.
+    fn at(&self, delivered_at: Instant) -> Option<State> {
+        let is_before = |act: &&Act| {
+            act.at < delivered_at || (act.at == delivered_at && matches!(act.actor, Actor::Worker))
+        };
+        fold(self.acts.iter().take_while(is_before))
     }
 }
 
@@ -97,9 +134,8 @@ struct View<'a> {
     language: Language,
     day: NaiveDate,
     state: &'a State,
-    definition: Arc<Definition>,
-    calendar: Arc<Calendar>,
-    directory: &'a Directory,
+    definition: &'a Definition,
+    facts: Facts<'a>,
 }
 
 impl View<'_> {
@@ -107,7 +143,7 @@ impl View<'_> {
         text(self.language, key, values)
     }
 
-    fn line(&self, line: &DigestLine) -> String {
+    fn line(&self, line: &DigestLine, now: &State) -> String {
         let name = line.template.as_deref().unwrap_or(notice::PLAIN);
         let title = notice::title(self.language, name).unwrap_or(name);
         let values = json!({
@@ -121,7 +157,7 @@ impl View<'_> {
             match deadline.status {
                 // Whoever reads this on Monday is not sent after what was done on Sunday.
                 Status::Ended { at, end } => {
-                    let ended = self.date(Due::Day(self.calendar.local_date(at.utc())));
+                    let ended = self.date(Due::Day(self.facts.calendar.local_date(at.utc())));
                     let values =
                         json!({ "clock": values.clock, "due": values.due, "ended": ended, "end": end });
                     said.push_str(&self.text("notice.ended", &values));
@@ -140,8 +176,28 @@ impl View<'_> {
                 said.push('\n');
                 said.push_str(&notice::render(self.language, "unreached", &values));
             }
+            if let Some(since) = self.since(deadline, now) {
+                said.push('\n');
+                said.push_str(&since);
+            }
         }
         said.replace('\n', "\n   ")
+    }
+
+    /// What has become of a clock since somebody was told of it.
+    fn since(&self, told: &Deadline, now: &State) -> Option<String> {
+        let now = now.deadlines.iter().find(|clock| clock.no == told.no).filter(|_| told.is_open())?;
+        let values = match now.status {
+            Status::Ended { at, end } => {
+                let ended = self.date(Due::Day(self.facts.calendar.local_date(at.utc())));
+                json!({ "ended": ended, "end": end })
+            }
+            Status::Running | Status::Paused { .. } if now.due != told.due => {
+                json!({ "ended": null, "due": self.date(now.due) })
+            }
+            Status::Running | Status::Paused { .. } => return None,
+        };
+        Some(self.text("notice.since", &values))
     }
 
     fn values(&self, deadline: &Deadline, line: &DigestLine) -> Values {
@@ -172,7 +228,9 @@ impl View<'_> {
                 .and_then(|rung| rung.signer.as_ref())
                 .map_or_else(String::new, |role| self.role(role)),
             proposal: self.proposal(deadline.subject),
-            extensible: spec.is_some_and(|spec| spec.extension.is_some()),
+            ask_until: last_day_to_ask(self.definition, self.state, &self.facts, &deadline.name)
+                .filter(|_| deadline.subject == Subject::Case && deadline.is_open())
+                .map_or_else(String::new, |day| day.to_string()),
             owner,
         }
     }
@@ -181,7 +239,7 @@ impl View<'_> {
         match due {
             Due::Day(day) => day.to_string(),
             Due::Moment(moment) => {
-                moment.utc().with_timezone(&self.calendar.zone()).format("%Y-%m-%d %H:%M").to_string()
+                moment.utc().with_timezone(&self.facts.calendar.zone()).format("%Y-%m-%d %H:%M").to_string()
             }
         }
     }
@@ -190,9 +248,9 @@ impl View<'_> {
     fn when(&self, due: Due) -> String {
         let due = match due {
             Due::Day(day) => day,
-            Due::Moment(moment) => self.calendar.local_date(moment.utc()),
+            Due::Moment(moment) => self.facts.calendar.local_date(moment.utc()),
         };
-        let days = self.calendar.count_working_days(self.day, due);
+        let days = self.facts.calendar.count_working_days(self.day, due);
         let key = match due.cmp(&self.day) {
             std::cmp::Ordering::Less => "notice.late",
             std::cmp::Ordering::Equal => "notice.today",
@@ -226,12 +284,12 @@ impl View<'_> {
     }
 
     fn unit_name(&self, unit: &str) -> String {
-        self.directory.unit(&UnitId::from(unit)).map_or(unit, |unit| &unit.name).to_owned()
+        self.facts.directory.unit(&UnitId::from(unit)).map_or(unit, |unit| &unit.name).to_owned()
     }
 
     /// The unit that holds the fallback role: what somebody can look up and call.
     fn fallback(&self, role: &str) -> String {
-        let post = self.directory.posts.iter().find(|post| post.roles.contains(role));
+        let post = self.facts.directory.posts.iter().find(|post| post.roles.contains(role));
         post.map_or_else(|| self.role(role), |post| self.unit_name(post.unit.as_str()))
     }
 
@@ -250,31 +308,42 @@ impl View<'_> {
         }
     }
 
-    /// The acts that answer a clock: those of its owner that meet it, or leave the state it watches.
+    /// The acts that answer a clock: those of its owner that meet it, or leave the state it watches. Nobody is
+    /// urged to end a case in another way than by getting rid of the hazard.
     fn todo(&self, deadline: &Deadline) -> String {
-        let file = self.definition.file();
-        let mut acts: Vec<_> = file.acts.values().filter(|act| !act.opens).collect();
+        let acts = self.definition.file().acts.values();
+        let mut acts: Vec<_> = acts.filter(|act| !act.opens && act.by.contains(&deadline.owner)).collect();
+        acts.retain(|act| !self.ends_otherwise(act));
         acts.retain(|act| match deadline.subject {
             Subject::Proposal(_) => false,
             Subject::Assignment(no) => act.assignment.is_some_and(|to| self.answers(no, &deadline.name, to)),
             Subject::Case => {
                 let meets = act.then.iter().any(|step| step.meet.as_ref() == Some(&deadline.name));
-                let leaves = file.tracks.iter().any(|(track, spec)| {
-                    let watched =
-                        spec.states.iter().filter(|(_, s)| s.deadline.as_ref() == Some(&deadline.name));
-                    let from = act.from.get(track);
-                    let moves = act.then.iter().any(|step| step.move_to.contains_key(track));
-                    moves
-                        && watched
-                            .into_iter()
-                            .any(|(name, _)| from.is_some_and(|from| from.names().contains(name)))
-                });
-                act.by.contains(&deadline.owner) && (meets || leaves)
+                meets || self.leaves(act, &deadline.name)
             }
         });
         acts.sort_by_key(|act| !act.everyday);
         let titles: Vec<&str> = acts.iter().take(TODO_MAX).map(|act| self.language.of(&act.title)).collect();
         if titles.is_empty() { self.text("notice.handle", &json!({})) } else { titles.join(self.or()) }
+    }
+
+    /// Whether an act moves a track out of a state that a clock watches.
+    fn leaves(&self, act: &ActSpec, clock: &str) -> bool {
+        self.definition.file().tracks.iter().any(|(track, spec)| {
+            let mut watched = spec.states.iter().filter(|(_, s)| s.deadline.as_deref() == Some(clock));
+            let from = act.from.get(track);
+            let moves = act.then.iter().any(|step| step.move_to.contains_key(track));
+            moves && watched.any(|(name, _)| from.is_some_and(|from| from.names().contains(name)))
+        })
+    }
+
+    /// Whether an act brings the case to an end other than rectified.
+    fn ends_otherwise(&self, act: &ActSpec) -> bool {
+        let tracks = &self.definition.file().tracks;
+        act.then.iter().flat_map(|step| &step.move_to).any(|(track, to)| {
+            let state = tracks.get(track).and_then(|track| track.states.get(to));
+            state.and_then(|state| state.outcome).is_some_and(|outcome| outcome != Outcome::Rectified)
+        })
     }
 
     /// Whether a move of an assignment is what this clock of it waits for.

@@ -73,8 +73,8 @@ pub struct Values {
     pub signer: String,
     /// The proposal the clock belongs to.
     pub proposal: String,
-    /// Its date can still be moved by an extension.
-    pub extensible: bool,
+    /// The last day an extension may be asked for; empty where none can be.
+    pub ask_until: String,
 }
 
 fn find(language: Language, name: &str) -> Option<&'static str> {

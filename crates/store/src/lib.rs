@@ -239,6 +239,8 @@ pub struct DigestRow {
     pub delivery_id: String,
     /// The day.
     pub day: String,
+    /// When it went out.
+    pub delivered_at: Instant,
     /// Notices in it.
     pub notices: u32,
     /// The lines: number of the case, rung, measure.
@@ -366,11 +368,12 @@ pub trait Store: Send + Sync {
     async fn documents(&self, tenant: &TenantId, filter: &DocumentFilter) -> Result<u64, StoreError>;
     /// What a circular counts: everything recorded by `at`, legal dates that come by `day_end`.
     async fn roundup(&self, tenant: &TenantId, at: Instant, day_end: Instant) -> Result<Roundup, StoreError>;
-    /// Digests of a person, newest first.
+    /// Digests of a person, newest first; those before a day where one is given.
     async fn inbox(
         &self,
         tenant: &TenantId,
         person: &PersonId,
+        before: Option<&str>,
         limit: u32,
     ) -> Result<Vec<DigestRow>, StoreError>;
     /// How enforcement stands.

@@ -436,9 +436,10 @@ impl Store for SqliteStore {
         &self,
         tenant: &TenantId,
         person: &PersonId,
+        before: Option<&str>,
         limit: u32,
     ) -> Result<Vec<DigestRow>, StoreError> {
-        query::inbox(&self.read, tenant, person, limit).await
+        query::inbox(&self.read, tenant, person, before, limit).await
     }
 
     async fn standing(&self, tenant: &TenantId, now: Instant) -> Result<Standing, StoreError> {

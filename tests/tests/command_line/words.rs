@@ -267,3 +267,58 @@ async fn next_shows_what_waits_for_a_signature_and_how_to_sign_it() {
     let next = done(&county, &format!("next {ONE} --as head-zhou --lang zh"));
     assert!(!next.contains("sign 3 "), "{next}");
 }
+
+/// The digest of a day, or nothing.
+fn digest(county: &County, person: &str, day: &str, language: &str) -> String {
+    let next = calendar::parse_date(day).expect("a day").succ_opt().expect("a day");
+    let digests = json(county, &format!("inbox {person} --before {next} --lang {language}"));
+    let newest = &digests[0];
+    assert_eq!(newest["day"], day, "{digests}");
+    newest["text"].as_str().expect("text").to_owned()
+}
+
+#[tokio::test]
+async fn a_notice_names_what_its_reader_can_do_about_the_hazard() {
+    let county = reported().await;
+    done(&county, DETERMINE);
+    // Nobody dispatches.
+    done(&county, "work --until 2026-09-07");
+    has(&digest(&county, "clerk-lin", "2026-09-04", "en"), &["Dispatch: was due 2026-09-03", "Dispatch. "]);
+    for language in ["zh", "en"] {
+        let said = digest(&county, "clerk-lin", "2026-09-04", language);
+        for other in ["转一般", "Downgrade", "并案", "Merge", "移送", "Transfer"] {
+            assert!(!said.contains(other), "{said}");
+        }
+    }
+    // Nobody acknowledges: the enterprise does not record its own service.
+    done(&county, DISPATCH);
+    done(&county, "work --until 2026-09-10");
+    let said = digest(&county, "safety-he", "2026-09-08", "zh");
+    assert!(said.contains("：签收。") && !said.contains("登记送达"), "{said}");
+    // Nobody re-inspects.
+    done(&county, "work --until 2026-11-10");
+    let said = digest(&county, "officer-qin", "2026-10-27", "zh");
+    assert!(said.contains("复查通过、复查不通过") && !said.contains("转一般"), "{said}");
+}
+
+#[tokio::test]
+async fn an_extension_is_spoken_of_while_it_can_be_asked_for_and_its_last_day_is_named() {
+    let county = dispatched().await;
+    done(&county, "work --until 2026-10-20");
+    // Five working days before the date is the last day to ask: said that morning, and not the day before the date.
+    let five = digest(&county, "safety-he", "2026-10-10", "zh");
+    has(&five, &["整改期限：2026-10-16 到期", "确实来不及的，请最迟于 2026-10-10 申请延期。"]);
+    has(
+        &digest(&county, "safety-he", "2026-10-10", "en"),
+        &["ask for an extension by 2026-10-10 at the latest."],
+    );
+    let one = digest(&county, "safety-he", "2026-10-15", "zh");
+    assert!(one.contains("整改期限：2026-10-16 到期") && !one.contains("延期"), "{one}");
+    // Nor while a request waits for its decision.
+    let county = dispatched().await;
+    done(&county, "work --until 2026-10-09");
+    done(&county, &ask("2026-10-30"));
+    done(&county, "work --until 2026-10-10");
+    let five = digest(&county, "safety-he", "2026-10-10", "zh");
+    assert!(five.contains("整改期限：2026-10-16 到期") && !five.contains("申请延期"), "{five}");
+}

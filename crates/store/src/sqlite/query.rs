@@ -187,14 +187,17 @@ pub(super) async fn inbox(
     pool: &SqlitePool,
     tenant: &TenantId,
     person: &PersonId,
+    before: Option<&str>,
     limit: u32,
 ) -> Result<Vec<DigestRow>, StoreError> {
     let rows = sqlx::query(
-        "SELECT delivery_id, day, notices FROM deliveries WHERE tenant_id = $1 AND recipient = $2
-         ORDER BY day DESC LIMIT $3",
+        "SELECT delivery_id, day, notices, delivered_at FROM deliveries
+         WHERE tenant_id = $1 AND recipient = $2 AND day < $3 ORDER BY day DESC LIMIT $4",
     )
     .bind(tenant.as_str())
     .bind(person.as_str())
+    // Every day comes before it in the order of texts.
+    .bind(before.unwrap_or("~"))
     .bind(i64::from(limit.clamp(1, ROWS_MAX)))
     .fetch_all(pool)
     .await?;
@@ -217,7 +220,10 @@ pub(super) async fn inbox(
         .await?;
         let lines = lines.iter().map(digest_line).collect::<Result<_, StoreError>>()?;
         let notices = u32::try_from(row.get::<i64, _>(2)).unwrap_or(u32::MAX);
-        digests.push(DigestRow { day: row.get(1), notices, lines, delivery_id });
+        let day: String = row.get(1);
+        let delivered_at = Instant::from_micros(row.get(3))
+            .ok_or_else(|| bad("deliveries", "delivered_at", &delivery_id, "out of range"))?;
+        digests.push(DigestRow { day, delivered_at, notices, lines, delivery_id });
     }
     Ok(digests)
 }
