@@ -24,7 +24,27 @@ fn printed(folder: &Path, lang: &str) -> String {
     let out = demo(folder, lang);
     assert!(out.status.success(), "{out:?}");
     let text = String::from_utf8(out.stdout).expect("UTF-8");
-    text.replace(&folder.join("bihuan.db").display().to_string(), "bihuan.db")
+    let text = text.replace(&folder.join("bihuan.db").display().to_string(), "bihuan.db");
+    text.replace(&binary().display().to_string(), "bihuan")
+}
+
+/// The lines to try next run as they stand from where the demonstration was run, though nothing is on the PATH.
+fn every_line_to_try_runs(folder: &Path) {
+    let out = demo(folder, "en");
+    let text = String::from_utf8(out.stdout).expect("UTF-8");
+    let lines = text.lines().skip_while(|line| *line != "== Try next").skip(1);
+    let lines: Vec<&str> = lines.map(str::trim).filter(|line| !line.is_empty()).collect();
+    assert_eq!(lines.len(), 6, "{text}");
+    for line in lines {
+        let ran = Command::new("sh").args(["-c", line]).env("PATH", "/bin").output().expect("a shell");
+        assert!(ran.status.success() && !ran.stdout.is_empty(), "{line}: {ran:?}");
+    }
+}
+
+#[test]
+fn what_to_try_next_runs_as_it_stands() {
+    let folder = tempfile::tempdir().expect("a folder");
+    every_line_to_try_runs(&folder.path().join("a county"));
 }
 
 /// Every head by number: where its tracks stand, how many acts it took.

@@ -52,6 +52,12 @@ impl Tone {
     }
 }
 
+/// A word for the shell: one that it would take apart stands in quotes.
+pub(crate) fn quoted(value: String) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_.,:+@/".contains(c);
+    if value.chars().all(is_plain) { value } else { format!("'{}'", value.replace('\'', r"'\''")) }
+}
+
 /// Stands after a painted text.
 const END: char = '\u{e0f00}';
 

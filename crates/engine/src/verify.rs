@@ -6,7 +6,7 @@ use calendar::Calendar;
 use machine::act::{ALGORITHM, Hash, canonical, chain, digest_hex, hex, personal_digest};
 use machine::project::project;
 use machine::value::{TenantId, Value as FieldValue};
-use machine::{Act, Definition, State, fold};
+use machine::{Act, Definition, Effect, State, fold};
 use serde::Serialize;
 use serde_json::{Value, json};
 use store::{RawAct, RawCase, Store};
@@ -24,6 +24,8 @@ const GAP_MAX: i64 = 10;
 pub struct Fault {
     /// The case, as stored; empty for what belongs to none.
     pub case: String,
+    /// Its number; empty where none is known.
+    pub number: String,
     /// The act; 0 for the head and what hangs on it.
     pub version: i64,
     /// What does not hold.
@@ -64,7 +66,7 @@ pub async fn verify(store: &dyn Store, tenant: &TenantId, catalog: &Catalog) -> 
 /// What belongs to no single case: definitions, calendars, keys and digests.
 async fn kept_faults(store: &dyn Store, tenant: &TenantId) -> Result<Vec<Fault>, EngineError> {
     let mut faults = Vec::new();
-    let mut add = |case: String, version, fault| faults.push(Fault { case, version, fault });
+    let mut add = |case, version, fault| faults.push(Fault { case, number: String::new(), version, fault });
     for row in store.definitions(tenant).await? {
         // Of bytes that hold, the names are copies.
         let named = |file: &Value| file["workflow"] == *row.workflow && file["edition"] == *row.edition;
@@ -103,9 +105,17 @@ pub(crate) async fn check(
     catalog: &Catalog,
     raw: &RawCase,
 ) -> Result<Checked, EngineError> {
-    let found = || Found { case: String::from_utf8_lossy(&raw.case_id).into_owned(), faults: Vec::new() };
+    let found = || Found {
+        case: String::from_utf8_lossy(&raw.case_id).into_owned(),
+        number: String::new(),
+        faults: Vec::new(),
+    };
     let (mut chain, mut derived, mut beside) = (found(), found(), found());
     let acts = chain_faults(tenant, raw, &mut chain);
+    let number = number(&acts, raw);
+    for found in [&mut chain, &mut derived, &mut beside] {
+        found.call(&number);
+    }
     if raw.acts.is_empty() {
         orphans(raw, &mut beside);
     }
@@ -132,6 +142,16 @@ pub(crate) async fn check(
     Ok(Checked { chain: chain.faults, derived: derived.faults, beside: beside.faults, acts })
 }
 
+/// What people call the case: by its acts, or by its head where they do not say.
+fn number(acts: &[Act], raw: &RawCase) -> String {
+    let given = acts.iter().flat_map(|act| &act.effects).find_map(|effect| match effect {
+        Effect::Numbered { number } => Some(number.as_str()),
+        _ => None,
+    });
+    let on_head = || raw.head.as_ref().and_then(|head| head["number"].as_str());
+    given.or_else(on_head).unwrap_or_default().to_owned()
+}
+
 /// Rows of a case that has no acts.
 fn orphans(raw: &RawCase, found: &mut Found) {
     let tables = [
@@ -149,12 +169,22 @@ fn orphans(raw: &RawCase, found: &mut Found) {
 /// The faults of one case.
 struct Found {
     case: String,
+    number: String,
     faults: Vec<Fault>,
 }
 
 impl Found {
     fn add(&mut self, version: i64, fault: impl Into<String>) {
-        self.faults.push(Fault { case: self.case.clone(), version, fault: fault.into() });
+        let (case, number) = (self.case.clone(), self.number.clone());
+        self.faults.push(Fault { case, number, version, fault: fault.into() });
+    }
+
+    /// Names the case, once its acts are read, in what was found and is still to be found.
+    fn call(&mut self, number: &str) {
+        number.clone_into(&mut self.number);
+        for fault in &mut self.faults {
+            number.clone_into(&mut fault.number);
+        }
     }
 }
 

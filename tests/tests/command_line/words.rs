@@ -322,3 +322,23 @@ async fn an_extension_is_spoken_of_while_it_can_be_asked_for_and_its_last_day_is
     let five = digest(&county, "safety-he", "2026-10-10", "zh");
     assert!(five.contains("整改期限：2026-10-16 到期") && !five.contains("申请延期"), "{five}");
 }
+
+#[tokio::test]
+async fn verify_and_rebuild_name_a_case_by_its_number_and_no_act_where_it_is_none() {
+    let county = small().await;
+    let change = "UPDATE cases SET main_state = 'closed'";
+    sqlx::query(change).execute(&tests::raw(&county.path).await).await.expect("changed");
+    let said = |line: &str| String::from_utf8(super::world::line(&county, line).stdout).expect("UTF-8");
+    has(&said("verify --lang en"), &["case YB-2026-000001: head main_state does not hold\n"]);
+    has(&said("verify --lang zh"), &["案件 YB-2026-000001：head main_state 不符\n"]);
+    has(
+        &said("rebuild --check --lang en"),
+        &["case YB-2026-000001: head main_state does not follow from the acts\n"],
+    );
+    let faults: Value = serde_json::from_str(&said("verify --json")).expect("JSON");
+    assert_eq!(faults["faults"][0]["number"], "YB-2026-000001");
+    // The number itself is believed of the acts.
+    let change = "UPDATE cases SET number = 'YB-2026-000007'";
+    sqlx::query(change).execute(&tests::raw(&county.path).await).await.expect("changed");
+    has(&said("verify --lang en"), &["case YB-2026-000001: head number does not hold\n"]);
+}

@@ -17,7 +17,7 @@ use store::{Filter, LedgerRow};
 use super::{BEGINS_ON, County, DAYS, HAZARDS, WORKFLOW};
 use crate::CliError;
 use crate::commands::lists;
-use crate::output::{Output, TOGETHER};
+use crate::output::{Output, TOGETHER, quoted};
 
 /// The main track, in the order a case goes.
 const MAIN: [&str; 12] = [
@@ -73,7 +73,11 @@ pub(super) async fn print(
     told.one_case(&states, &acts, out)?;
     let number = states.first().map(|state| state.number.clone()).unwrap_or_default();
     heading("demo.heading.next", out)?;
-    Ok(out.line(&out.text("demo.next", &json!({ "store": path.display().to_string(), "number": number })))?)
+    // The program as it was called just now: so the lines run as they stand, also where it is not on the PATH.
+    let program = std::env::args().next().unwrap_or_else(|| "bihuan".to_owned());
+    let store = quoted(path.display().to_string());
+    let values = json!({ "bihuan": quoted(program), "store": store, "number": number });
+    Ok(out.line(&out.text("demo.next", &values))?)
 }
 
 fn heading(key: &str, out: &mut Output) -> Result<(), CliError> {
@@ -181,8 +185,7 @@ impl Told<'_> {
         for ladder in ["enterprise", "government", "office", "duty", "signing"] {
             for (index, spec) in (0u32..).zip(file.ladders.get(ladder).into_iter().flatten()) {
                 let Some(times) = times.get(&(ladder, index)) else { continue };
-                let told: Vec<_> =
-                    spec.to.iter().map(|role| self.role(out, role).replace(' ', TOGETHER)).collect();
+                let told: Vec<_> = spec.to.iter().map(|role| self.role(out, role)).collect();
                 let template = spec.template.as_deref().unwrap_or_default();
                 rows.push(vec![
                     out.text(&format!("demo.ladder.{ladder}"), &json!({})),

@@ -9,6 +9,8 @@ use machine::file::FieldType;
 use machine::guard::{Atom, Condition, Fact, Need, Op};
 use machine::{Definition, Person, State};
 
+use crate::output::quoted;
+
 pub(super) fn line(
     state: &State,
     actor: &Person,
@@ -91,12 +93,6 @@ fn value(condition: &Condition, name: &str) -> Option<String> {
         Fact::Int(number) => number.to_string(),
         Fact::Date(day) => day.to_string(),
     })
-}
-
-/// A value that a shell would take apart stands in quotes.
-fn quoted(value: String) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "-_.,:+@/".contains(c);
-    if value.chars().all(is_plain) { value } else { format!("'{}'", value.replace('\'', r"'\''")) }
 }
 
 fn sample(ask: &Ask, definition: &Definition, today: NaiveDate) -> String {
