@@ -416,9 +416,6 @@ fn no_sort_of_error_is_left_out() {
             | Refusal::CannotTakeBack { .. }
             | Refusal::OtherCase { .. }
             | Refusal::Date { .. }
-            | Refusal::CannotAmend { .. }
-            | Refusal::NotConcerned
-            | Refusal::NobodyLeft { .. }
             | Refusal::CatchingUp => {}
         }
     }
