@@ -524,7 +524,7 @@ async fn what_to_do_names_the_act_each_clock_of_an_assignment_waits_for() {
         line.unwrap_or_else(|| panic!("nothing about {clock}: {said}")).to_owned()
     };
     let receipt = todo("2026-09-03", "签收时限");
-    assert!(receipt.contains("办理：签收、登记送达。"), "{receipt}");
+    assert!(receipt.contains("办理：签收。"), "{receipt}");
     let feedback = todo("2026-09-15", "配合反馈时限");
     assert!(feedback.contains("办理：反馈。"), "{feedback}");
 }

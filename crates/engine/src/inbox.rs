@@ -1,6 +1,7 @@
 //! The in-app inbox: what a person was told, day by day, in words.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -49,8 +50,8 @@ impl Engine {
         let rows = self.store().inbox(self.tenant(), person, before.as_deref(), limit).await?;
         let mut cases = HashMap::new();
         for line in rows.iter().flat_map(|row| &row.lines) {
-            if !cases.contains_key(&line.case_id) {
-                cases.insert(line.case_id, self.recorded(line).await);
+            if let Entry::Vacant(place) = cases.entry(line.case_id) {
+                place.insert(self.recorded(line).await);
             }
         }
         let mut digests = Vec::new();

@@ -35,9 +35,12 @@ fn inputs() -> Vec<Bad> {
             "B1",
             &act(one, "close_out --as clerk-lin"),
             3,
-            ["BH0004: 'close_out' is not possible now", "BH0004: 现在不能“close_out”"],
+            [
+                "BH0004: 'Close out (close_out)' is not possible now",
+                "BH0004: 现在不能办理“办结（close_out）”",
+            ],
         ),
-        bad("B1", &act(one, "close_out --as clerk-lin"), 3, ["You may now: ", "现在可以做："]),
+        bad("B1", &act(one, "close_out --as clerk-lin"), 3, ["You may now: ", "您现在可以办理："]),
         bad("B1", &act(three, "close_out --as clerk-lin"), 3, ["BH0004", "BH0004"]),
         bad(
             "B1",
@@ -56,13 +59,16 @@ fn inputs() -> Vec<Bad> {
             "B1",
             &act(one, "annul --as officer-qin --reason x"),
             3,
-            ["BH0007: 'annul' needs one of the roles office", "BH0007"],
+            ["BH0007: 'Annul (annul)' needs one of the roles Safety committee office", "BH0007"],
         ),
         bad(
             "B1",
             &act(running, "hurry --as clerk-lin"),
             3,
-            ["BH0008: The condition of 'hurry' does not hold: urgent", "BH0008: “hurry”的条件不满足：urgent"],
+            [
+                "BH0008: The condition of 'Hurry (hurry)' does not hold yet; needed: 'Urgent' is 'yes'",
+                "BH0008: “加急（hurry）”的条件尚不满足：需“紧急”为“是”",
+            ],
         ),
         bad("B1", &act(running, "receive --as clerk-lin"), 3, ["BH0023", "BH0023"]),
         bad(
@@ -76,7 +82,7 @@ fn inputs() -> Vec<Bad> {
             "B1",
             &act(running, "finish --as clerk-lin --entered-for safety-he"),
             3,
-            ["BH0020: It cannot be entered for safety-he", "BH0020: 不能为 safety-he 代录"],
+            ["BH0020: It cannot be entered for 何守诚", "BH0020: 不能为何守诚代录"],
         ),
         bad("B1", &act(one, "annul --as nobody --reason x"), 2, ["nobody holds 'nobody'", "nobody"]),
         // B2: the version now is named.
@@ -147,8 +153,8 @@ fn inputs() -> Vec<Bad> {
             &act(two, &format!("accept {both} --signed safety-he")),
             3,
             [
-                "BH0015: officer-qin took part in 'report_complete' and cannot do this; somebody else has to",
-                "BH0015: officer-qin 参与过“report_complete”",
+                "BH0015: 秦观止 took part in 'Report complete' and cannot do this; somebody else has to",
+                "BH0015: 秦观止参与过“报完成”",
             ],
         ),
         bad(
@@ -180,7 +186,7 @@ fn inputs() -> Vec<Bad> {
             "B8",
             &act(four, &format!("accept {qin} --officer clerk-lin --signed safety-he")),
             3,
-            ["BH0017: clerk-lin does not hold the role", "BH0017: clerk-lin 不具有角色"],
+            ["BH0017: 林知微 does not hold the role", "BH0017: 林知微不具有角色"],
         ),
         bad(
             "B8",
@@ -207,10 +213,7 @@ fn inputs() -> Vec<Bad> {
             "B10",
             &act(overdue, "ask_extension --as safety-he --field new_date=2026-09-30 --reason x"),
             3,
-            [
-                "BH0022: The clock due cannot be extended: its date has passed",
-                "BH0022: 时限 due 不能延期：已经逾期",
-            ],
+            ["BH0022: 'Due' cannot be extended: its date has passed", "BH0022: “期限”不能延期：已经逾期"],
         ),
         bad(
             "B10",
@@ -259,19 +262,19 @@ fn inputs() -> Vec<Bad> {
             "B11",
             &act(paused, "pause --as clerk-lin --reason x"),
             3,
-            ["BH0021: The clock due does not run", "BH0021: 时限 due 没有在走"],
+            ["BH0021: The clock 'Due' does not run", "BH0021: “期限”未在计时"],
         ),
         bad(
             "B11",
             &act(running, "resume --as clerk-lin"),
             3,
-            ["BH0021: The clock due is not paused", "BH0021: 时限 due 没有中止"],
+            ["BH0021: The clock 'Due' is not paused", "BH0021: “期限”没有中止计时"],
         ),
         bad(
             "B11",
             &act(overdue, "pause --as clerk-lin --reason x"),
             3,
-            ["BH0021: The clock due has run out", "BH0021: 时限 due 已经逾期"],
+            ["BH0021: The clock 'Due' has run out", "BH0021: “期限”已经逾期"],
         ),
         bad("B11", &act(three, "annul --as clerk-lin --reason x"), 3, ["BH0004", "BH0004"]),
     ];
@@ -284,8 +287,8 @@ fn inputs() -> Vec<Bad> {
         (
             "B19",
             "2025-02-30",
-            "BH0011: 'due_on' cannot be '2025-02-30'",
-            "BH0011: “due_on”的值“2025-02-30”不对",
+            "BH0011: 'To be rectified by (due_on)' cannot be '2025-02-30'",
+            "BH0011: “整改期限（due_on）”的值“2025-02-30”不对",
         ),
         ("B19", "2025-13-01", "BH0011", "BH0011"),
         ("B19", "2026-09-31", "BH0011", "BH0011"),
@@ -324,7 +327,7 @@ fn inputs() -> Vec<Bad> {
         "B18",
         &OPEN.replace("--field place=仓库", ""),
         3,
-        ["BH0009: Missing: place", "BH0009: 缺少：place"],
+        ["BH0009: Missing: Place (place)", "BH0009: 缺少：地点（place）"],
     ));
     // Values of the wrong type.
     for (tag, value) in [

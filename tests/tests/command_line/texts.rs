@@ -10,7 +10,6 @@ use machine::Refusal;
 use machine::command::{
     AmendProblem, ClockProblem, DateProblem, ExtensionProblem, FieldProblem, OtherCaseProblem,
 };
-
 use machine::guard::{Atom, Condition, Need};
 use store::{Damage, StoreError, Unfit};
 

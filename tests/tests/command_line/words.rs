@@ -148,11 +148,18 @@ async fn refusals_speak_of_titles_and_names_and_leave_ids_where_they_are_typed()
     let [chinese, english] = both(&county, &wrong);
     has(&chinese, &["“送达方式（served_how）”的值“fax”不对：没有这一项；可选：留置送达（left）、"]);
     has(&english, &["there is none such; possible: Left in place (left), "]);
-    // A person by name, a role by its title.
-    let line = format!(
-        "act {ONE} report_progress --as officer-qin --entered-for safety-he --field progress_line=x \
-         --evidence signed_paper=paper.jpg"
-    );
+    // A person by name, a role by its title. The department has three officers, and one has a hand in it.
+    let line = |who: &str| {
+        format!(
+            "act {ONE} report_progress --as {who} --entered-for safety-he --field progress_line=x \
+             --evidence signed_paper={who}.jpg"
+        )
+    };
+    for who in ["officer-bai", "officer-qin"] {
+        std::fs::write(county.folder.path().join(format!("{who}.jpg")), who).expect("written");
+    }
+    done(&county, &line("officer-bai"));
+    let line = line("officer-qin");
     let [chinese, _] = both(&county, &line);
     has(&chinese, &["秦观止若办理这一步，“", "”就凑不齐 2 名未参与的“行业部门经办人”"]);
 }

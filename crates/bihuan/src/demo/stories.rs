@@ -137,7 +137,7 @@ const STORIES: &[Story] = &[
     Story { extras: &[(6, "feed_back"), (8, "first_check")], with: &[("assisting_units", "yes")], ..USUAL },
     Story {
         extras: &[(4, "return_assignment"), (5, "reassign")],
-        with: &[("responsible_unit@reassign", "e-01")],
+        with: &[("responsible_unit@reassign", "e-paper")],
         ..SILENT
     },
     Story { extras: &[(4, "return_assignment"), (5, "refuse_return")], ..USUAL },
