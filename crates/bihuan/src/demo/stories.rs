@@ -74,6 +74,7 @@ const STORIES: &[Story] = &[
     // What comes back takes longest.
     Story { extras: &[(20, "rebound")], ..USUAL },
     Story { entered_for: true, ..USUAL },
+    Story { extras: &[(7, "send_back")], ..USUAL },
     Story { extras: &[(6, "propose_exposure"), (8, "expose")], ..SILENT },
     Story { extras: &[(5, "list_in_public"), (7, "publish_closure")], ..USUAL },
     Story { extras: &[(5, "circulate"), (9, "list_in_public"), (20, "urge")], ..SILENT },
@@ -147,7 +148,6 @@ const STORIES: &[Story] = &[
         ..USUAL
     },
     Story { extras: &[(5, "record_service")], with: &[("served_how", "refused")], ..SILENT },
-    Story { extras: &[(7, "send_back")], ..USUAL },
     Story { refuses_to_sign: true, ..USUAL },
     // What the ledger before said; nobody has verified it.
     Story { opening_entry: true, with: &[("stated_state", "rectifying")], ..SILENT },
