@@ -390,8 +390,13 @@ async fn a_department_has_closed_what_it_closed_early_and_what_was_done() {
     let plan = ["plan", "periodic-duty", "--field", "duty=zero_report", "--period", "2026-10"];
     run(&[&plan[..], &["--kind", "township", "--as", "clerk-lin/office-clerk"]].concat());
     let fields = ["--field", "hazards_found=0", "--field", "summary=无", "--field", "submitted_by=严德厚"];
-    run(&[&["act", "ZQ-2026-000001", "submit", "--as", "township-north"][..], &fields].concat());
-    run(&["act", "ZQ-2026-000001", "accept", "--as", "clerk-duan"]);
+    // The periods are opened side by side, so the numbers come in any order.
+    let owed: serde_json::Value =
+        serde_json::from_str(&run(&["owes", "--unit", "north", "--json"])).expect("JSON");
+    let mut numbers = owed["rows"].as_array().expect("rows").iter().filter_map(|row| row["number"].as_str());
+    let number = numbers.find(|number| number.starts_with("ZQ-")).expect("its duty");
+    run(&[&["act", number, "submit", "--as", "township-north"][..], &fields].concat());
+    run(&["act", number, "accept", "--as", "clerk-duan"]);
     run(&["work", "--until", "2026-11-02"]);
     let duties = row(&county, "periodic-duty");
     let counts = ["due", "on_time", "closed"].map(|key| duties[key].as_u64().expect("a number"));

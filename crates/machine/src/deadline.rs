@@ -169,7 +169,7 @@ impl Draft<'_> {
         let mut term = term(rule);
         let (anchor, since) = match &rule.from {
             Some(_) => (anchor, since),
-            None => self.from_go_live(&term, anchor, since),
+            None => self.not_before_going_live(&term, anchor, since),
         };
         let (anchor, from) = match &rule.from {
             Some(field) => {
@@ -225,7 +225,7 @@ impl Draft<'_> {
 
     /// An old ledger binds nobody before it goes live: what is counted in days or hours from a step taken
     /// there runs from that day.
-    fn from_go_live(&self, term: &Term, anchor: NaiveDate, since: Instant) -> (NaiveDate, Instant) {
+    fn not_before_going_live(&self, term: &Term, anchor: NaiveDate, since: Instant) -> (NaiveDate, Instant) {
         match (self.state.muted_until, term) {
             (
                 Some(live),
