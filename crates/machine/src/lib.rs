@@ -26,6 +26,7 @@ pub mod organisation;
 mod people;
 mod problem;
 pub mod project;
+mod refusal;
 mod requirement;
 pub mod state;
 mod step;
