@@ -14,6 +14,7 @@ use crate::value::Name;
 mod around;
 mod attempt;
 mod behaviour;
+mod clock;
 mod invent;
 mod ladders;
 mod model;

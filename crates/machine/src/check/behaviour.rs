@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::around::{dead_end, look_around};
-use crate::check::model::{Model, clock};
+use crate::check::clock;
+use crate::check::model::Model;
 use crate::check::run::Event;
 use crate::check::search::{Answer, Budget, Question, View, ask, no_mark};
 use crate::check::{Bad, Happening, Outcome, Problem, Property, Verdict};

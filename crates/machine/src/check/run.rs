@@ -1,6 +1,7 @@
 //! Doing an act in the abstract, as `decide` does it, and letting time pass.
 
-use crate::check::model::{ActModel, Condition, Model, Op, Reading, UNKNOWN, clock};
+use crate::check::clock;
+use crate::check::model::{ActModel, Condition, Model, Op, Reading, UNKNOWN};
 use crate::check::slice::{Choice, Slice};
 use crate::file::{FieldDefault, FieldType};
 use crate::value::Name;

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-use crate::check::model::{ActModel, Condition, Model, Op, Reading, StepModel, UNKNOWN, clock};
+use crate::check::clock;
+use crate::check::model::{ActModel, Condition, Model, Op, Reading, StepModel, UNKNOWN};
 use crate::file::FieldType;
 use crate::guard::{Fact, Guard};
 
