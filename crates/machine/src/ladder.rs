@@ -110,20 +110,27 @@ impl Draft<'_> {
         let calendar = self.facts.calendar;
         let ladder = self.ladder_of(clock);
         let (mut to_come, mut not_applicable) = plan(calendar, ladder, counted.due, anchor, armed, &[])?;
-        // A date of an old ledger that had passed when it went live: the first rung after the date tells
-        // those who owe it, on that day; the others stay away, so that not everything comes at once.
-        if let Some(live) = self.state.muted_until.filter(|live| counted.breach_at <= *live) {
-            let after = |plan: &RungPlan| plan.repeat == 0 && plan.at >= counted.breach_at;
-            let first = not_applicable.iter().position(after);
-            if let Some(mut first) = first.map(|place| not_applicable.remove(place)) {
-                let time = usize::try_from(first.index).ok().and_then(|index| ladder.get(index));
-                let time = time.map_or(NaiveTime::MIN, |rung| rung.time);
-                first.at = Instant::new(calendar.instant(calendar.local_date(live.utc()), time));
-                to_come.push(first);
-                to_come.sort_by_key(|plan| (plan.at, plan.index));
-            }
-        }
+        to_come.extend(self.told_on_going_live(ladder, counted, &mut not_applicable));
+        to_come.sort_by_key(|plan| (plan.at, plan.index));
         Ok((to_come, not_applicable))
+    }
+
+    /// Of a date of an old ledger that had passed when it went live, the first rung after it: it tells those
+    /// who owe it, on that day. The others stay away, so that not everything comes at once.
+    fn told_on_going_live(
+        &self,
+        ladder: &[PlacedRung],
+        counted: &Counted,
+        not_applicable: &mut Vec<RungPlan>,
+    ) -> Option<RungPlan> {
+        let live = self.state.muted_until.filter(|live| counted.breach_at <= *live)?;
+        let after = |plan: &RungPlan| plan.repeat == 0 && plan.at >= counted.breach_at;
+        let mut first = not_applicable.remove(not_applicable.iter().position(after)?);
+        let rung = usize::try_from(first.index).ok().and_then(|index| ladder.get(index));
+        let time = rung.map_or(NaiveTime::MIN, |rung| rung.time);
+        let calendar = self.facts.calendar;
+        first.at = Instant::new(calendar.instant(calendar.local_date(live.utc()), time));
+        Some(first)
     }
 
     /// The rungs of a clock at a date it moves to, or stands at in a new calendar or after its answer was
@@ -137,8 +144,12 @@ impl Draft<'_> {
         let recorded = if counted.due == deadline.due { &deadline.recorded[..] } else { &[] };
         let since = self.unmuted(self.at.min(counted.breach_at).max(deadline.started_at));
         let ladder = self.ladder_of(&deadline.name);
-        let (mut to_come, not_applicable) =
+        let (mut to_come, mut not_applicable) =
             plan(self.facts.calendar, ladder, counted.due, deadline.anchor, since, recorded)?;
+        // Once: a ledger that lives has told it already, and a date that moved tells by its own rungs.
+        if self.state.muted_until.is_some_and(|live| self.at < live) {
+            to_come.extend(self.told_on_going_live(ladder, counted, &mut not_applicable));
+        }
         for plan in &mut to_come {
             plan.at = plan.at.max(self.at);
         }

@@ -240,6 +240,12 @@ fn an_imported_case_calls_nobody_before_it_goes_live_and_makes_up_for_nothing() 
     assert_eq!((again.anchor, again.started_at), (date("2026-03-16"), at("2026-03-16 00:00")));
     assert_eq!(again.due, machine::time::Due::Day(date("2026-03-26")));
     assert_eq!(again.missed_at, None);
+    // Nor does a calendar that comes meanwhile take that away.
+    let mut counted_anew = World::new("2026-03-02 09:00");
+    counted_anew.ok("admin", entry("rectifying", "2026-03-16").text("due_date", "2026-02-13"));
+    counted_anew.at("2026-03-10 09:00").tick().publish_2027("2027-1", "2027-01-03");
+    counted_anew.at("2026-03-16 08:30").tick();
+    assert_eq!(fired(&counted_anew), [(date("2026-03-16"), "overdue".to_owned())]);
     // Whoever owes it is told once on that day; the rest of what lay before stays away.
     world.at("2026-03-16 08:30").tick();
     assert_eq!(fired(&world), [(date("2026-03-16"), "overdue".to_owned())]);
