@@ -141,7 +141,7 @@ pub(crate) enum Command {
     },
     /// One document over several cases: all of them, or none
     #[command(
-        after_help = "Example:\n  bihuan order dispatch --as clerk-lin --field order_no=9号 \\\n    --case YH-2026-000003,due_date=2026-12-18 --case YH-2026-000004,due_date=2026-12-31"
+        after_help = "Example:\n  bihuan order dispatch --as clerk-lin --issue order_no \\\n    --case YH-2026-000003,due_date=2026-12-18 --case YH-2026-000004,due_date=2026-12-31"
     )]
     Order {
         /// The act; may be left out with --file
@@ -209,7 +209,7 @@ pub(crate) enum Command {
     },
     /// Sign or decline a proposal
     #[command(
-        after_help = "Examples:\n  bihuan sign YH-2026-000001 2 --as clerk-lin\n  bihuan sign YH-2026-000001 3 --decline --reason 已在整改 --as head-zhou"
+        after_help = "Examples:\n  bihuan sign YH-2026-000001 2 --as clerk-lin --issue\n  bihuan sign YH-2026-000001 3 --decline --reason 已在整改 --as head-zhou"
     )]
     Sign {
         /// Its number
@@ -217,8 +217,11 @@ pub(crate) enum Command {
         /// Number of the proposal
         proposal: u32,
         /// Decline it
-        #[arg(long)]
+        #[arg(long, conflicts_with = "issue")]
         decline: bool,
+        /// Give the signed document the next number of your unit's register
+        #[arg(long)]
+        issue: bool,
         /// Why
         #[arg(long)]
         reason: Option<String>,
@@ -361,13 +364,16 @@ pub(crate) enum Kind {
 pub(crate) struct ActArguments {
     #[command(flatten)]
     pub(crate) who: Who,
-    /// The act as JSON (`-`: standard input): act, fields, evidence, officers, signature, entered_for,
+    /// The act as JSON (`-`: standard input): act, fields, issue, evidence, officers, signature, entered_for,
     /// occurred_on, reason. What the command line gives is added; nothing may be given in both
     #[arg(long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
     /// A field: name=value; several units with commas
     #[arg(long = "field", value_name = "NAME=VALUE")]
     pub(crate) fields: Vec<String>,
+    /// The field that gets the next number of your unit's register of documents
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) issue: Option<String>,
     /// Evidence: kind=file
     #[arg(long = "evidence", value_name = "KIND=FILE")]
     pub(crate) evidence: Vec<String>,

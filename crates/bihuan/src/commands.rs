@@ -107,8 +107,9 @@ async fn with_engine(engine: &Engine, command: &Command, out: &mut Output) -> Re
             let wish = Wish::TakeBack { reason: reason.clone(), before: Box::new(state) };
             write::execute(engine, case, wish, who, out).await
         }
-        Command::Sign { case, proposal, decline, reason, who } => {
-            let wish = Wish::DecideProposal { no: *proposal, approved: !decline, reason: reason.clone() };
+        Command::Sign { case, proposal, decline, issue, reason, who } => {
+            let (no, approved, issue) = (*proposal, !decline, *issue);
+            let wish = Wish::DecideProposal { no, approved, reason: reason.clone(), issue };
             write::execute(engine, case, wish, who, out).await
         }
         Command::Ledger(arguments) => lists::ledger(engine, arguments, out).await,

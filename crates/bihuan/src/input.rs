@@ -157,6 +157,7 @@ pub(crate) fn perform(
     let refused = arguments.refused_to_sign.clone().map(Signature::Refused);
     let signature = arguments.signed.clone().map(Signature::Signed).or(refused);
     let occurred_on = arguments.occurred_on.as_deref().map(calendar::parse_date).transpose()?;
+    once(&mut perform.issue, arguments.issue.clone(), "issue")?;
     once(&mut perform.signature, signature, "signature")?;
     once(&mut perform.entered_for, arguments.entered_for.clone().map(PersonId), "entered_for")?;
     once(&mut perform.occurred_on, occurred_on, "occurred_on")?;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use calendar::Calendar;
+use machine::register::Registers;
 use machine::value::TenantId;
 use machine::{Command, Definition, Directory, Facts, Instant, Refusal};
 use store::{Change, Known, Outcome, Read, RefusalRow, Store, StoreError};
@@ -47,10 +48,11 @@ pub(crate) async fn run(
     }
 }
 
-/// At most one command per case, and one per key; a group goes whole, and the next one waits its turn.
+/// At most one command per case, and one per key; a group goes whole, and the next one waits its turn. Only one
+/// takes a number of a register: two would take the same one.
 fn take_batch(backlog: &mut VecDeque<Waiting>) -> Vec<Waiting> {
     let (mut cases, mut keys) = (BTreeSet::new(), BTreeSet::new());
-    let (mut batch, mut rest, mut size) = (Vec::new(), VecDeque::new(), 0);
+    let (mut batch, mut rest, mut size, mut issuing) = (Vec::new(), VecDeque::new(), 0, false);
     for waiting in backlog.drain(..) {
         let free = waiting.members.iter().all(|member| {
             let key = member.request.key.as_ref();
@@ -60,8 +62,10 @@ fn take_batch(backlog: &mut VecDeque<Waiting>) -> Vec<Waiting> {
             cases.insert(member.request.case);
             keys.extend(member.request.key.clone());
         }
-        if free && (batch.is_empty() || size + waiting.members.len() <= BATCH_MAX) {
+        let issues = waiting.members.iter().any(|member| member.request.command.issues());
+        if free && !(issues && issuing) && (batch.is_empty() || size + waiting.members.len() <= BATCH_MAX) {
             size += waiting.members.len();
+            issuing |= issues;
             batch.push(waiting);
         } else {
             rest.push_back(waiting);
@@ -216,11 +220,12 @@ struct Round<'a> {
     now: Instant,
     directory: Option<Arc<Directory>>,
     calendars: HashMap<String, Arc<Calendar>>,
+    registers: Option<Arc<Registers>>,
 }
 
 impl<'a> Round<'a> {
     fn new(store: &'a dyn Store, tenant: &'a TenantId, catalog: &'a Catalog, now: Instant) -> Self {
-        Round { store, tenant, catalog, now, directory: None, calendars: HashMap::new() }
+        Round { store, tenant, catalog, now, directory: None, calendars: HashMap::new(), registers: None }
     }
 
     async fn directory(&mut self) -> Result<Arc<Directory>, EngineError> {
@@ -237,6 +242,20 @@ impl<'a> Round<'a> {
         let calendar = self.catalog.calendar(id).await?;
         self.calendars.insert(id.to_owned(), calendar.clone());
         Ok(calendar)
+    }
+
+    /// Where the registers stand, for the commands that have to know.
+    async fn registers(&mut self, command: &Command) -> Result<Arc<Registers>, EngineError> {
+        if !command.needs_registers() {
+            return Ok(Arc::default());
+        }
+        if let Some(registers) = &self.registers {
+            return Ok(registers.clone());
+        }
+        let directory = self.directory().await?;
+        let calendar = self.calendar(directory.calendar()).await?;
+        let registers = crate::registers(self.store, self.tenant, &calendar, &directory, self.now).await?;
+        Ok(self.registers.insert(Arc::new(registers)).clone())
     }
 
     /// A case number for every opening: handed out once for all openings with the same letters and year.
@@ -316,7 +335,10 @@ impl<'a> Round<'a> {
         }
         match (receipts.is_empty(), changes.is_empty()) {
             (_, true) => Ok(GroupVerdict::Done(receipts)),
-            (true, false) => Ok(GroupVerdict::Write(changes)),
+            (true, false) => {
+                number_parts(&mut changes);
+                Ok(GroupVerdict::Write(changes))
+            }
             // A key stands for the whole group: it cannot have been used for a part of it.
             (false, false) => Err((waiting.members[0].request.clone(), EngineError::KeyReused)),
         }
@@ -360,6 +382,7 @@ impl<'a> Round<'a> {
         let (number, directory) = (number?, self.directory().await?);
         let calendar = self.calendar(&definition.file().calendar).await?;
         let salt = salt(&request.command)?;
+        let registers = self.registers(&request.command).await?;
         let facts = Facts {
             tenant: self.tenant,
             case: request.case,
@@ -372,6 +395,7 @@ impl<'a> Round<'a> {
             expected_version: request.expected_version,
             number: number.as_deref(),
             linked,
+            registers: &registers,
             salt: &salt,
         };
         let command = with_before(self.store, self.tenant, request).await?;
@@ -386,6 +410,16 @@ impl<'a> Round<'a> {
         let state = head.map(|head| &head.state);
         let change = caught(|| change(&definition, state, decision, previous, key))??;
         Ok(Verdict::Write(Box::new(change)))
+    }
+}
+
+/// A document over several cases has a part in each of them.
+fn number_parts(changes: &mut [Change]) {
+    let mut parts: BTreeMap<machine::register::DocumentNumber, u32> = BTreeMap::new();
+    for document in changes.iter_mut().flat_map(|change| &mut change.documents) {
+        let next = parts.entry(document.number.clone()).or_default();
+        document.part = *next;
+        *next += 1;
     }
 }
 

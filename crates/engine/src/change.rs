@@ -4,7 +4,7 @@ use machine::act::{ALGORITHM, Measure, RungRecord, RungResult, canonical, chain,
 use machine::command::Decision;
 use machine::project::progress;
 use machine::{Act, Definition, Effect, State, apply};
-use store::{ActRow, Change, HistoryRow, NoticeRow, RungRow};
+use store::{ActRow, Change, DocumentRow, HistoryRow, NoticeRow, RungRow};
 
 use crate::EngineError;
 
@@ -17,7 +17,7 @@ pub(crate) fn change(
     key: Option<(String, String)>,
 ) -> Result<Change, EngineError> {
     let mut previous = from_hex(previous).ok_or_else(|| EngineError::Stored("last_hash".to_owned()))?;
-    let (mut acts, mut rungs, mut notices) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut acts, mut rungs, mut notices, mut taken) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for act in &decision.acts {
         let body = canonical(act).map_err(|error| EngineError::Stored(error.to_string()))?;
         previous = chain(&previous, &body);
@@ -35,6 +35,7 @@ pub(crate) fn change(
         let (rung_rows, notice_rows) = outbox(act);
         rungs.extend(rung_rows);
         notices.extend(notice_rows);
+        taken.extend(document(act));
     }
     let projection = machine::project::project(definition, &decision.state);
     let history = history(definition, before, &decision.acts, &decision.state);
@@ -48,6 +49,7 @@ pub(crate) fn change(
         history,
         rungs,
         notices,
+        documents: taken,
         personal: decision.personal,
         key,
     })
@@ -63,6 +65,12 @@ pub(crate) fn outbox(act: &Act) -> (Vec<RungRow>, Vec<NoticeRow>) {
         }
     }
     (rungs, notices)
+}
+
+/// The number an act took from a register. Of a document over several cases this may be any part.
+pub(crate) fn document(act: &Act) -> Option<DocumentRow> {
+    let number = act.document()?.clone();
+    Some(DocumentRow { number, part: 0, act_version: act.version })
 }
 
 /// What the case counted as, from each act on that changed it.

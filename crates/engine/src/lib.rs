@@ -25,8 +25,10 @@ pub mod view;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use chrono::Datelike;
 use machine::act::Auth;
 use machine::command::{OtherCaseProblem, Perform};
+use machine::register::Registers;
 use machine::value::{CaseId, TenantId};
 use machine::{Command, Definition, Instant, Person, Problem, Refusal, State};
 use store::{Damage, DefinitionRow, Store, StoreError};
@@ -393,7 +395,9 @@ impl Engine {
     ) -> Result<Vec<machine::Act>, EngineError> {
         let (calendar, directory) = self.surroundings(definition).await?;
         let now = self.store.clock().await?;
+        let registers = registers(self.store(), &self.tenant, &calendar, &directory, now).await?;
         let mut facts = facts(&self.tenant, state.case, now, Some(actor), &calendar, &directory);
+        facts.registers = &registers;
         let linked = self.other_number(definition, command).await?;
         facts.linked = linked.as_deref();
         Ok(machine::decide(definition, Some(state), command, &facts)?.acts)
@@ -406,6 +410,20 @@ impl Engine {
         let calendar = self.catalog.calendar(&definition.file().calendar).await?;
         Ok((calendar, self.catalog.directory().await?))
     }
+}
+
+/// Where the registers of the jurisdiction stand.
+pub(crate) async fn registers(
+    store: &dyn Store,
+    tenant: &TenantId,
+    calendar: &calendar::Calendar,
+    directory: &machine::Directory,
+    now: Instant,
+) -> Result<Registers, EngineError> {
+    let year = calendar.local_date(now.utc()).year();
+    let codes = directory.units.iter().filter_map(|unit| unit.register.as_ref());
+    let codes: Vec<String> = codes.map(|register| register.code.clone()).collect();
+    Ok(Registers { year, last: store.registers(tenant, year, &codes).await? })
 }
 
 fn facts<'a>(
@@ -428,6 +446,7 @@ fn facts<'a>(
         expected_version: None,
         number: None,
         linked: None,
+        registers: Registers::NONE,
         salt: &[0; 32],
     }
 }

@@ -71,6 +71,7 @@ async fn derive(catalog: &Catalog, acts: &[Act], raw: &RawCase) -> Result<Option
         acts: Vec::new(),
         state,
         notices: Vec::new(),
+        documents: Vec::new(),
         personal: Vec::new(),
         key: None,
     }))

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use store::{RawAct, RawCase, Store};
 
-use crate::change::{from_hex, history, outbox};
+use crate::change::{document, from_hex, history, outbox};
 use crate::{Catalog, EngineError};
 
 /// Cases read at a time.
@@ -159,6 +159,7 @@ fn orphans(raw: &RawCase, found: &mut Found) {
         ("rungs", &raw.rungs),
         ("notices", &raw.notices),
         ("history", &raw.history),
+        ("documents", &raw.documents),
         ("personal", &raw.personal),
     ];
     for (table, rows) in tables.into_iter().filter(|(_, rows)| !rows.is_empty()) {
@@ -299,12 +300,25 @@ fn row_faults(
         .into_iter()
         .map(|(key, version)| json!({ "key": key, "case_id": state.case, "version": version }))
         .collect();
+    // Which part of the document a case has says the register alone.
+    let taken: Vec<Value> = acts.iter().filter_map(document).map(|row| taken(state, &row)).collect();
     let rung_key = &["act_version", "deadline_no", "ladder", "rung", "repeat"][..];
     compare("rungs", rung_key, &rungs, &raw.rungs, derived);
     compare("obligations", &["deadline_no"], &owed, &raw.obligations, derived);
     compare("history", &["version"], &history, &raw.history, derived);
     compare("notices", &["act_version", "notice_id"], &notices, &raw.notices, beside);
+    compare("documents", &["act_version"], &taken, &raw.documents, beside);
     compare("idempotency", &["key"], &keys, &raw.keys, beside);
+}
+
+/// A row of the register, as far as the acts of a case give it.
+fn taken(state: &State, row: &store::DocumentRow) -> Value {
+    let mut row = json!(row);
+    row["case_id"] = json!(state.case);
+    if let Some(row) = row.as_object_mut() {
+        row.remove("part");
+    }
+    row
 }
 
 /// The rows of a table against those the acts give.

@@ -160,6 +160,8 @@ pub struct ProposalView {
     pub decided_by: Option<Named>,
     /// When.
     pub decided_at: Option<Instant>,
+    /// The number the signed document got.
+    pub document: Option<String>,
 }
 
 /// A clock.
@@ -398,6 +400,7 @@ impl Words<'_> {
                     .and_then(|act| act.actor.person())
                     .map(|who| self.named_person(&who.person)),
                 decided_at: decided.map(|act| act.at),
+                document: decided.and_then(Act::document).map(ToString::to_string),
             }
         });
         views.collect()

@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::register::DocumentNumber;
 use crate::state::{Deadline, RungPlan, State};
 use crate::time::{Due, Instant};
 use crate::value::{CaseId, Name, PersonId, PostId, TenantId, UnitId, Value};
@@ -131,6 +132,16 @@ pub struct Act {
     pub effects: Vec<Effect>,
 }
 
+impl Act {
+    /// The number it took from a register.
+    pub fn document(&self) -> Option<&DocumentNumber> {
+        self.effects.iter().find_map(|effect| match effect {
+            Effect::DocumentIssued { document } => Some(document),
+            _ => None,
+        })
+    }
+}
+
 /// One change to the state. [`crate::apply`] does what it says and decides nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "effect", rename_all = "snake_case")]
@@ -237,6 +248,11 @@ pub enum Effect {
         no: u32,
         /// Signed, or declined.
         approved: bool,
+    },
+    /// A document took the next number of a register. It is given out once: an act taken back leaves it void.
+    DocumentIssued {
+        /// The number.
+        document: DocumentNumber,
     },
     /// Work was sent to a unit.
     AssignmentSent {

@@ -8,6 +8,7 @@ use crate::deadline::day_of;
 use crate::decide::Draft;
 use crate::file::{ActSpec, DeadlineSpec, FieldDefault, Stage};
 use crate::guard::{Atom, Guard};
+use crate::register::not_here;
 use crate::requirement::{is_blank, shortened};
 use crate::state::{Moved, Proposal, State, Subject};
 use crate::value::{Name, PersonId, Value};
@@ -189,6 +190,7 @@ impl Draft<'_> {
         no: u32,
         approved: bool,
         reason: Option<&str>,
+        issue: bool,
         actor: &Person,
     ) -> Result<Act, Refusal> {
         let waits = |proposal: &&Proposal| proposal.no == no && proposal.approved.is_none();
@@ -209,6 +211,12 @@ impl Draft<'_> {
         }
         if let Some(reason) = reason {
             self.check_text("reason", reason)?;
+        }
+        match (issue, approved) {
+            (true, true) => drop(self.issue()?),
+            // What is declined becomes no document.
+            (true, false) => return Err(not_here("", Vec::new())),
+            (false, _) => {}
         }
         self.emit(Effect::ProposalDecided { no, approved });
         let clocks: Vec<Name> = self

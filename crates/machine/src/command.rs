@@ -7,10 +7,12 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 pub use crate::refusal::{
-    AmendProblem, ClockProblem, DateProblem, ExtensionProblem, FieldProblem, OtherCaseProblem, Refusal,
+    AmendProblem, ClockProblem, DateProblem, DocumentProblem, ExtensionProblem, FieldProblem,
+    OtherCaseProblem, Refusal,
 };
 
 use crate::act::{Act, Auth, Evidence, Person, Signature};
+use crate::register::{Register, Registers};
 use crate::state::State;
 use crate::time::Instant;
 use crate::value::{CaseId, Name, PersonId, PostId, TenantId, UnitId, Value};
@@ -48,6 +50,9 @@ pub enum Command {
         approved: bool,
         /// Why; needed when declined.
         reason: Option<String>,
+        /// Gives the document the next number of the signer's register.
+        #[serde(default)]
+        issue: bool,
     },
     /// Everything due by now. The one command of the worker; it takes no input.
     Tick,
@@ -75,6 +80,9 @@ pub struct Perform {
     /// Its fields.
     #[serde(default)]
     pub fields: BTreeMap<Name, Value>,
+    /// The field that gets the next number of the register of the actor's unit.
+    #[serde(default)]
+    pub issue: Option<Name>,
     /// Evidence.
     #[serde(default)]
     pub evidence: Vec<Evidence>,
@@ -120,6 +128,8 @@ pub struct Facts<'a> {
     pub number: Option<&'a str>,
     /// The number of the other case, where this command opens one, is part of its opening, or joins two.
     pub linked: Option<&'a str>,
+    /// Where the registers stand. An empty one is enough for a command that needs none.
+    pub registers: &'a Registers,
     /// Randomness for the salts of personal values.
     pub salt: &'a [u8; 32],
 }
@@ -156,6 +166,9 @@ pub struct Unit {
     /// Its sector, for an enterprise.
     #[serde(default)]
     pub sector: Option<String>,
+    /// Its register of documents, where it issues any under its own name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub register: Option<Register>,
 }
 
 /// Kinds of units.

@@ -153,8 +153,8 @@ impl Draft<'_> {
             }
             Command::Amend { fields, reason } => self.amend(fields, reason, &actor),
             Command::TakeBack { reason, before } => self.take_back(reason, before, &actor, version),
-            Command::DecideProposal { no, approved, reason } => {
-                self.decide_proposal(*no, *approved, reason.as_deref(), &actor)
+            Command::DecideProposal { no, approved, reason, issue } => {
+                self.decide_proposal(*no, *approved, reason.as_deref(), *issue, &actor)
             }
             Command::Absorb(absorbed) => self.absorb(absorbed, &actor),
             Command::Perform(_) | Command::Tick | Command::Recalculate => Err(Refusal::NoSuchCase),
@@ -201,6 +201,7 @@ impl Draft<'_> {
                 self.emit(Effect::Entered { track: track.clone(), state: spec.initial.clone() });
             }
         }
+        let perform = &self.with_number(perform, &spec)?;
         self.take_fields(&spec, perform)?;
         if !exists {
             self.check_role(&perform.act, &spec, perform, actor)?;

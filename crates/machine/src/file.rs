@@ -221,6 +221,9 @@ pub struct Field {
     /// Kept apart, erasable; the act holds a salted digest.
     #[serde(default)]
     pub personal: bool,
+    /// A document number (文号): the unit that signs can have it issued from its register.
+    #[serde(default)]
+    pub register: bool,
     /// The kind of unit it names; any unless said.
     #[serde(default)]
     pub unit_kind: Option<UnitKind>,

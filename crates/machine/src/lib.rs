@@ -27,6 +27,7 @@ mod people;
 mod problem;
 pub mod project;
 mod refusal;
+pub mod register;
 mod requirement;
 pub mod state;
 mod step;

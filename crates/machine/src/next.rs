@@ -37,6 +37,8 @@ pub struct Possible {
     pub proposed: Vec<Proposed>,
     /// Fields that take this value when none is given.
     pub defaults: BTreeMap<Name, Value>,
+    /// Fields that can get the next number of the register of the person's unit.
+    pub issuable: Vec<Name>,
     /// What its guard asks of the fields it takes.
     pub asked: Vec<Need>,
     /// What its guard needs and no field it takes can give.
@@ -71,6 +73,8 @@ pub struct Signable {
     pub no: u32,
     /// What is proposed.
     pub what: Name,
+    /// The signed document can get the next number of the register of the person's unit.
+    pub issuable: bool,
 }
 
 impl Draft<'_> {
@@ -160,6 +164,7 @@ pub fn next(definition: &Definition, state: Option<&State>, facts: &Facts<'_>) -
             defaults: fields()
                 .filter_map(|field| Some((field.clone(), draft.default_value(field)?)))
                 .collect(),
+            issuable: fields().filter(|field| draft.is_issuable(field)).cloned().collect(),
             asked,
             // Said once: where the clock does not run, the guard says so.
             blocked: draft.blocked(spec, actor).filter(|_| not_yet.is_empty()),
@@ -176,7 +181,13 @@ pub fn signable(definition: &Definition, state: &State, facts: &Facts<'_>) -> Ve
     let Some(actor) = facts.actor.filter(|_| !draft.has_ended()) else { return Vec::new() };
     let waiting = state.proposals.iter().filter(|proposal| proposal.approved.is_none());
     let waiting = waiting.filter(|proposal| draft.plays(&proposal.signer, &actor.person, Some(actor)));
-    waiting.map(|proposal| Signable { no: proposal.no, what: proposal.what.clone() }).collect()
+    waiting
+        .map(|proposal| Signable {
+            no: proposal.no,
+            what: proposal.what.clone(),
+            issuable: draft.register().is_some(),
+        })
+        .collect()
 }
 
 /// The last day an extension of a clock may be asked for; none where it cannot be asked for any more, or has

@@ -5,11 +5,15 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::command::Directory;
-use crate::requirement::{has_bad_characters, is_blank};
+use crate::register::DocumentNumber;
+use crate::requirement::{has_bad_characters, is_blank, shortened};
 use crate::value::{PostId, TenantId, UnitId};
 
 /// Longest name of a jurisdiction, in characters.
 const TENANT_CHARS_MAX: usize = 64;
+
+/// Longest code of a register, in characters.
+const CODE_CHARS_MAX: usize = 20;
 
 /// What is wrong with an organisation. The texts are made elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -37,6 +41,20 @@ pub enum OrganisationFault {
         /// Its unit.
         unit: UnitId,
     },
+    /// The code of a register cannot stand in a document number.
+    RegisterCode {
+        /// The unit.
+        unit: UnitId,
+        /// The code.
+        code: String,
+        /// Most characters.
+        most: usize,
+    },
+    /// Two units have one register: their documents would take each other's numbers.
+    RegisterTwice {
+        /// The code.
+        code: String,
+    },
     /// The table of departments names a unit nobody describes.
     DepartmentNowhere {
         /// The sector.
@@ -59,6 +77,18 @@ impl Directory {
         for unit in &self.units {
             if !units.insert(&unit.id) {
                 faults.push(OrganisationFault::UnitTwice { unit: unit.id.clone() });
+            }
+        }
+        let mut codes = BTreeSet::new();
+        for (unit, register) in self.units.iter().filter_map(|unit| Some((unit, unit.register.as_ref()?))) {
+            let code = &register.code;
+            let read = DocumentNumber { code: code.clone(), year: 2026, no: 1 }.to_string().parse();
+            let told = read.is_ok_and(|number: DocumentNumber| number.code == *code);
+            if is_blank(code) || has_bad_characters(code) || !told || code.chars().count() > CODE_CHARS_MAX {
+                let (unit, code) = (unit.id.clone(), shortened(code));
+                faults.push(OrganisationFault::RegisterCode { unit, code, most: CODE_CHARS_MAX });
+            } else if !codes.insert(code) {
+                faults.push(OrganisationFault::RegisterTwice { code: code.clone() });
             }
         }
         for post in &self.posts {

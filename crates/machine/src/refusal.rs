@@ -215,6 +215,13 @@ pub enum Refusal {
         /// What is wrong.
         problem: DateProblem,
     },
+    /// A document number cannot be issued, or was not.
+    Document {
+        /// The field.
+        field: Name,
+        /// What is wrong.
+        problem: DocumentProblem,
+    },
     /// More overdue rungs than one command records; the worker is catching up.
     CatchingUp,
 }
@@ -257,6 +264,31 @@ pub enum AmendProblem {
     Foreign,
     /// A date, a role or a condition hangs on it.
     Decides,
+}
+
+/// What is wrong with a document number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DocumentProblem {
+    /// The act takes no number of a register in this field.
+    NotHere {
+        /// Fields in which it does.
+        allowed: Vec<Name>,
+    },
+    /// It was typed as well.
+    Given,
+    /// The unit keeps no register.
+    NoRegister {
+        /// The unit.
+        unit: UnitId,
+    },
+    /// A number of an own register that has not been issued yet.
+    NotIssued {
+        /// The number.
+        number: String,
+        /// The last one issued in that year; 0 where none was.
+        last: u32,
+    },
 }
 
 /// What is wrong with a date.
@@ -363,6 +395,7 @@ impl Refusal {
             Refusal::CannotAmend { .. } => "BH0080",
             Refusal::NotConcerned => "BH0081",
             Refusal::NobodyLeft { .. } => "BH0082",
+            Refusal::Document { .. } => "BH0083",
             Refusal::CannotTakeBack { .. } => "BH0025",
             Refusal::Date { .. } => "BH0026",
             Refusal::CatchingUp => "BH0027",

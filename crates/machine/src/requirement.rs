@@ -192,6 +192,8 @@ impl Draft<'_> {
                     bad(FieldProblem::TooLong, most.to_string())
                 } else if has_bad_characters(text) {
                     bad(FieldProblem::Characters, String::new())
+                } else if field.register {
+                    self.check_number(name, text)
                 } else {
                     Ok(())
                 }

@@ -456,6 +456,8 @@ pub fn fold<'a>(acts: impl IntoIterator<Item = &'a Act>) -> Option<State> {
 pub(crate) fn apply_effect(mut state: State, effect: &Effect, at: Instant, version: u32) -> State {
     match effect {
         Effect::Imported { muted_until } => state.muted_until = Some(*muted_until),
+        // It stands in the register and, as a field, in the case.
+        Effect::DocumentIssued { .. } => {}
         Effect::Numbered { number } => state.number.clone_from(number),
         Effect::Entered { track, state: to } | Effect::Moved { track, to, .. } => {
             state.tracks.insert(track.clone(), Position { state: to.clone(), since: at });

@@ -4,11 +4,14 @@
 //! asks for the time. A change commits whole or not at all, and only against the version it was decided
 //! on.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use machine::act::{Measure, RungResult};
 use machine::command::Personal;
 use machine::file::Column;
 use machine::project::{Obligation, Projection};
+use machine::register::DocumentNumber;
 use machine::time::Due;
 use machine::value::{CaseId, Name, PersonId, TenantId};
 use machine::{Instant, State};
@@ -121,6 +124,8 @@ pub struct Change {
     pub rungs: Vec<RungRow>,
     /// Notices for the outbox.
     pub notices: Vec<NoticeRow>,
+    /// Numbers taken from registers.
+    pub documents: Vec<DocumentRow>,
     /// Personal values.
     pub personal: Vec<Personal>,
     /// Idempotency key and digest of the command.
@@ -150,6 +155,18 @@ pub struct RungRow {
     pub due_at: i64,
     /// When it was recorded, in microseconds.
     pub recorded_at: i64,
+}
+
+/// A number taken from a register.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DocumentRow {
+    /// The number.
+    #[serde(flatten)]
+    pub number: DocumentNumber,
+    /// Which of the cases the document covers this is, from 0.
+    pub part: u32,
+    /// The act that took it.
+    pub act_version: u32,
 }
 
 /// A notice in the outbox.
@@ -326,6 +343,14 @@ pub trait Store: Send + Sync {
     /// Hands out `count` case numbers after the prefix: the first of them. Gaps may remain.
     async fn numbers(&self, tenant: &TenantId, prefix: &str, count: u32) -> Result<u64, StoreError>;
 
+    /// The last number taken this year from each of these registers, by code; none where none was.
+    async fn registers(
+        &self,
+        tenant: &TenantId,
+        year: i32,
+        codes: &[String],
+    ) -> Result<BTreeMap<String, u32>, StoreError>;
+
     /// One read for many callers: time, heads and idempotency rows.
     async fn read(&self, tenant: &TenantId, wanted: &[Read]) -> Result<(Instant, Vec<Known>), StoreError>;
     /// One transaction for many groups of changes. Each change stands under its own version check; of a
@@ -409,6 +434,8 @@ pub struct RawCase {
     pub notices: Vec<serde_json::Value>,
     /// What it counted as, by act.
     pub history: Vec<serde_json::Value>,
+    /// Numbers its acts took from registers.
+    pub documents: Vec<serde_json::Value>,
     /// Its personal values.
     pub personal: Vec<serde_json::Value>,
     /// Idempotency keys its acts name.

@@ -1,5 +1,6 @@
 //! The embedded store.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -346,6 +347,24 @@ impl Store for SqliteStore {
         .fetch_one(&self.write)
         .await?;
         Ok(last.unsigned_abs() - u64::from(count) + 1)
+    }
+
+    async fn registers(
+        &self,
+        tenant: &TenantId,
+        year: i32,
+        codes: &[String],
+    ) -> Result<BTreeMap<String, u32>, StoreError> {
+        let rows: Vec<(String, Option<u32>)> = sqlx::query_as(
+            "SELECT value, (SELECT max(no) FROM documents
+                WHERE tenant_id = $1 AND year = $2 AND code = value) FROM json_each($3)",
+        )
+        .bind(tenant.as_str())
+        .bind(year)
+        .bind(serde_json::json!(codes).to_string())
+        .fetch_all(&self.read)
+        .await?;
+        Ok(rows.into_iter().filter_map(|(code, last)| Some((code, last?))).collect())
     }
 
     async fn read(&self, tenant: &TenantId, wanted: &[Read]) -> Result<(Instant, Vec<Known>), StoreError> {

@@ -29,7 +29,7 @@ async fn a_dry_run_says_what_would_happen_and_writes_nothing() {
     assert_eq!((rows().await, json(&county, &format!("show {CASE}"))), before);
     // The same command without it is carried out, and once.
     let sent = json(&county, &format!("{report} --key k"));
-    assert_eq!(sent, json!({ "number": CASE, "version": 2, "replayed": false }));
+    assert_eq!(sent, json!({ "number": CASE, "version": 2, "replayed": false, "document": null }));
     assert_eq!(json(&county, &format!("{report} --key k"))["replayed"], true);
     assert_eq!(rows().await.0, before.0.0 + 1);
     assert_eq!(

@@ -8,7 +8,8 @@ use engine::EngineError;
 use engine::text::{self, Language, texts};
 use machine::Refusal;
 use machine::command::{
-    AmendProblem, ClockProblem, DateProblem, ExtensionProblem, FieldProblem, OtherCaseProblem,
+    AmendProblem, ClockProblem, DateProblem, DocumentProblem, ExtensionProblem, FieldProblem,
+    OtherCaseProblem,
 };
 use machine::guard::{Atom, Condition, Need};
 use store::{Damage, StoreError, Unfit};
@@ -188,6 +189,14 @@ fn refusals() -> Vec<Refusal> {
     for problem in [AmendProblem::Empty, AmendProblem::Foreign, AmendProblem::Decides] {
         all.push(Refusal::CannotAmend { field: name(), problem, allowed: vec![name()] });
     }
+    for problem in [
+        DocumentProblem::NotHere { allowed: vec![name()] },
+        DocumentProblem::Given,
+        DocumentProblem::NoRegister { unit: VALUE.into() },
+        DocumentProblem::NotIssued { number: name(), last: NUMBER },
+    ] {
+        all.push(Refusal::Document { field: name(), problem });
+    }
     all.push(Refusal::NotConcerned);
     all.push(Refusal::NobodyLeft { person: VALUE.into(), act: name(), role: name(), needed: 2 });
     for problem in [
@@ -266,7 +275,11 @@ fn calendar_errors() -> Vec<CalendarError> {
 }
 
 /// Words that stand in both languages: what is typed, and names.
-const TYPED: [&str; 19] = [
+const TYPED: [&str; 23] = [
+    "code",
+    "on",
+    "paper",
+    "register",
     "day",
     "from",
     "to",
@@ -328,7 +341,7 @@ fn every_error_is_told_in_the_language_of_the_reader() {
         codes.insert(refusal.code());
         told(refusal.code(), |language| text::refusal(language, &refusal));
     }
-    let expected: BTreeSet<String> = (1..=29).chain(80..=82).map(|no| format!("BH{no:04}")).collect();
+    let expected: BTreeSet<String> = (1..=29).chain(80..=83).map(|no| format!("BH{no:04}")).collect();
     assert_eq!(codes.iter().map(|code| (*code).to_owned()).collect::<BTreeSet<_>>(), expected);
     for error in store_errors() {
         codes.insert(error.code());
@@ -410,6 +423,7 @@ fn no_sort_of_error_is_left_out() {
             | Refusal::NoAssignment { .. }
             | Refusal::NoProposal { .. }
             | Refusal::CannotAmend { .. }
+            | Refusal::Document { .. }
             | Refusal::NotConcerned
             | Refusal::NobodyLeft { .. }
             | Refusal::CannotTakeBack { .. }

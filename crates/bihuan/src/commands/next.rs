@@ -70,7 +70,7 @@ fn lines(offer: &Offer, words: &Words<'_>, out: &Output) -> Vec<String> {
         lines.push(format!("    {}", out.paint(Tone::Warn, text)));
     }
     if offer.proposal.is_some() {
-        lines.push(format!("    {}", words.text("next.decline", &json!({}))));
+        lines.push(format!("    {}", words.text("next.decline", &json!({ "issuable": offer.issuable }))));
     }
     lines.extend(offer.fields.iter().flat_map(|ask| field(ask, words)).map(|line| format!("    {line}")));
     if !offer.asked.is_empty() {
@@ -108,6 +108,9 @@ fn field(ask: &Ask, words: &Words<'_>) -> Vec<String> {
         "choices": ask.choices.iter().map(|choice| format!("{} {}", choice.id, choice.name)).collect::<Vec<_>>(),
     });
     let mut lines = vec![words.text("next.field", &values)];
+    if ask.issuable {
+        lines.push(format!("  {}", words.text("next.issue", &json!({ "field": ask.field.id }))));
+    }
     if let Some(why) = &ask.proposed {
         lines.push(format!("  {}", words.text("next.proposed", &json!({ "why": why }))));
     }

@@ -83,6 +83,8 @@ fn agrees(file: &Path, directory: &Directory, tenant: &TenantId, out: &Output) -
             OrganisationFault::UnitTwice { .. } => "unit_twice",
             OrganisationFault::PostTwice { .. } => "post_twice",
             OrganisationFault::PostNowhere { .. } => "post_nowhere",
+            OrganisationFault::RegisterCode { .. } => "register_code",
+            OrganisationFault::RegisterTwice { .. } => "register_twice",
             OrganisationFault::DepartmentNowhere { .. } => "department_nowhere",
         };
         out.text(&format!("organisation.{name}"), fault)

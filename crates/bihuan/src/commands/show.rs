@@ -137,7 +137,7 @@ impl Page<'_> {
             "no": view.no, "what": view.what.name, "signer": view.signer.name, "people": names(&view.people),
             "since": view.since.map(|since| words.moment(since)), "approved": view.approved,
             "by": view.decided_by.as_ref().map(|person| &person.name),
-            "at": view.decided_at.map(|at| words.moment(at)),
+            "at": view.decided_at.map(|at| words.moment(at)), "document": view.document,
         });
         let line = words.text("show.proposal", &values);
         std::iter::once(line).chain(view.due.iter().map(|clock| self.short(clock))).collect()

@@ -3,7 +3,7 @@
 use engine::view::Words;
 use engine::{Engine, Receipt, Request};
 use machine::act::Auth;
-use machine::{Command as Wish, Person};
+use machine::{Act, Command as Wish, Person};
 use serde_json::json;
 use store::sqlite::host_time;
 
@@ -44,7 +44,10 @@ pub(super) async fn open(
     let key = arguments.who.key.clone().unwrap_or_else(own_key);
     let receipt = engine.open(workflow, perform, actor, Auth::Asserted, key).await?;
     let (state, _) = engine.case(&receipt.case.to_string()).await?;
-    let values = json!({ "number": state.number, "case": receipt.case, "version": receipt.version });
+    let document = issued(engine, &receipt).await?;
+    let values = json!({
+        "number": state.number, "case": receipt.case, "version": receipt.version, "document": document,
+    });
     Ok(out.say("done.opened", &values)?)
 }
 
@@ -92,7 +95,7 @@ pub(super) async fn perform(
         expected_version: expect,
     };
     let receipt = engine.execute(request).await?;
-    said(&receipt, &state.number, out)
+    said(engine, &receipt, &state.number, out).await
 }
 
 /// One document over several cases.
@@ -123,7 +126,11 @@ pub(super) async fn order(
         });
     }
     let receipts = engine.execute_all(requests, arguments.who.key.clone()).await?;
-    Ok(out.say("done.order", &json!({ "cases": receipts.len() }))?)
+    let document = match receipts.first() {
+        Some(receipt) => issued(engine, receipt).await?,
+        None => None,
+    };
+    Ok(out.say("done.order", &json!({ "cases": receipts.len(), "document": document }))?)
 }
 
 pub(super) async fn execute(
@@ -145,11 +152,21 @@ pub(super) async fn execute(
         expected_version: None,
     };
     let receipt = engine.execute(request).await?;
-    said(&receipt, &state.number, out)
+    said(engine, &receipt, &state.number, out).await
 }
 
-fn said(receipt: &Receipt, number: &str, out: &mut Output) -> Result<(), CliError> {
-    let values = json!({ "number": number, "version": receipt.version, "replayed": receipt.replayed });
+/// The document number a command took, also when it is answered a second time.
+async fn issued(engine: &Engine, receipt: &Receipt) -> Result<Option<String>, CliError> {
+    let acts = engine.acts(receipt.case).await?;
+    let act = acts.iter().find(|act| act.version == receipt.version);
+    Ok(act.and_then(Act::document).map(ToString::to_string))
+}
+
+async fn said(engine: &Engine, receipt: &Receipt, number: &str, out: &mut Output) -> Result<(), CliError> {
+    let document = issued(engine, receipt).await?;
+    let values = json!({
+        "number": number, "version": receipt.version, "replayed": receipt.replayed, "document": document,
+    });
     let key = if receipt.replayed { "done.replayed" } else { "done.acted" };
     Ok(out.say(key, &values)?)
 }

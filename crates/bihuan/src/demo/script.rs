@@ -162,7 +162,8 @@ impl Stage<'_> {
         let mut posts = self.day.directory.posts.iter();
         let signer = posts.find(|post| post.roles.contains(&proposal.signer)).map(as_person)?;
         let reason = (!approved).then(|| "先由部门当面督促".to_owned());
-        Some((signer, Command::DecideProposal { no, approved, reason }))
+        let issue = approved && self.day.directory.unit(&signer.unit)?.register.is_some();
+        Some((signer, Command::DecideProposal { no, approved, reason, issue }))
     }
 
     /// The next act of the story, when its day has come and it is possible from here.
@@ -249,15 +250,22 @@ impl Stage<'_> {
         let actor = self.actor(&spec.by, &spec.apart.actor)?;
         let (actor, entered_for) =
             if entered { (self.actor(&spec.enter_for, &[])?, Some(actor.person)) } else { (actor, None) };
-        let mut fields = BTreeMap::new();
+        let (mut fields, mut issue) = (BTreeMap::new(), None);
         for field in &spec.requires {
             let known = self.day.definition.field(field)?;
-            if known.default.is_none() || self.special(field, name).is_some() {
+            if self.numbers(known, &actor) {
+                issue = Some(field.clone());
+            } else if known.default.is_none() || self.special(field, name).is_some() {
                 fields.insert(field.clone(), self.value(field, known, name));
             }
         }
         for field in spec.accepts.iter().filter(|field| self.gives(field, name)) {
-            fields.insert(field.clone(), self.value(field, self.day.definition.field(field)?, name));
+            let known = self.day.definition.field(field)?;
+            if self.numbers(known, &actor) {
+                issue = Some(field.clone());
+            } else {
+                fields.insert(field.clone(), self.value(field, known, name));
+            }
         }
         let mut evidence = evidence(spec, self.index, self.day.today);
         if entered_for.is_some() {
@@ -284,9 +292,23 @@ impl Stage<'_> {
         });
         let reason = spec.reason.then(|| stories::reason(name).to_owned());
         let act = name.to_owned();
-        let perform =
-            Perform { act, fields, evidence, officers, signature, entered_for, occurred_on: None, reason };
+        let perform = Perform {
+            act,
+            fields,
+            issue,
+            evidence,
+            officers,
+            signature,
+            entered_for,
+            occurred_on: None,
+            reason,
+        };
         Some((actor, Command::Perform(perform)))
+    }
+
+    /// Whether a field gets the next number of the actor's unit.
+    fn numbers(&self, field: &Field, actor: &Person) -> bool {
+        field.register && self.day.directory.unit(&actor.unit).is_some_and(|unit| unit.register.is_some())
     }
 
     /// Somebody who may do it and took no part in what it is kept apart from.
@@ -346,8 +368,6 @@ impl Stage<'_> {
     }
 
     fn value(&self, name: &str, field: &Field, act: &str) -> Value {
-        let year = self.day.today.format("%Y");
-        let no = self.index + 1;
         let text = match (name, field.kind) {
             // Another department helps.
             ("assisting_units", _) => return Value::List(vec!["emergency".to_owned()]),
@@ -366,8 +386,6 @@ impl Stage<'_> {
                 due.unwrap_or(self.day.today).to_string()
             }
             ("granted_date", _) => self.state.text("requested_date").unwrap_or_default().to_owned(),
-            ("order_no", _) => format!("青应急责改〔{year}〕{no}号"),
-            ("document_no", _) => format!("青安办〔{year}〕{no}号"),
             ("other_case", _) => "YH-2026-000003".to_owned(),
             (_, FieldType::Date) if field.after_today => self.day.in_days(14),
             (_, FieldType::Date) => self.day.today.to_string(),

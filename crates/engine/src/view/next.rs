@@ -48,6 +48,8 @@ pub struct Offer {
     pub refused_text: Option<String>,
     /// What waits for this person's signature: its number.
     pub proposal: Option<u32>,
+    /// What is signed can get the next number of the register of the person's unit.
+    pub issuable: bool,
 }
 
 impl Offer {
@@ -73,6 +75,8 @@ pub struct Ask {
     pub default: Option<Value>,
     /// A date proposed, and how it was counted. Never set by itself.
     pub proposed: Option<Proposed>,
+    /// It can get the next number of the register of the person's unit.
+    pub issuable: bool,
     /// What it holds now.
     pub now: Option<Value>,
 }
@@ -132,6 +136,7 @@ impl Words<'_> {
             refused: None,
             refused_text: None,
             proposal: Some(waiting.no),
+            issuable: waiting.issuable,
         }
     }
 
@@ -161,6 +166,7 @@ impl Words<'_> {
             refused_text: possible.refused.as_ref().map(|why| self.refusal(why)),
             refused: possible.refused,
             proposal: None,
+            issuable: false,
         }
     }
 
@@ -177,6 +183,7 @@ impl Words<'_> {
             choices: choices.collect(),
             default: possible.defaults.get(name).cloned(),
             proposed: possible.proposed.iter().find(|proposed| proposed.field == name).cloned(),
+            issuable: possible.issuable.iter().any(|field| field == name),
             now: state.fields.get(name).filter(|_| !spec.personal).cloned(),
         })
     }

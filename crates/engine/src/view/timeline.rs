@@ -144,6 +144,9 @@ impl Words<'_> {
             Effect::ProposalDecided { no, approved } => {
                 self.text("effect.decided", &json!({ "no": no, "approved": approved }))
             }
+            Effect::DocumentIssued { document } => {
+                self.text("effect.document", &json!({ "number": document.to_string() }))
+            }
             Effect::Linked { number, link, .. } => {
                 self.text("effect.linked", &json!({ "number": number, "link": link }))
             }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use machine::command::DocumentProblem;
 use machine::guard::{Atom, Condition, Fact, Need, Op};
 use machine::value::Value;
 use machine::{Definition, Refusal};
@@ -102,6 +103,19 @@ impl Words<'_> {
             Refusal::CannotAmend { field, allowed, .. } => {
                 values["field"] = self.typed_field(field).into();
                 values["allowed"] = self.typed_fields(allowed);
+            }
+            Refusal::Document { field, problem } => {
+                values["field_id"] = field.as_str().into();
+                values["field"] = self.typed_field(field).into();
+                match problem {
+                    DocumentProblem::NotHere { allowed } => {
+                        values["problem"]["not_here"]["allowed"] = self.typed_fields(allowed);
+                    }
+                    DocumentProblem::NoRegister { unit } => {
+                        values["problem"]["no_register"]["unit"] = self.unit(unit.as_str()).into();
+                    }
+                    DocumentProblem::Given | DocumentProblem::NotIssued { .. } => {}
+                }
             }
             Refusal::Separation { person, act } => {
                 values["person"] = self.directory.person_name(person).into();

@@ -53,6 +53,7 @@ pub(super) fn directory(definition: &Definition, people: u8) -> Directory {
             }),
             area: None,
             sector: None,
+            register: None,
         })
         .collect();
     units.push(Unit {
@@ -61,6 +62,7 @@ pub(super) fn directory(definition: &Definition, people: u8) -> Directory {
         kind: UnitKind::Department,
         area: None,
         sector: None,
+        register: None,
     });
     let mut posts = Vec::new();
     for who in (1..=people).map(person) {

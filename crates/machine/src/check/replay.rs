@@ -194,6 +194,7 @@ impl<'a> Story<'a> {
             number: Some("TRY-000001"),
             // Whatever other case an act opens or joins.
             linked: self.state.as_ref().map(|_| "TRY-000002"),
+            registers: crate::register::Registers::NONE,
             salt: &[7; 32],
         }
     }
@@ -273,6 +274,7 @@ impl<'a> Story<'a> {
         let perform = Perform {
             act: name.to_owned(),
             fields: self.fields(spec, facts, date),
+            issue: None,
             evidence: invent::evidence(&spec.evidence, &mut serial),
             officers: officers.iter().map(|who| invent::person(*who)).collect(),
             signature: spec.signature.then(|| Signature::Signed("虚构".to_owned())),

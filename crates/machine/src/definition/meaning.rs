@@ -181,6 +181,9 @@ impl Check<'_> {
             if field.personal && field.kind != FieldType::Text {
                 self.add("WF0041", &at);
             }
+            if field.register && (field.kind != FieldType::Text || field.personal) {
+                self.add("WF0048", &at);
+            }
             if field.personal && field.column.is_some() {
                 self.add("WF0018", &at);
             }

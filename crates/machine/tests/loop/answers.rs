@@ -261,7 +261,7 @@ fn what_was_proposed_for_a_case_lapses_with_its_end() {
     let mut world = World::dispatched("2026-04-10");
     world.at("2026-04-13 09:00").tick();
     let letter = world.state().proposals[0].no;
-    let sign = Command::DecideProposal { no: letter, approved: true, reason: None };
+    let sign = Command::DecideProposal { no: letter, approved: true, reason: None, issue: false };
     assert!(world.decide(Some("li"), &sign, None).is_ok());
     world.ok("li", act("transfer").text("receiver", "乙县").text("document_no", "2号").because("属地"));
     assert_eq!(world.decide(Some("li"), &sign, None).unwrap_err().code(), "BH0024");

@@ -79,7 +79,7 @@ fn after_a_week_of_downtime_every_rung_comes_in_order() {
     // An unsigned draft is a debt of the signer.
     let proposal = &world.state().proposals[0];
     assert_eq!((proposal.what.as_str(), proposal.signer.as_str()), ("urging_letter", "office"));
-    let sign = Command::DecideProposal { no: proposal.no, approved: true, reason: None };
+    let sign = Command::DecideProposal { no: proposal.no, approved: true, reason: None, issue: false };
     world.run(Some("zhou"), &sign).unwrap();
     assert!(!world.state().deadlines.iter().any(|d| d.name == "signing" && d.is_open()));
     let acts = world.acts.len();

@@ -44,7 +44,10 @@ fn attempt(world: &mut World, choice: u8, days: u64) {
         18 => ("zhou", act("send_back").because("材料不齐")),
         19 => ("zhao", act("review_stoppage").text("opinion", "仍停产")),
         20 => {
-            let _ = world.run(Some("zhou"), &Command::DecideProposal { no: 1, approved: true, reason: None });
+            let _ = world.run(
+                Some("zhou"),
+                &Command::DecideProposal { no: 1, approved: true, reason: None, issue: false },
+            );
             return;
         }
         21 => {

@@ -15,6 +15,8 @@ mod laws;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod registers;
+#[cfg(test)]
 mod terms;
 #[cfg(test)]
 mod walk;

@@ -120,7 +120,7 @@ fn refusals_of_the_built_in_commands() {
         Refusal::Version { expected: 2, actual: world.state().version }
     );
     assert_eq!(refused(None, &comment, None).code(), "BH0006");
-    let proposal = Command::DecideProposal { no: 1, approved: true, reason: None };
+    let proposal = Command::DecideProposal { no: 1, approved: true, reason: None, issue: false };
     assert_eq!(refused(Some("li"), &proposal, None), Refusal::NoProposal { no: 1 });
     let take_back = Command::TakeBack { reason: "x".to_owned(), before: Box::new(world.state().clone()) };
     assert_eq!(

@@ -7,6 +7,7 @@ use calendar::Calendar;
 use chrono::{NaiveDate, NaiveDateTime};
 use machine::act::{Auth, Evidence, Signature};
 use machine::command::{Decision, Directory, Perform, Post, Unit, UnitKind};
+use machine::register::Registers;
 use machine::state::{Deadline, Subject};
 use machine::value::Value;
 use machine::{Act, Command, Definition, Facts, Instant, Person, Refusal, State, apply, decide, fold};
@@ -82,6 +83,7 @@ fn directory() -> Directory {
         kind,
         area: None,
         sector: None,
+        register: None,
     };
     Directory {
         units: vec![
@@ -120,6 +122,8 @@ pub struct World {
     pub state: Option<State>,
     /// The number of the other case, for an act that concerns two.
     pub linked: Option<String>,
+    /// Where the registers stand.
+    pub registers: Registers,
     evidence: u32,
 }
 
@@ -133,6 +137,7 @@ impl World {
             acts: Vec::new(),
             state: None,
             linked: None,
+            registers: Registers { year: 2026, ..Registers::default() },
             evidence: 0,
         }
     }
@@ -219,6 +224,7 @@ impl World {
             expected_version,
             number: Some("YH-2026-000001"),
             linked: self.linked.as_deref(),
+            registers: &self.registers,
             salt: &[7; 32],
         };
         decide(&self.definition, self.state.as_ref(), command, &facts)

@@ -19,7 +19,7 @@ pub(super) async fn case_ids(
     let of = |table: &str| {
         format!("SELECT case_id FROM {table} WHERE tenant_id = $1 AND case_id > CAST($2 AS TEXT)")
     };
-    let tables = ["cases", "acts", "obligations", "rungs", "notices", "history", "personal"];
+    let tables = ["cases", "acts", "obligations", "rungs", "notices", "history", "documents", "personal"];
     let statement = format!(
         "SELECT CAST(case_id AS BLOB) FROM ({} ORDER BY case_id LIMIT $3)",
         tables.map(of).join(" UNION ")
@@ -32,10 +32,13 @@ pub(super) async fn case_ids(
         .await?)
 }
 
-/// Keys whose act does not name them, and digests that do not hold what they say.
+/// Keys whose act does not name them, digests that do not hold what they say, and document numbers that do
+/// not follow the one before or whose parts are not all there.
 pub(super) async fn astray(pool: &SqlitePool, tenant: &TenantId) -> Result<Vec<Astray>, StoreError> {
     let mut astray = Vec::new();
-    for (table, statement) in [("idempotency", KEYS_ASTRAY), ("deliveries", DELIVERIES_ASTRAY)] {
+    let tables =
+        [("idempotency", KEYS_ASTRAY), ("deliveries", DELIVERIES_ASTRAY), ("documents", DOCUMENTS_ASTRAY)];
+    for (table, statement) in tables {
         for row in sqlx::query(statement).bind(tenant.as_str()).fetch_all(pool).await? {
             let text =
                 |index| Ok::<_, sqlx::Error>(String::from_utf8_lossy(row.try_get(index)?).into_owned());
@@ -57,6 +60,12 @@ const DELIVERIES_ASTRAY: &str = "SELECT CAST(coalesce(d.delivery_id, n.delivery_
         ON n.delivery_id = d.delivery_id AND n.recipient = d.recipient
     WHERE d.notices IS NOT n.held OR d.delivery_id IS NOT d.recipient || '@' || d.day
         OR d.delivered_at < n.newest";
+
+const DOCUMENTS_ASTRAY: &str = "SELECT CAST(code || '〔' || year || '〕' || no || '号' AS BLOB), x'', 0
+    FROM (SELECT code, year, no, count(*) AS held, max(part) AS last,
+            lag(no) OVER (PARTITION BY code, year ORDER BY no) AS before
+        FROM documents WHERE tenant_id = $1 GROUP BY code, year, no)
+    WHERE held <> last + 1 OR before <> no - 1";
 
 /// The cases of some ids: one statement per table.
 pub(super) async fn cases(
@@ -85,6 +94,7 @@ pub(super) async fn cases(
     put(rows(RUNGS).await?, |case, row| case.rungs.push(object(row)));
     put(rows(NOTICES).await?, |case, row| case.notices.push(object(row)));
     put(rows(HISTORY).await?, |case, row| case.history.push(object(row)));
+    put(rows(DOCUMENTS).await?, |case, row| case.documents.push(object(row)));
     put(rows(PERSONAL).await?, |case, row| case.personal.push(object(row)));
     put(rows(KEYS).await?, |case, row| case.keys.push(object(row)));
     Ok(cases)
@@ -110,6 +120,7 @@ const OBLIGATIONS: &str = of_cases!("*", "obligations", "case_id, deadline_no");
 const RUNGS: &str = of_cases!("*", "rungs", "case_id, act_version, rowid");
 const NOTICES: &str = of_cases!("*", "notices", "case_id, act_version, recipient");
 const HISTORY: &str = of_cases!("*", "history", "case_id, version");
+const DOCUMENTS: &str = of_cases!("*", "documents", "case_id, act_version");
 const PERSONAL: &str = of_cases!("*", "personal", "case_id, version, field");
 /// Looked up by the keys the acts name: of a key nobody names, the walk over all keys tells.
 const KEYS: &str = "SELECT key, CAST(case_id AS BLOB) AS case_id, version FROM idempotency

@@ -63,8 +63,9 @@ enum Fate {
     Torn,
 }
 
-/// What it means that a row stands already. A key: somebody else used it first, for another case. Any other
-/// row: the heads were those decided on, so nobody was first; the rows do not agree with the head.
+/// What it means that a row stands already. A key or a document number: somebody else used it first, for
+/// another case. Any other row: the heads were those decided on, so nobody was first; the rows do not agree
+/// with the head.
 fn stands_already(error: StoreError, group: &[Change]) -> Result<Outcome, StoreError> {
     let StoreError::Database(sqlx::Error::Database(refused)) = &error else { return Err(error) };
     if !refused.is_unique_violation() {
@@ -72,11 +73,21 @@ fn stands_already(error: StoreError, group: &[Change]) -> Result<Outcome, StoreE
     }
     // "UNIQUE constraint failed: rungs.tenant_id, rungs.case_id, …"
     let said = refused.message();
-    let table = ["idempotency", "cases", "acts", "obligations", "rungs", "history", "notices", "personal"]
-        .into_iter()
-        .find(|table| said.contains(&format!(" {table}.")));
+    let table = [
+        "idempotency",
+        "cases",
+        "acts",
+        "obligations",
+        "rungs",
+        "history",
+        "notices",
+        "documents",
+        "personal",
+    ]
+    .into_iter()
+    .find(|table| said.contains(&format!(" {table}.")));
     match table {
-        Some("idempotency") => Ok(Outcome::Conflict),
+        Some("idempotency" | "documents") => Ok(Outcome::Conflict),
         table => {
             let cases: Vec<String> = group.iter().map(|change| change.state.case.to_string()).collect();
             let problem = "a row stands already that the head knows nothing of";
@@ -225,6 +236,7 @@ async fn write_rows(
     write_derived(connection, tenant, won).await?;
     write_notices(connection, tenant, won).await?;
     write_keys(connection, tenant, won).await?;
+    write_documents(connection, tenant, won).await?;
     write_personal(connection, tenant, won).await
 }
 
@@ -263,6 +275,26 @@ async fn write_keys(
         "INSERT INTO idempotency (tenant_id, key, fingerprint, case_id, version)
          SELECT $1, value->>'key', value->>'fingerprint', value->>'case_id', value->>'version'
          FROM jsonb_each($2)",
+    )
+    .await
+}
+
+async fn write_documents(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    won: &[&Change],
+) -> Result<(), StoreError> {
+    let documents: Vec<Value> = won
+        .iter()
+        .flat_map(|change| change.documents.iter().map(|document| with_case(change, json!(document))))
+        .collect();
+    insert(
+        connection,
+        tenant,
+        &documents,
+        "INSERT INTO documents (tenant_id, year, code, no, part, case_id, act_version)
+         SELECT $1, value->>'year', value->>'code', value->>'no', value->>'part', value->>'case_id',
+            value->>'act_version' FROM jsonb_each($2)",
     )
     .await
 }

@@ -27,10 +27,17 @@ pub(super) fn line(
     for need in &offer.asks {
         values.extend(given(need, offer));
     }
+    let mut issued = false;
     for ask in &offer.fields {
         let name = ask.field.id.as_str();
         if (ask.required && ask.default.is_none()) || values.contains_key(name) {
             let value = values.get(name).cloned().flatten();
+            // The next number, once; a paper that has one already is typed.
+            if ask.issuable && value.is_none() && !issued {
+                issued = true;
+                words.push(format!("--issue {name}"));
+                continue;
+            }
             let value = value.unwrap_or_else(|| sample(ask, definition, today));
             words.push(format!("--field {name}={}", quoted(value)));
         }
