@@ -259,6 +259,42 @@ async fn a_downgraded_hazard_goes_on_as_a_general_one() {
 }
 
 #[tokio::test]
+async fn who_worked_on_a_downgraded_hazard_does_not_judge_it_under_its_new_name() {
+    let county = county(DAY, FILE).await;
+    let engine = &county.engine;
+    publish_general(engine).await;
+    let case = determined(engine, "hands").await;
+    run(engine, case, clerk(), dispatch("2026-10-15")).await.expect("dispatched");
+    // An officer enters the progress of the enterprise for it: that is a hand in the work.
+    let progress = Perform {
+        entered_for: Some("safety-he".into()),
+        evidence: evidence("signed_paper", "progress"),
+        ..act("report_progress", &[("progress_line", "已清理一半")])
+    };
+    let bai = || person("officer-bai", "industry-officer-2", "industry");
+    run(engine, case, bai(), progress).await.expect("entered");
+    let downgrade = Perform {
+        reason: Some("经专家复核不属重大".to_owned()),
+        ..act("downgrade", &[("general_due_date", "2026-10-15")])
+    };
+    run(engine, case, officer(), downgrade).await.expect("downgraded");
+    let major = state(engine, case).await;
+    let (general, _) = engine.case(links(&major)[0].0).await.expect("opened");
+    let complete = Perform { evidence: evidence("after_photo", "after"), ..act("report_complete", &[]) };
+    run(engine, general.case, safety(), complete).await.expect("reported");
+    let accept = |officers: [&str; 2]| Perform {
+        officers: officers.map(Into::into).to_vec(),
+        signature: Some(Signature::Signed("何".to_owned())),
+        ..act("accept", &[])
+    };
+    let refused = run(engine, general.case, officer(), accept(["officer-qin", "officer-bai"])).await;
+    let Err(EngineError::Refused(refusal)) = refused else { panic!("{refused:?}") };
+    assert!(matches!(*refusal, Refusal::Separation { .. }), "{refusal:?}");
+    assert!(run(engine, general.case, bai(), accept(["officer-qin", "officer-lu"])).await.is_err());
+    run(engine, general.case, officer(), accept(["officer-qin", "officer-lu"])).await.expect("accepted");
+}
+
+#[tokio::test]
 async fn a_hazard_that_comes_back_is_a_new_case_linked_to_the_old_one() {
     let county = county(DAY, FILE).await;
     let engine = &county.engine;

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use calendar::Calendar;
+use machine::command::NOBODY;
 use machine::register::Registers;
-use machine::value::TenantId;
+use machine::value::{PersonId, TenantId};
 use machine::{Command, Definition, Directory, Facts, Instant, Refusal};
 use store::{Change, Known, Outcome, Read, RefusalRow, Store, StoreError};
 use tokio::sync::mpsc;
@@ -312,14 +313,15 @@ impl<'a> Round<'a> {
         let given: Vec<Option<String>> =
             numbers.iter().map(|number| number.as_ref().ok().cloned().flatten()).collect();
         for (index, ((member, known), number)) in waiting.members.iter().zip(known).zip(numbers).enumerate() {
-            let linked = match &member.other {
-                Other::None => None,
-                Other::Case(number) => Some(number.as_str()),
-                Other::Opened => given.get(index + 1).and_then(Option::as_deref),
+            let (linked, hands) = match &member.other {
+                Other::None => (None, NOBODY),
+                Other::Case(number) => (Some(number.as_str()), NOBODY),
+                Other::GoesOn(number, hands) => (Some(number.as_str()), hands),
+                Other::Opened => (given.get(index + 1).and_then(Option::as_deref), NOBODY),
             };
             let decided = match handed_in_twice(member, definitions[index].as_deref(), &mut evidence) {
                 Some(refusal) => Err(EngineError::from(refusal)),
-                None => self.decide(&member.request, &fingerprint, known, number, linked).await,
+                None => self.decide(&member.request, &fingerprint, known, number, linked, hands).await,
             };
             match decided {
                 Ok(Verdict::Replayed(receipt) | Verdict::Nothing(receipt)) => receipts.push(receipt),
@@ -367,6 +369,7 @@ impl<'a> Round<'a> {
         known: &Known,
         number: Result<Option<String>, EngineError>,
         linked: Option<&str>,
+        hands: &BTreeSet<PersonId>,
     ) -> Result<Verdict, EngineError> {
         if let Some(used) = known.used.clone()? {
             if used.fingerprint != fingerprint {
@@ -395,6 +398,7 @@ impl<'a> Round<'a> {
             expected_version: request.expected_version,
             number: number.as_deref(),
             linked,
+            hands,
             registers: &registers,
             salt: &salt,
         };

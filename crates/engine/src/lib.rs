@@ -27,9 +27,9 @@ use std::sync::Arc;
 
 use chrono::Datelike;
 use machine::act::Auth;
-use machine::command::{OtherCaseProblem, Perform};
+use machine::command::{NOBODY, OtherCaseProblem, Perform};
 use machine::register::Registers;
-use machine::value::{CaseId, TenantId};
+use machine::value::{CaseId, PersonId, TenantId};
 use machine::{Command, Definition, Instant, Person, Problem, Refusal, State};
 use store::{Damage, DefinitionRow, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
@@ -214,6 +214,8 @@ enum Other {
     None,
     /// The case with this number.
     Case(String),
+    /// The case with this number, which goes on in this one; and who worked on it.
+    GoesOn(String, BTreeSet<PersonId>),
     /// The case that the next member of the group opens.
     Opened,
 }
@@ -446,6 +448,7 @@ fn facts<'a>(
         expected_version: None,
         number: None,
         linked: None,
+        hands: NOBODY,
         registers: Registers::NONE,
         salt: &[0; 32],
     }

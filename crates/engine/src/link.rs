@@ -28,7 +28,7 @@ impl Engine {
             let definition = self.catalog.definition(&head.state.definition).await?;
             let spec = definition.act(&perform.act).ok_or(Refusal::NoSuchCase)?;
             let members = match (&spec.opens_case, &spec.joins) {
-                (Some(opens), _) => self.opening(request, perform, &head.state, opens).await?,
+                (Some(opens), _) => self.opening(request, perform, &head.state, &definition, opens).await?,
                 (None, Some(field)) => {
                     self.joining(request, perform, &head.state, &definition, field).await?
                 }
@@ -68,6 +68,7 @@ impl Engine {
         request: &Request,
         perform: &Perform,
         state: &State,
+        running: &Definition,
         opens: &OpensCase,
     ) -> Result<Vec<Member>, EngineError> {
         let definition = self.newest(&opens.workflow).await?;
@@ -91,7 +92,7 @@ impl Engine {
             Member { request: this, other: Other::Opened },
             Member {
                 request: Request { expected_version: None, ..other },
-                other: Other::Case(state.number.clone()),
+                other: Other::GoesOn(state.number.clone(), machine::hands(running, state)),
             },
         ])
     }

@@ -1,6 +1,7 @@
 //! What is asked of many cases at once: to record what is due, to count their dates again. A case that cannot
 //! answer is named at the end, and stops no other.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use machine::act::Auth;
@@ -111,7 +112,13 @@ impl Engine {
         let held = directory.post(actor).map(|post| post.roles.clone()).unwrap_or_default();
         if !held.contains(ADMINISTRATOR) {
             let (act, needed) = ("load_calendar".to_owned(), vec![ADMINISTRATOR.to_owned()]);
-            return Err(Refusal::Role { act, needed, held: held.into_iter().collect() }.into());
+            return Err(Refusal::Role {
+                act,
+                needed,
+                bound: BTreeMap::new(),
+                held: held.into_iter().collect(),
+            }
+            .into());
         }
         let (id, version) = (calendar.id(), calendar.version());
         let body = serde_json::to_string(calendar).map_err(|error| EngineError::Stored(error.to_string()))?;

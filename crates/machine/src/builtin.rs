@@ -8,6 +8,7 @@ use crate::deadline::day_of;
 use crate::decide::Draft;
 use crate::file::{ActSpec, DeadlineSpec, FieldDefault, Stage};
 use crate::guard::{Atom, Guard};
+use crate::people::barred_from_judging;
 use crate::register::not_here;
 use crate::requirement::{is_blank, shortened};
 use crate::state::{Moved, Proposal, State, Subject};
@@ -45,8 +46,16 @@ impl Draft<'_> {
         match self.state.entered.get(field) {
             None => Some(AmendProblem::Empty),
             Some(people) if !people.contains(person) => Some(AmendProblem::Foreign),
-            Some(_) => self.decides(field).then_some(AmendProblem::Decides),
+            Some(_) if !self.decides(field) => None,
+            Some(_) if self.is_taken_later(field) => Some(AmendProblem::Decides),
+            Some(_) => Some(AmendProblem::Fixed),
         }
+    }
+
+    /// Whether an act on an open case takes a field.
+    fn is_taken_later(&self, field: &str) -> bool {
+        let mut acts = self.definition.file().acts.values().filter(|act| !act.opens);
+        acts.any(|act| act.requires.iter().chain(&act.accepts).any(|name| name == field))
     }
 
     /// Whether a date, a role or a condition hangs on a field.
@@ -97,7 +106,11 @@ impl Draft<'_> {
         } else {
             return Ok(());
         };
-        self.emit(Effect::Linked { number: number.to_owned(), link, involved: BTreeMap::new() });
+        let hands = Some(self.facts.hands).filter(|hands| link == Link::OpenedFrom && !hands.is_empty());
+        let involved = hands.into_iter().flat_map(|hands| {
+            barred_from_judging(self.definition).into_iter().map(|act| (act.clone(), hands.clone()))
+        });
+        self.emit(Effect::Linked { number: number.to_owned(), link, involved: involved.collect() });
         Ok(())
     }
 
@@ -122,7 +135,9 @@ impl Draft<'_> {
             return Err(refuse(OtherCaseProblem::Accepted));
         }
         let involved = absorbed.involved.clone();
+        let before = self.state.clone();
         self.emit(Effect::Linked { number, link: Link::Absorbed, involved });
+        self.check_others_left(Some(&before), "absorb", std::iter::empty())?;
         Ok(self.act("absorb", Some(actor), Vec::new()))
     }
 
@@ -202,6 +217,7 @@ impl Draft<'_> {
             let held = held.map(|post| post.roles.iter().cloned().collect()).unwrap_or_default();
             return Err(Refusal::Role {
                 act: "decide_proposal".to_owned(),
+                bound: self.bound(std::slice::from_ref(&proposal.signer)),
                 needed: vec![proposal.signer],
                 held,
             });

@@ -103,6 +103,9 @@ pub struct Perform {
     pub reason: Option<String>,
 }
 
+/// Who worked on the case a case goes on from, where it goes on from none.
+pub const NOBODY: &BTreeSet<PersonId> = &BTreeSet::new();
+
 /// What a decision may know of the world.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
@@ -128,6 +131,8 @@ pub struct Facts<'a> {
     pub number: Option<&'a str>,
     /// The number of the other case, where this command opens one, is part of its opening, or joins two.
     pub linked: Option<&'a str>,
+    /// Who worked on the case this one goes on from: whoever may not judge the one may not judge the other.
+    pub hands: &'a BTreeSet<PersonId>,
     /// Where the registers stand. An empty one is enough for a command that needs none.
     pub registers: &'a Registers,
     /// Randomness for the salts of personal values.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{NaiveDate, NaiveTime};
 
 use crate::act::{Act, Actor, Effect, Person};
-use crate::command::{Command, Decision, Facts, Perform, Personal, Refusal};
+use crate::command::{Command, Decision, Facts, FieldProblem, Perform, Personal, Refusal};
 use crate::definition::Definition;
 use crate::file::ActSpec;
 use crate::requirement::{is_blank, shortened};
@@ -171,7 +171,6 @@ impl Draft<'_> {
     }
 
     pub(crate) fn check_text(&self, field: &str, text: &str) -> Result<(), Refusal> {
-        use crate::command::FieldProblem;
         let problem = if is_blank(text) {
             FieldProblem::Blank
         } else if text.chars().count() > crate::requirement::TEXT_CHARS_MAX as usize {
@@ -182,7 +181,11 @@ impl Draft<'_> {
             return Ok(());
         };
         let value = text.chars().take(80).collect();
-        Err(Refusal::BadField { field: field.to_owned(), problem, value, expected: String::new() })
+        let expected = match problem {
+            FieldProblem::TooLong => crate::requirement::TEXT_CHARS_MAX.to_string(),
+            _ => String::new(),
+        };
+        Err(Refusal::BadField { field: field.to_owned(), problem, value, expected })
     }
 
     /// An act of the workflow file.
@@ -201,6 +204,10 @@ impl Draft<'_> {
                 self.emit(Effect::Entered { track: track.clone(), state: spec.initial.clone() });
             }
         }
+        if exists {
+            self.check_possible(perform, &spec, actor)?;
+        }
+        let before = exists.then(|| self.state.clone());
         let perform = &self.with_number(perform, &spec)?;
         self.take_fields(&spec, perform)?;
         if !exists {
@@ -212,8 +219,6 @@ impl Draft<'_> {
             return Err(Refusal::Guard { act: perform.act.clone(), guard: guard.clone(), needs });
         }
         self.check_requirements(&spec, perform, perform.entered_for.as_ref())?;
-        let people = perform.entered_for.iter().chain(&perform.officers).chain([&actor.person]);
-        self.check_others_left(&perform.act, people)?;
         if let Some(reason) = &perform.reason {
             self.check_text("reason", reason)?;
         }
@@ -228,7 +233,8 @@ impl Draft<'_> {
         }
         if let Some(field) = &spec.imports {
             let live = crate::deadline::date_field(&self.state, field)?;
-            let muted_until = Instant::new(self.facts.calendar.instant(live, NaiveTime::MIN));
+            // Nothing is made up for what lay before the case came into this ledger.
+            let muted_until = Instant::new(self.facts.calendar.instant(live.max(self.today), NaiveTime::MIN));
             self.emit(Effect::Imported { muted_until });
         }
         self.link(&spec, exists)?;
@@ -236,6 +242,8 @@ impl Draft<'_> {
             self.enter_states()?;
         }
         self.steps(&spec)?;
+        let taking = perform.entered_for.iter().chain(&perform.officers).chain([&actor.person]);
+        self.check_others_left(before.as_ref(), &perform.act, taking)?;
         let mut act = self.act(&perform.act, Some(actor), Vec::new());
         act.fields = std::mem::take(&mut self.given);
         act.evidence.clone_from(&perform.evidence);
@@ -245,6 +253,19 @@ impl Draft<'_> {
         act.occurred_on = perform.occurred_on;
         act.reason.clone_from(&perform.reason);
         Ok(act)
+    }
+
+    /// What nobody can do now, whatever is handed in, is said before anything is asked for.
+    fn check_possible(&self, perform: &Perform, spec: &ActSpec, actor: &Person) -> Result<(), Refusal> {
+        let needs = self.guarded(spec).1;
+        match &spec.when {
+            Some(guard) if !needs.is_empty() => {
+                Err(Refusal::Guard { act: perform.act.clone(), guard: guard.clone(), needs })
+            }
+            // Whose work it is says the person it is entered for.
+            Some(_) | None if perform.entered_for.is_some() => Ok(()),
+            Some(_) | None => self.blocked(spec, actor).map_or(Ok(()), Err),
+        }
     }
 
     fn find(&self, perform: &Perform, actor: &Person, exists: bool) -> Result<&ActSpec, Refusal> {

@@ -124,6 +124,12 @@ impl Definition {
         self.file.acts.get(name)
     }
 
+    /// The kinds of evidence it knows.
+    pub fn evidence_kinds(&self) -> BTreeSet<&Name> {
+        let asked = self.file.acts.values().flat_map(|act| act.evidence.keys());
+        asked.chain(self.file.entered_for_evidence.keys()).collect()
+    }
+
     /// The clock.
     pub fn deadline(&self, name: &str) -> Option<&DeadlineSpec> {
         self.file.deadlines.get(name)

@@ -55,7 +55,7 @@ pub struct Explanation {
     pub breach_at: Instant,
     /// The breach has fallen. It is permanent.
     pub missed: bool,
-    /// Calendar days after the due date, once that has passed and the clock is still open.
+    /// Calendar days after the due date, once that has passed and the clock still runs.
     pub days_overdue: Option<i64>,
     /// Rungs recorded so far.
     pub recorded: Vec<RungRecord>,
@@ -76,6 +76,8 @@ pub struct Rule {
     pub given: Option<String>,
     /// The day it is counted from, itself not counted.
     pub anchor: NaiveDate,
+    /// The moment elapsed hours are counted from.
+    pub hours_from: Option<Instant>,
     /// Where the rule comes from.
     pub source: Option<String>,
 }
@@ -218,18 +220,21 @@ pub fn versions(acts: &[Act]) -> BTreeSet<&str> {
     versions.collect()
 }
 
-/// The clock somebody means, or the newest of the name given. Without a name: the legal date that runs, what
-/// is overdue, the legal date as it ended; of other cases what is open before what ended, what blocks before
-/// what does not, the earliest date first.
+/// The clock somebody means, or the newest of the name given. Without a name: the legal date while it is open,
+/// then what is overdue, then what is open, what blocks before what does not, the earliest date first; where
+/// nothing is open any more, the legal date as it ended.
 pub fn choose<'a>(state: &'a State, name: Option<&str>, now: Instant) -> Option<&'a Deadline> {
     let deadlines = || state.deadlines.iter().filter(|d| name.is_none_or(|name| d.name == name));
+    let is_legal = |d: &&Deadline| d.kind == DeadlineKind::Legal;
     if name.is_none() {
-        let legal = || deadlines().rev().filter(|d| d.kind == DeadlineKind::Legal);
-        let overdue = deadlines().filter(|d| d.is_open() && d.breach_at <= now);
-        let meant = legal().find(|d| d.is_running());
+        let overdue = deadlines().filter(|d| d.is_running() && d.breach_at <= now);
+        let meant = deadlines().rev().filter(is_legal).find(|d| d.is_open());
         let meant = meant.or_else(|| overdue.min_by_key(|d| (d.kind == DeadlineKind::Duty, d.breach_at)));
-        if let Some(meant) = meant.or_else(|| legal().next()) {
+        if let Some(meant) = meant {
             return Some(meant);
+        }
+        if !deadlines().any(Deadline::is_open) {
+            return deadlines().rev().find(is_legal).or_else(|| deadlines().max_by_key(|d| d.no));
         }
     }
     deadlines().min_by_key(|d| {
@@ -244,7 +249,7 @@ pub fn explain(context: &Context<'_>, deadline: &Deadline) -> Explanation {
     let (legs, pauses) = moves(context, deadline);
     // A clock may have been planned anew with a newer calendar, its date left as it was.
     let version = legs.last().map_or(&deadline.calendar_version, |leg| &leg.calendar_version).clone();
-    let overdue = deadline.is_open() && deadline.breach_at <= now;
+    let overdue = deadline.is_running() && deadline.breach_at <= now;
     let due = day_of(calendar, deadline.due);
     Explanation {
         number: state.number.clone(),
@@ -286,11 +291,16 @@ fn rule(context: &Context<'_>, deadline: &Deadline) -> Rule {
         }
         Term::WorkingDays(_) | Term::CalendarDays { .. } | Term::Months(_) | Term::Hours(_) => None,
     };
+    let hours_from = match (&deadline.term, deadline.first_due) {
+        (Term::Hours(hours), Due::Moment(due)) => Some(due.plus_micros(-i64::from(*hours) * 3_600_000_000)),
+        _ => None,
+    };
     Rule {
         term: deadline.term.clone(),
         when: deadline.term_when.clone(),
         given,
         anchor: deadline.anchor,
+        hours_from,
         source: context.definition.deadline(&deadline.name).and_then(|spec| spec.source.clone()),
     }
 }

@@ -90,7 +90,7 @@ impl Draft<'_> {
 
     /// What the guard of an act asks of the fields it takes, and what else it needs. What an earlier act said
     /// of those fields does not count.
-    fn guarded(&self, spec: &ActSpec) -> (Vec<Need>, Vec<Need>) {
+    pub(crate) fn guarded(&self, spec: &ActSpec) -> (Vec<Need>, Vec<Need>) {
         let is_own = |name: &str| spec.requires.iter().chain(&spec.accepts).any(|field| field == name);
         let known = |name: &str| if is_own(name) { None } else { self.fact(name) };
         let guard = spec.when.as_ref().and_then(|guard| self.definition.guard(guard));
@@ -99,7 +99,7 @@ impl Draft<'_> {
         needs.unwrap_or_default().into_iter().partition(|need| need.hangs_on(&is_own))
     }
 
-    fn blocked(&self, spec: &ActSpec, actor: &Person) -> Option<Refusal> {
+    pub(crate) fn blocked(&self, spec: &ActSpec, actor: &Person) -> Option<Refusal> {
         if let Some(to) = spec.assignment {
             let unit = spec.assignee.is_none().then(|| actor.unit.clone());
             let mut work = self.state.assignments.iter();
@@ -117,7 +117,9 @@ impl Draft<'_> {
 
     fn barred(&self, name: &str, spec: &ActSpec, actor: &Person) -> Option<Refusal> {
         let apart = self.check_requirements_of_actor(spec, &actor.person);
-        apart.and_then(|()| self.check_others_left(name, [&actor.person].into_iter())).err()
+        apart
+            .and_then(|()| self.check_others_left(Some(&self.state), name, [&actor.person].into_iter()))
+            .err()
     }
 
     /// The date the file proposes for a field, if it does and all that is needed is known.

@@ -1,12 +1,12 @@
 //! Who may do what, who owes what: roles on a case.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::act::{AssignmentStatus, Person};
 use crate::command::{Perform, Refusal};
 use crate::decide::Draft;
 use crate::definition::Definition;
-use crate::file::ActSpec;
+use crate::file::{ActSpec, CountsAs, Outcome};
 use crate::state::{Deadline, State, Subject};
 use crate::value::{Name, PersonId, UnitId};
 
@@ -72,6 +72,12 @@ impl Draft<'_> {
         }
     }
 
+    /// The units that roles are bound to on this case.
+    pub(crate) fn bound(&self, roles: &[Name]) -> BTreeMap<Name, UnitId> {
+        let unit = |role: &Name| scope(self.definition, &self.state, role, Subject::Case).flatten();
+        roles.iter().filter_map(|role| Some((role.clone(), unit(role)?))).collect()
+    }
+
     pub(crate) fn check_role(
         &self,
         name: &str,
@@ -84,6 +90,7 @@ impl Draft<'_> {
             Refusal::Role {
                 act: name.to_owned(),
                 needed: needed.to_vec(),
+                bound: self.bound(needed),
                 held: held.map(|post| post.roles.iter().cloned().collect()).unwrap_or_default(),
             }
         };
@@ -95,7 +102,7 @@ impl Draft<'_> {
         }
         if !spec.by.iter().any(|role| self.plays(role, other, None)) {
             let person = PersonId(crate::requirement::shortened(&other.0));
-            return Err(Refusal::EnteredFor { person });
+            return Err(Refusal::EnteredFor { person, needed: spec.by.clone(), bound: self.bound(&spec.by) });
         }
         Ok(())
     }
@@ -114,36 +121,60 @@ impl Draft<'_> {
         }
     }
 
-    /// Nobody takes a hand in work so that too few officers are left to judge it: such a case could never be
-    /// closed.
+    /// Nobody takes a hand in work, and no case goes to another department or into another case, so that too
+    /// few officers are left to judge it: such a case could never be closed. `before` is the case as it stood;
+    /// `taking` are the people who take part in the act now.
     pub(crate) fn check_others_left<'p>(
         &self,
+        before: Option<&State>,
         act: &str,
-        people: impl Iterator<Item = &'p PersonId> + Clone,
+        taking: impl Iterator<Item = &'p PersonId> + Clone,
     ) -> Result<(), Refusal> {
         for (judging, spec) in &self.definition.file().acts {
-            let Some(officers) = spec.officers.as_ref() else { continue };
-            if !spec.apart.officers.iter().any(|name| name == act) {
+            let Some(officers) = spec.officers.as_ref().filter(|_| !spec.apart.officers.is_empty()) else {
                 continue;
-            }
-            let involved = spec.apart.officers.iter().filter_map(|act| self.state.involved.get(act));
-            let involved: BTreeSet<&PersonId> = involved.flatten().collect();
-            let holders = self.holders(&officers.role, Subject::Case);
-            let free = || holders.iter().filter(|person| !involved.contains(person));
-            let left = free().filter(|person| !people.clone().any(|taking| taking == *person)).count();
+            };
+            let holders = |state: &State| match scope(self.definition, state, &officers.role, Subject::Case) {
+                Some(unit) => self.facts.directory.holders(&officers.role, unit.as_ref()),
+                None => Vec::new(),
+            };
+            let free = |state: &State| -> BTreeSet<PersonId> {
+                let involved = spec.apart.officers.iter().filter_map(|act| state.involved.get(act));
+                let involved: BTreeSet<&PersonId> = involved.flatten().collect();
+                holders(state).into_iter().filter(|person| !involved.contains(person)).collect()
+            };
+            let taking = taking.clone().filter(|_| spec.apart.officers.iter().any(|name| name == act));
+            let mut left = free(&self.state);
+            let person = taking.clone().find(|person| left.contains(*person)).cloned();
+            left.retain(|person| !taking.clone().any(|taking| taking == person));
             let needed = usize::try_from(officers.least).unwrap_or(usize::MAX);
-            if left < needed && free().count() >= needed {
-                let mut taking = people.clone().filter(|person| free().any(|other| other == *person));
-                return Err(Refusal::NobodyLeft {
-                    person: taking.next().cloned().unwrap_or_else(|| PersonId(String::new())),
-                    act: judging.clone(),
-                    role: officers.role.clone(),
-                    needed: officers.least,
-                });
+            // Of a case that is just opened, whoever is barred was barred by the one it goes on from.
+            let were = before.map_or_else(|| holders(&self.state).len(), |before| free(before).len());
+            if left.len() < needed && were >= needed {
+                let (act, role, needed) = (judging.clone(), officers.role.clone(), officers.least);
+                return Err(Refusal::NobodyLeft { person, act, role, needed });
             }
         }
         Ok(())
     }
+}
+
+/// Whoever worked on a case that was not rectified: where it goes on as another one, they judge that neither.
+pub fn hands(definition: &Definition, state: &State) -> BTreeSet<PersonId> {
+    let main = definition.file().tracks.get("main").zip(state.on("main"));
+    let outcome = main.and_then(|(track, state)| track.states.get(state)?.outcome);
+    if outcome == Some(Outcome::Rectified) {
+        return BTreeSet::new();
+    }
+    let acts = barred_from_judging(definition);
+    acts.into_iter().filter_map(|act| state.involved.get(act)).flatten().cloned().collect()
+}
+
+/// The acts whose people never pass a re-inspection.
+pub(crate) fn barred_from_judging(definition: &Definition) -> BTreeSet<&Name> {
+    let acts = definition.file().acts.values();
+    let judging = acts.filter(|act| act.counts_as == Some(CountsAs::PassedReinspection));
+    judging.flat_map(|act| act.apart.actor.iter().chain(&act.apart.officers)).collect()
 }
 
 /// The unit a role is bound to on this case: `None` when it is bound but the field is empty,

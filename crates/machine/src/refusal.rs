@@ -1,5 +1,7 @@
 //! Why a command is refused: codes and values; the texts are made elsewhere.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +58,8 @@ pub enum Refusal {
         act: Name,
         /// Roles that may.
         needed: Vec<Name>,
+        /// The units they are bound to on this case.
+        bound: BTreeMap<Name, UnitId>,
         /// Roles the person holds.
         held: Vec<Name>,
     },
@@ -114,6 +118,13 @@ pub enum Refusal {
         /// Its digest.
         digest: String,
     },
+    /// Evidence of a kind the workflow knows nothing of.
+    EvidenceKind {
+        /// The kind.
+        kind: Name,
+        /// The kinds there are.
+        known: Vec<Name>,
+    },
     /// Evidence that is none: a bad digest, or no bytes.
     EvidenceBad {
         /// Its digest.
@@ -148,6 +159,10 @@ pub enum Refusal {
     EnteredFor {
         /// The person.
         person: PersonId,
+        /// Roles that may.
+        needed: Vec<Name>,
+        /// The units they are bound to on this case.
+        bound: BTreeMap<Name, UnitId>,
     },
     /// The clock named is not in the state this act needs.
     Clock {
@@ -180,10 +195,10 @@ pub enum Refusal {
     },
     /// The person has nothing to do with the case.
     NotConcerned,
-    /// Done by this person, it would leave too few officers for an act that has to be done by others.
+    /// It would leave too few officers for an act that has to be done by others.
     NobodyLeft {
-        /// The person.
-        person: PersonId,
+        /// The person by whose hand it would; none where the case itself would go elsewhere.
+        person: Option<PersonId>,
         /// The act that needs officers.
         act: Name,
         /// Their role.
@@ -264,6 +279,8 @@ pub enum AmendProblem {
     Foreign,
     /// A date, a role or a condition hangs on it.
     Decides,
+    /// The same, and no act takes it any more.
+    Fixed,
 }
 
 /// What is wrong with a document number.
@@ -382,6 +399,7 @@ impl Refusal {
             Refusal::EvidenceReused { .. } => "BH0013",
             Refusal::EvidenceShared { .. } => "BH0029",
             Refusal::EvidenceBad { .. } => "BH0014",
+            Refusal::EvidenceKind { .. } => "BH0084",
             Refusal::Separation { .. } => "BH0015",
             Refusal::Officers { .. } => "BH0016",
             Refusal::OfficerRole { .. } => "BH0017",

@@ -339,6 +339,10 @@ impl Draft<'_> {
             if piece.kind.is_empty() || piece.kind.len() > KIND_BYTES_MAX || has_bad_characters(&piece.kind) {
                 return Err(Refusal::EvidenceBad { digest: shortened(&piece.kind) });
             }
+            if !self.definition.evidence_kinds().contains(&piece.kind) {
+                let known = self.definition.evidence_kinds().into_iter().cloned().collect();
+                return Err(Refusal::EvidenceKind { kind: piece.kind.clone(), known });
+            }
             let version = self.state.evidence.get(&piece.digest).copied();
             // Given twice in this very act, it was not handed in by any.
             if version.is_some() || !seen.insert(&piece.digest) {

@@ -99,6 +99,7 @@ fn decide(
         expected_version: None,
         number: Some("A-2016-000001"),
         linked: None,
+        hands: machine::command::NOBODY,
         registers: machine::register::Registers::NONE,
         salt: &[7; 32],
     };

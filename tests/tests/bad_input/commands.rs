@@ -122,7 +122,13 @@ fn inputs() -> Vec<Bad> {
                 "BH0012: 缺少证据 after_photo：需要 1 件，只有 0 件",
             ],
         ),
-        bad("B6", &act(one, "report_complete --as safety-he --evidence photo=two"), 3, ["BH0012", "BH0012"]),
+        bad(
+            "B6",
+            &act(one, "report_complete --as safety-he --evidence before_photo=two"),
+            3,
+            ["BH0012", "BH0012"],
+        ),
+        bad("B6", &act(one, "report_complete --as safety-he --evidence photo=two"), 3, ["BH0084", "BH0084"]),
         bad(
             "B6",
             &act(five, "report_complete --as safety-he --evidence after_photo=one"),
@@ -131,7 +137,10 @@ fn inputs() -> Vec<Bad> {
         ),
         bad(
             "B6",
-            &act(one, "report_complete --as safety-he --evidence after_photo=two --evidence before=two"),
+            &act(
+                one,
+                "report_complete --as safety-he --evidence after_photo=two --evidence before_photo=two",
+            ),
             3,
             ["BH0013", "BH0013"],
         ),
@@ -389,7 +398,7 @@ async fn every_bad_command_is_refused_with_a_reason_and_changes_nothing() {
     let codes = try_all(&county, &inputs).await;
     // I5: a row for every sort of refusal; the rest needs a machine that hurries or a person without a post.
     let expected: BTreeSet<String> =
-        (2..=26).chain([30]).filter(|code| *code != 6).map(|code| format!("BH{code:04}")).collect();
+        (2..=26).chain([30, 84]).filter(|code| *code != 6).map(|code| format!("BH{code:04}")).collect();
     assert_eq!(codes, expected);
 }
 

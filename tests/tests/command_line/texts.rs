@@ -1,6 +1,6 @@
 //! The texts: both languages say the same things, say all of them, and say them in their own words.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use calendar::yaml::ReadFault;
 use calendar::{CalendarError, CountUnit, DateFault};
@@ -107,6 +107,10 @@ fn name() -> String {
     VALUE.to_owned()
 }
 
+fn bound() -> BTreeMap<String, machine::value::UnitId> {
+    BTreeMap::from([(name(), VALUE.into())])
+}
+
 fn day() -> chrono::NaiveDate {
     chrono::NaiveDate::from_ymd_opt(2026, 9, 18).expect("a day")
 }
@@ -133,7 +137,8 @@ fn refusals() -> Vec<Refusal> {
         },
         Refusal::Version { expected: NUMBER, actual: NUMBER },
         Refusal::UnknownPost { person: VALUE.into(), post: VALUE.into() },
-        Refusal::Role { act: name(), needed: names(), held: Vec::new() },
+        Refusal::Role { act: name(), needed: names(), bound: bound(), held: Vec::new() },
+        Refusal::Role { act: name(), needed: Vec::new(), bound: bound(), held: names() },
         Refusal::Guard { act: name(), guard: name(), needs: vec![Need::AnyOf(vec![need(), need()])] },
         Refusal::Guard { act: name(), guard: name(), needs: Vec::new() },
         Refusal::MissingFields { fields: names() },
@@ -143,12 +148,13 @@ fn refusals() -> Vec<Refusal> {
         Refusal::EvidenceReused { digest: VALUE.repeat(64), version: None },
         Refusal::EvidenceShared { kind: name(), digest: VALUE.repeat(64) },
         Refusal::EvidenceBad { digest: name() },
+        Refusal::EvidenceKind { kind: name(), known: names() },
         Refusal::Separation { person: VALUE.into(), act: name() },
         Refusal::Officers { needed: NUMBER, given: NUMBER },
         Refusal::OfficerRole { person: VALUE.into(), role: name() },
         Refusal::SignatureMissing,
         Refusal::ReasonMissing,
-        Refusal::EnteredFor { person: VALUE.into() },
+        Refusal::EnteredFor { person: VALUE.into(), needed: names(), bound: bound() },
         Refusal::NoAssignment { unit: Some(VALUE.into()) },
         Refusal::NoAssignment { unit: None },
         Refusal::NoProposal { no: NUMBER },
@@ -186,7 +192,7 @@ fn refusals() -> Vec<Refusal> {
     {
         all.push(Refusal::Date { date: name(), problem });
     }
-    for problem in [AmendProblem::Empty, AmendProblem::Foreign, AmendProblem::Decides] {
+    for problem in [AmendProblem::Empty, AmendProblem::Foreign, AmendProblem::Decides, AmendProblem::Fixed] {
         all.push(Refusal::CannotAmend { field: name(), problem, allowed: vec![name()] });
     }
     for problem in [
@@ -198,7 +204,9 @@ fn refusals() -> Vec<Refusal> {
         all.push(Refusal::Document { field: name(), problem });
     }
     all.push(Refusal::NotConcerned);
-    all.push(Refusal::NobodyLeft { person: VALUE.into(), act: name(), role: name(), needed: 2 });
+    for person in [Some(VALUE.into()), None] {
+        all.push(Refusal::NobodyLeft { person, act: name(), role: name(), needed: 2 });
+    }
     for problem in [
         OtherCaseProblem::Alone,
         OtherCaseProblem::Unknown,
@@ -341,7 +349,7 @@ fn every_error_is_told_in_the_language_of_the_reader() {
         codes.insert(refusal.code());
         told(refusal.code(), |language| text::refusal(language, &refusal));
     }
-    let expected: BTreeSet<String> = (1..=29).chain(80..=83).map(|no| format!("BH{no:04}")).collect();
+    let expected: BTreeSet<String> = (1..=29).chain(80..=84).map(|no| format!("BH{no:04}")).collect();
     assert_eq!(codes.iter().map(|code| (*code).to_owned()).collect::<BTreeSet<_>>(), expected);
     for error in store_errors() {
         codes.insert(error.code());
@@ -412,6 +420,7 @@ fn no_sort_of_error_is_left_out() {
             | Refusal::EvidenceReused { .. }
             | Refusal::EvidenceShared { .. }
             | Refusal::EvidenceBad { .. }
+            | Refusal::EvidenceKind { .. }
             | Refusal::Separation { .. }
             | Refusal::Officers { .. }
             | Refusal::OfficerRole { .. }

@@ -139,9 +139,17 @@ async fn refusals_speak_of_titles_and_names_and_leave_ids_where_they_are_typed()
     let [chinese, english] = both(&county, &format!("act {ONE} urge --as safety-he --field urging_line=x"));
     has(
         &chinese,
-        &["“督办（urge）”须由下列角色之一办理：行业部门经办人、安委办、", "您的角色：整改责任单位"],
+        &[
+            "“督办（urge）”须由下列角色之一办理：行业部门经办人（青原县工信局）、安委办、",
+            "您的角色：整改责任单位",
+        ],
     );
-    has(&english, &["'Urge (urge)' needs one of the roles Department officer, Safety committee office, "]);
+    has(
+        &english,
+        &[
+            "'Urge (urge)' needs one of the roles Department officer (青原县工信局), Safety committee office, ",
+        ],
+    );
     let wrong = format!(
         "act {ONE} acknowledge --as safety-he --field served_how=fax --field received_by=x --field received_on=2026-09-01"
     );

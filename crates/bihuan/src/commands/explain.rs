@@ -8,7 +8,6 @@ use machine::explain::{self, Context, Explanation, Leg, NextRung, Span};
 use machine::value::PersonId;
 use serde_json::json;
 
-use super::show::due;
 use crate::CliError;
 use crate::error::usage;
 use crate::output::Output;
@@ -76,7 +75,7 @@ impl Account<'_> {
             },
         };
         let mut lines = vec![
-            format!("{}  {clock}: {}  {standing}", told.number, due(told.due)),
+            format!("{}  {clock}: {}  {standing}", told.number, words.due(told.due)),
             out.text("explain.rule", &json!({ "rule": self.rule(told, out), "source": told.rule.source })),
         ];
         if let Some(when) = &told.rule.when {
@@ -97,8 +96,8 @@ impl Account<'_> {
             });
             lines.push(out.text("explain.pause", &values));
         }
-        // What was answered in time is never overdue.
-        if told.missed || !matches!(told.status, machine::state::Status::Ended { .. }) {
+        // What was answered in time is never overdue, and what stands still is not by a day known today.
+        if told.missed || told.status == machine::state::Status::Running {
             let breach = json!({ "at": words.moment(told.breach_at), "missed": told.missed });
             lines.push(out.text("explain.breach", &breach));
         }
@@ -117,6 +116,10 @@ impl Account<'_> {
             Some(next) => self.next(next, out),
             None => out.text("explain.nothing_next", &json!({})),
         });
+        // What has ended nobody owes any more.
+        if matches!(told.status, machine::state::Status::Ended { .. }) {
+            return lines;
+        }
         let role = words.role(&told.owner.role);
         let values = json!({
             "role": role, "people": self.people(&told.owner.people),
@@ -144,14 +147,18 @@ impl Account<'_> {
         };
         let values = json!({
             "value": value, "field": field.map(|field| self.words.field(field)), "given": told.rule.given, "anchor": told.rule.anchor,
+            "hours_from": told.rule.hours_from.map(|from| self.words.moment(from)),
         });
         out.text(&format!("explain.term.{kind}"), &values)
     }
 
     /// How a date was counted; `several`: not all dates of the clock with the same calendar.
     fn leg(&self, leg: &Leg, several: bool, out: &Output) -> Vec<String> {
+        // To the hour: days say nothing of it.
+        let is_moment = matches!(leg.due, machine::time::Due::Moment(_));
         let values = json!({
-            "from": leg.from, "to": leg.to, "due": due(leg.due), "working_days": leg.working_days,
+            "from": leg.from, "to": leg.to, "due": self.words.due(leg.due), "working_days": leg.working_days,
+            "moment": is_moment,
             "calendar_days": leg.calendar_days, "why": leg.why,
             "calendar": several.then_some(&leg.calendar_version), "provisional": leg.provisional,
             "version": leg.by.as_ref().map(|by| by.version),
@@ -159,9 +166,10 @@ impl Account<'_> {
             "person": leg.by.as_ref().and_then(|by| by.person.as_ref()).map(|id| self.words.directory.person_name(id)),
         });
         let mut lines = vec![out.text("explain.leg", &values)];
-        lines.extend(leg.days.iter().map(|span| format!("  {}", span_line(span, out))));
+        lines
+            .extend(leg.days.iter().filter(|_| !is_moment).map(|span| format!("  {}", span_line(span, out))));
         if let Some(nominal) = leg.rolled_from {
-            let values = json!({ "nominal": nominal, "due": due(leg.due) });
+            let values = json!({ "nominal": nominal, "due": self.words.due(leg.due) });
             lines.push(format!("  {}", out.text("explain.rolled", &values)));
         }
         lines

@@ -9,7 +9,6 @@ use machine::Definition;
 use machine::act::Signature;
 use machine::file::Label;
 use machine::state::Status;
-use machine::time::Due;
 use serde_json::json;
 
 use crate::CliError;
@@ -20,10 +19,6 @@ pub(crate) fn label<'a>(out: &Output, label: &'a Label) -> &'a str {
         Language::Zh => &label.zh,
         Language::En => &label.en,
     }
-}
-
-pub(super) fn due(due: Due) -> String {
-    store::due_text(due)
 }
 
 pub(super) fn state_title(out: &Output, definition: &Definition, track: &str, state: &str) -> String {

@@ -183,6 +183,9 @@ impl Stage<'_> {
 
     /// The way every case goes.
     fn usual(&self) -> Wish {
+        if self.owes("listing_publication") {
+            return self.act("publish_listing");
+        }
         match self.state.on("main")? {
             "under_determination" if self.waited() >= 2 => {
                 self.act(if self.story.temper == Temper::NotUpheld { "not_uphold" } else { "determine" })

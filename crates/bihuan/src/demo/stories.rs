@@ -216,7 +216,7 @@ pub(super) fn words(field: &str) -> &'static str {
         "feedback_line" => "已派人协助检测",
         "done_so_far" => "设备已订购，旧设备已拆除",
         "interim_protection" => "停用并设警戒，专人看守",
-        "medium" | "closure_medium" | "delisting_medium" => "青原县政府网",
+        "medium" | "closure_medium" | "listing_medium" | "delisting_medium" => "青原县政府网",
         "received_by" => "安全员",
         "completion_signer" => "主要负责人",
         "expert_name" => "样例专家",

@@ -1,6 +1,6 @@
 //! What a person may do with a case now, with everything a form needs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use machine::file::FieldType;
 use machine::guard::Need;
@@ -154,7 +154,7 @@ impl Words<'_> {
             officers: spec.map(|officers| Officers {
                 least: officers.least,
                 role: self.named_role(&officers.role),
-                people: self.holders(state, &officers.role),
+                people: self.free_holders(state, &possible.act, &officers.role),
             }),
             signature: possible.signature,
             reason: possible.reason,
@@ -168,6 +168,15 @@ impl Words<'_> {
             proposal: None,
             issuable: false,
         }
+    }
+
+    /// Who holds a role and took no part in what the officers of an act stand apart from.
+    fn free_holders(&self, state: &State, act: &str, role: &str) -> Vec<Named> {
+        let apart = self.definition.act(act).map(|spec| &spec.apart.officers);
+        let involved = apart.into_iter().flatten().filter_map(|act| state.involved.get(act));
+        let barred: BTreeSet<&str> = involved.flatten().map(|person| person.as_str()).collect();
+        let holders = self.holders(state, role).into_iter();
+        holders.filter(|person| !barred.contains(person.id.as_str())).collect()
     }
 
     fn ask(&self, name: &str, required: bool, possible: &Possible, state: &State) -> Option<Ask> {

@@ -1,11 +1,12 @@
 //! Refusals and conditions in the words of the workflow file and the organisation. What somebody has to type,
 //! an act or a field, is named with its id.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use machine::command::DocumentProblem;
 use machine::guard::{Atom, Condition, Fact, Need, Op};
-use machine::value::Value;
+use machine::value::{Name, UnitId, Value};
 use machine::{Definition, Refusal};
 use serde_json::{Value as Json, json};
 
@@ -78,9 +79,9 @@ impl Words<'_> {
                 values["person"] = self.directory.person_name(person).into();
                 values["post"] = self.directory.post_title(post).into();
             }
-            Refusal::Role { act, needed, held } => {
+            Refusal::Role { act, needed, bound, held } => {
                 values["act"] = self.typed_act(act).into();
-                values["needed"] = needed.iter().map(|role| self.role(role)).collect();
+                values["needed"] = self.bound_roles(needed, bound);
                 // Roles of other workflows say nothing here.
                 let here = held.iter().filter(|role| self.definition.file().roles.contains_key(*role));
                 values["held"] = here.map(|role| self.role(role)).collect();
@@ -122,7 +123,7 @@ impl Words<'_> {
                 values["act"] = self.act(act).into();
             }
             Refusal::NobodyLeft { person, act, role, .. } => {
-                values["person"] = self.directory.person_name(person).into();
+                values["person"] = person.as_ref().map(|person| self.directory.person_name(person)).into();
                 values["act"] = self.act(act).into();
                 values["role"] = self.role(role).into();
             }
@@ -130,7 +131,8 @@ impl Words<'_> {
                 values["person"] = self.directory.person_name(person).into();
                 values["role"] = self.role(role).into();
             }
-            Refusal::EnteredFor { person } => {
+            Refusal::EnteredFor { person, needed, bound } => {
+                values["needed"] = self.bound_roles(needed, bound);
                 values["person"] = self.directory.person_name(person).into();
             }
             Refusal::Clock { deadline, .. } | Refusal::Extension { deadline, .. } => {
@@ -147,6 +149,7 @@ impl Words<'_> {
             | Refusal::EvidenceReused { .. }
             | Refusal::EvidenceShared { .. }
             | Refusal::EvidenceBad { .. }
+            | Refusal::EvidenceKind { .. }
             | Refusal::Officers { .. }
             | Refusal::SignatureMissing
             | Refusal::ReasonMissing
@@ -183,6 +186,18 @@ impl Words<'_> {
             return self.text(&key, &json!({}));
         }
         self.with_id(self.field(field), field)
+    }
+
+    /// Roles, each with the unit it is bound to on this case.
+    fn bound_roles(&self, roles: &[Name], bound: &BTreeMap<Name, UnitId>) -> Json {
+        let told = |role: &Name| match bound.get(role) {
+            Some(unit) => {
+                let values = json!({ "role": self.role(role), "unit": self.unit(unit.as_str()) });
+                self.text("word.role_of_unit", &values)
+            }
+            None => self.role(role).to_owned(),
+        };
+        roles.iter().map(told).collect()
     }
 
     fn typed_fields(&self, fields: &[String]) -> Json {

@@ -194,6 +194,7 @@ impl<'a> Story<'a> {
             number: Some("TRY-000001"),
             // Whatever other case an act opens or joins.
             linked: self.state.as_ref().map(|_| "TRY-000002"),
+            hands: crate::command::NOBODY,
             registers: crate::register::Registers::NONE,
             salt: &[7; 32],
         }

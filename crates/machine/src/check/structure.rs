@@ -106,6 +106,13 @@ fn can_act(file: &File, track: &str, state: &str, spec: &StateSpec, owner: &str)
 }
 
 fn clocks(file: &File, tally: &mut Tally) {
+    let inspects = file.acts.values().any(|act| act.counts_as == Some(CountsAs::PassedReinspection));
+    for charged_to in [ChargedTo::Enterprise, ChargedTo::Regulator].into_iter().filter(|_| inspects) {
+        if !file.deadlines.values().any(|clock| clock.charged_to == charged_to) {
+            let whom = if charged_to == ChargedTo::Enterprise { "enterprise" } else { "regulator" };
+            tally.problem(Problem::new("CK30", "deadlines").with("charged_to", whom));
+        }
+    }
     for (name, clock) in &file.deadlines {
         let path = format!("deadlines.{name}");
         if clock.ladder.is_none() {

@@ -79,7 +79,10 @@ fn nobody_takes_a_hand_so_that_too_few_are_left_to_judge() {
     let entered = complete("2026-03-04").evidence("signed_paper").entered_for("manager");
     match world.refused("qian", entered.clone()) {
         Refusal::NobodyLeft { person, act, role, needed } => {
-            assert_eq!((person.as_str(), role.as_str(), needed), ("qian", "department_officer", 2));
+            assert_eq!(
+                (person.expect("named").as_str(), role.as_str(), needed),
+                ("qian", "department_officer", 2)
+            );
             assert_eq!(act, "accept_resumption", "the first of those that need two");
         }
         other => panic!("{other:?}"),
@@ -277,4 +280,108 @@ fn whoever_has_nothing_to_do_with_a_case_says_nothing_on_it() {
     for who in ["other", "far", "nobody"] {
         assert_eq!(world.decide(Some(who), &comment, None).unwrap_err().code(), "BH0081", "{who}");
     }
+}
+
+#[test]
+fn a_stoppage_ordered_later_goes_before_the_one_that_stands() {
+    let mut world = World::new("2026-03-02 09:00");
+    world.ok("zhao", report()).ok("zhao", document("stop_part").because("局部危险"));
+    let mut whole = world.clone();
+    whole.ok("zhao", determine("whole"));
+    assert_eq!(whole.on("operation"), "fully_stopped");
+    let mut applied = world.clone();
+    applied.ok("qian", act("apply_resumption").because("局部已整改"));
+    applied.clone().ok("zhao", document("stop_whole").because("全面危险"));
+    applied.ok("zhao", determine("whole"));
+    assert_eq!(applied.on("operation"), "fully_stopped");
+    // What is stopped entirely is not stopped in part by the way.
+    world.ok("zhao", document("stop_whole").because("全面危险"));
+    assert_eq!(world.refused("zhao", determine("part")).code(), "BH0008");
+}
+
+#[test]
+fn nothing_was_completed_before_an_inspection_that_found_it_still_there() {
+    let mut world = World::reported("2026-04-10", "2026-03-20");
+    world.at("2026-03-23 09:00").ok("sun", fail("2026-03-23"));
+    world.at("2026-03-24 09:00");
+    assert_eq!(world.refused("manager", complete("2026-03-22")).code(), "BH0008");
+    world.ok("manager", complete("2026-03-24"));
+}
+
+#[test]
+fn whoever_asks_for_an_extension_does_not_grant_it() {
+    let mut world = World::dispatched("2026-04-10");
+    // The leader who decides enters the request of the enterprise as well.
+    let mut posts = world.directory.posts.iter_mut();
+    posts.find(|post| post.person.as_str() == "wu").unwrap().roles.insert("responsible".to_owned());
+    let post = world.directory.posts.iter().find(|post| post.person.as_str() == "wu").unwrap().clone();
+    world.directory.posts.push(machine::command::Post {
+        id: "post-wu-2".into(),
+        unit: "plant-a".into(),
+        ..post
+    });
+    let second = machine::Person { person: "wu".into(), post: "post-wu-2".into(), unit: "plant-a".into() };
+    world.at("2026-03-16 09:00");
+    let asked = world.decide_as(&second, &Command::Perform(ask("2026-05-15"))).unwrap();
+    world.state = Some(asked.state);
+    assert_eq!(world.refused("wu", grant("2026-05-15")).code(), "BH0015");
+}
+
+#[test]
+fn a_listing_is_published_in_five_working_days_and_ended_in_the_same_medium() {
+    let mut world = World::dispatched("2026-04-10");
+    world.at("2026-03-05 09:00").ok("li", document("list").text("supervision_level", "county"));
+    assert_eq!(world.clock("listing_publication").due, machine::time::Due::Day(date("2026-03-12")));
+    let publish = || act("publish_listing").text("listing_medium", "县报").bool("masking_done", true);
+    assert_eq!(world.refused("li", publish().bool("masking_done", false)).code(), "BH0008");
+    world.ok("li", publish());
+    assert!(!world.clock("listing_publication").is_open());
+    assert_eq!(world.refused("li", publish()).code(), "BH0008", "once");
+    world.at("2026-03-20 09:00").ok("manager", complete("2026-03-20"));
+    world.ok("sun", pass("2026-03-20").text("expert_name", "某"));
+    let delist = |medium: &str| document("delist").text("delisting_medium", medium);
+    assert_eq!(world.refused("li", delist("网站")).code(), "BH0008");
+    world.ok("li", delist("县报"));
+    // Delisted before anything was published: sent back, it is listed and to be published again.
+    let mut silent = World::dispatched("2026-04-10");
+    silent.ok("li", document("list").text("supervision_level", "county"));
+    silent.at("2026-03-05 09:00").ok("manager", complete("2026-03-05"));
+    silent.ok("sun", pass("2026-03-05").text("expert_name", "某")).ok("li", delist("网站"));
+    assert!(!silent.clock("listing_publication").is_open());
+    silent.ok("li", act("send_back").because("再查"));
+    assert!(silent.clock("listing_publication").is_running());
+}
+
+#[test]
+fn the_public_is_told_the_end_of_what_was_shut_down() {
+    let mut world = World::dispatched("2026-04-10");
+    world.ok("li", act("list_in_public").text("medium", "县报").bool("masking_done", true));
+    world.ok("wu", document("shut_down").because("不具备条件").evidence("decision"));
+    world.ok("li", act("publish_closure").text("closure_medium", "县报"));
+    assert_eq!(world.on("publicity"), "closure_published");
+}
+
+#[test]
+fn whoever_determines_puts_a_wrong_township_right() {
+    let mut world = World::new("2026-03-02 09:00");
+    world.ok("zhao", report().text("township", "town-west"));
+    let township = Value::Text("town-east".to_owned());
+    let fields = [("township".to_owned(), township)].into();
+    let amend = Command::Amend { fields, reason: "写错".to_owned() };
+    assert_eq!(world.decide(Some("zhao"), &amend, None).unwrap_err().code(), "BH0080");
+    world.ok("zhao", determine("no").text("township", "town-east").text("found_on", "2026-02-28"));
+    assert_eq!(
+        (world.state().text("township"), world.state().text("found_on")),
+        (Some("town-east"), Some("2026-02-28"))
+    );
+}
+
+#[test]
+fn what_nobody_can_do_now_is_said_before_anything_is_asked_for() {
+    let mut world = World::dispatched("2026-04-10");
+    world.at("2026-04-13 09:00").tick();
+    assert_eq!(world.refused("manager", act("ask_extension")).code(), "BH0008", "the date has passed");
+    world = World::dispatched("2026-04-10");
+    world.at("2026-04-09 09:00").tick();
+    assert_eq!(world.refused("manager", act("ask_extension")).code(), "BH0022", "too late to ask");
 }

@@ -60,6 +60,64 @@ fn who_worked_on_a_case_taken_in_does_not_inspect_the_other() {
 }
 
 #[test]
+fn no_case_goes_where_too_few_are_left_to_judge_it() {
+    // Three officers; one worked on this case, another on the one it would take in.
+    let mut world = World::dispatched("2026-04-10");
+    let entered =
+        act("report_progress").text("progress_line", "过半").evidence("signed_paper").entered_for("manager");
+    world.ok("qian", entered);
+    let absorb = |hand: &str| {
+        let involved = BTreeMap::from([("report_progress".to_owned(), [hand.into()].into())]);
+        Command::Absorb(Absorbed { workflow: "major-hazard".to_owned(), involved })
+    };
+    world.linked = Some("YH-2026-000002".to_owned());
+    let refused = world.decide(Some("li"), &absorb("sun"), None).unwrap_err();
+    assert!(matches!(&refused, Refusal::NobodyLeft { person: None, needed: 2, .. }), "{refused:?}");
+    assert!(world.decide(Some("li"), &absorb("qian"), None).is_ok());
+    world.linked = None;
+    // Nor to a department one of whose two officers had a hand in it, nor to one without any.
+    let hand_over = |to: &str| act("hand_over").text("department", to).because("职责");
+    let mut other = world.clone();
+    other.ok("li", hand_over("dep-fire")).ok("li", hand_over("dep-industry"));
+    let post = other.directory.posts.iter().position(|post| post.person.as_str() == "farther").unwrap();
+    other.directory.posts[post].roles.insert("township_officer".to_owned());
+    other.directory.posts[post].unit = "town-east".into();
+    assert_eq!(other.refused("li", hand_over("dep-fire")).code(), "BH0082", "one officer is left there");
+    assert_eq!(world.refused("li", hand_over("government")).code(), "BH0082", "nobody is there");
+}
+
+#[test]
+fn a_refusal_names_the_unit_a_role_is_bound_to() {
+    let world = World::dispatched("2026-04-10");
+    match world.refused("other", complete("2026-03-04")) {
+        Refusal::Role { needed, bound, held, .. } => {
+            assert_eq!((needed, held), (vec!["responsible".to_owned()], vec!["responsible".to_owned()]));
+            assert_eq!(bound, BTreeMap::from([("responsible".to_owned(), "plant-a".into())]));
+        }
+        other => panic!("{other:?}"),
+    }
+    let entered = complete("2026-03-04").evidence("signed_paper").entered_for("other");
+    match world.refused("zhao", entered) {
+        Refusal::EnteredFor { person, bound, .. } => {
+            assert_eq!((person.as_str(), bound["responsible"].as_str()), ("other", "plant-a"));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn evidence_is_of_a_kind_the_file_knows() {
+    let world = World::dispatched("2026-04-10");
+    match world.refused("manager", complete("2026-03-04").evidence("foo")) {
+        Refusal::EvidenceKind { kind, known } => {
+            assert!(kind == "foo" && known.contains(&"after_photo".to_owned()));
+        }
+        other => panic!("{other:?}"),
+    }
+    world.clone().ok("manager", complete("2026-03-04").evidence("photo"));
+}
+
+#[test]
 fn who_did_the_work_of_an_assisting_unit_does_not_judge_it_before_or_after() {
     let mut world = World::new("2026-03-02 09:00");
     world.ok("zhao", report()).at("2026-03-03 10:00").ok("zhao", determine("no"));

@@ -11,6 +11,8 @@ mod competence;
 #[cfg(test)]
 mod counted;
 #[cfg(test)]
+mod explained;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod refusals;

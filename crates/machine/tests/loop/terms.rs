@@ -61,6 +61,7 @@ fn proposed(world: &World, who: &str, name: &str) -> Option<Proposed> {
         expected_version: None,
         number: None,
         linked: None,
+        hands: machine::command::NOBODY,
         registers: machine::register::Registers::NONE,
         salt: &[0; 32],
     };

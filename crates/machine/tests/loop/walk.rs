@@ -206,6 +206,17 @@ fn an_old_ledger_comes_in_where_it_says_it_stands() {
     silent.ok("admin", entry("to_dispatch", "2026-05-29"));
     let amend = amend("go_live_on", machine::value::Value::Text("2026-03-03".to_owned()));
     assert_eq!(silent.decide(Some("admin"), &amend, None).unwrap_err().code(), "BH0080");
+    // An entry made after the ledger went live makes up for nothing that lay before it either.
+    let mut late = World::new("2026-04-01 09:00");
+    late.ok("admin", entry("rectifying", "2020-01-01").text("due_date", "2020-02-03")).tick();
+    assert_eq!(late.state().muted_until, Some(at("2026-04-01 00:00")));
+    let told = late.rung_records().into_iter().filter(|rung| rung.result == machine::act::RungResult::Fired);
+    assert!(told.clone().all(|rung| rung.repeat == 0) && told.count() < 12);
+    assert_eq!(
+        late.clock("reinspection").anchor,
+        date("2026-04-01"),
+        "it never ran before the case was here"
+    );
     // Whether it was reported in time nobody has verified: neither met nor missed.
     let legal = world.clock("rectification");
     assert!(!legal.is_open() && legal.missed_at.is_none());

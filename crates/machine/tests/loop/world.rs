@@ -1,6 +1,6 @@
 //! A small invented county, and a hand-set clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use calendar::Calendar;
@@ -9,7 +9,7 @@ use machine::act::{Auth, Evidence, Signature};
 use machine::command::{Decision, Directory, Perform, Post, Unit, UnitKind};
 use machine::register::Registers;
 use machine::state::{Deadline, Subject};
-use machine::value::Value;
+use machine::value::{PersonId, Value};
 use machine::{Act, Command, Definition, Facts, Instant, Person, Refusal, State, apply, decide, fold};
 
 /// The workflow file as shipped, with the parameters it comes with.
@@ -52,13 +52,14 @@ pub fn at(text: &str) -> Instant {
 }
 
 /// Every person: id, unit, roles. All of them are invented.
-const PEOPLE: [(&str, &str, &[&str]); 16] = [
+const PEOPLE: [(&str, &str, &[&str]); 17] = [
     ("zhao", "dep-industry", &["department_officer"]),
     ("qian", "dep-industry", &["department_officer"]),
     ("sun", "dep-industry", &["department_officer"]),
     ("head", "dep-industry", &["section_head"]),
     ("deputy", "dep-industry", &["department_leader"]),
     ("far", "dep-fire", &["department_officer"]),
+    ("farther", "dep-fire", &["department_officer"]),
     ("li", "office", &["office", "dispatching_officer"]),
     ("zhou", "office", &["office"]),
     ("wu", "office", &["office_leader", "dispatching_leader"]),
@@ -92,6 +93,7 @@ fn directory() -> Directory {
             unit("office", "甲县安委办(虚构)", UnitKind::Department),
             unit("government", "甲县人民政府(虚构)", UnitKind::Department),
             unit("town-east", "东乡镇(虚构)", UnitKind::Township),
+            unit("town-west", "西乡镇(虚构)", UnitKind::Township),
             unit("plant-a", "甲一厂(虚构)", UnitKind::Enterprise),
             unit("plant-b", "乙二厂(虚构)", UnitKind::Enterprise),
         ],
@@ -122,6 +124,8 @@ pub struct World {
     pub state: Option<State>,
     /// The number of the other case, for an act that concerns two.
     pub linked: Option<String>,
+    /// Who worked on the case this one goes on from.
+    pub hands: BTreeSet<PersonId>,
     /// Where the registers stand.
     pub registers: Registers,
     evidence: u32,
@@ -137,6 +141,7 @@ impl World {
             acts: Vec::new(),
             state: None,
             linked: None,
+            hands: BTreeSet::new(),
             registers: Registers { year: 2026, ..Registers::default() },
             evidence: 0,
         }
@@ -224,6 +229,7 @@ impl World {
             expected_version,
             number: Some("YH-2026-000001"),
             linked: self.linked.as_deref(),
+            hands: &self.hands,
             registers: &self.registers,
             salt: &[7; 32],
         };
