@@ -114,4 +114,9 @@ async fn a_file_is_drawn() {
     assert!(drawn.starts_with("%% Main\nstateDiagram-v2\n    [*] --> rectifying\n"), "{drawn}");
     assert!(drawn.contains("rectifying --> to_reinspect : Report complete"), "{drawn}");
     assert!(drawn.contains("closed --> [*]"), "{drawn}");
+    // An act of many steps is drawn from where each of them leads, and from nowhere else.
+    let major = tests::project().join("workflows/major-hazard.yaml");
+    let drawn = text(bihuan(&county.path, &["diagram", major.to_str().expect("text")]));
+    assert!(drawn.contains("exposed --> exposure_withdrawal_asked : Annul"), "{drawn}");
+    assert!(!drawn.contains("internal --> exposure_withdrawal_asked"), "{drawn}");
 }

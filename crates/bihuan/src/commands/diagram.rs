@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use machine::Definition;
+use machine::guard::Fact;
 
 use super::setup::compile;
 use super::show::label;
@@ -47,19 +48,30 @@ fn draw(definition: &Definition, name: &str, out: &Output) -> String {
         }
     }
     for spec in definition.file().acts.values() {
-        let targets: Vec<&String> = spec.then.iter().filter_map(|step| step.move_to.get(name)).collect();
-        for to in targets {
+        for step in &spec.then {
+            let Some(to) = step.move_to.get(name) else { continue };
             // Without a place an act is possible anywhere; an opening act starts at the beginning.
             let from: Vec<&String> = match (spec.from.get(name), spec.opens) {
                 (_, true) => vec![&track.initial],
                 (Some(places), false) => places.names().iter().collect(),
                 (None, false) => track.states.keys().filter(|state| *state != to).collect(),
             };
+            let guards = [step.only_if.as_deref(), spec.when.as_deref()];
             for from in from {
+                if !guards.iter().flatten().all(|guard| may_hold(definition, guard, name, from)) {
+                    continue;
+                }
                 lines.push(format!("    {from} --> {to} : {}", plain(label(out, &spec.title))));
             }
         }
     }
     lines.dedup();
     lines.join("\n")
+}
+
+/// Whether a guard can hold while a track stands in a state, whatever the rest of the case is like.
+fn may_hold(definition: &Definition, guard: &str, track: &str, state: &str) -> bool {
+    let known = |name: &str| (name == track).then(|| Fact::Text(state.to_owned()));
+    let needs = definition.guard(guard).and_then(|guard| guard.needs(&known));
+    needs.unwrap_or_default().iter().all(|need| need.hangs_on(&|name| name != track))
 }
