@@ -90,6 +90,7 @@ async fn the_county_in_both_languages() {
     let every = every_state_and_act(&store, &heads_zh).await;
     assert_eq!(every, Vec::<String>::new(), "the demonstration leaves these out");
     kinds_of_trouble(&store, &heads_zh).await;
+    look_back(&en.join("bihuan.db")).await;
     usable_afterwards(&store);
     let again = demo(&zh, "en");
     assert_eq!(again.status.code(), Some(2));
@@ -145,6 +146,57 @@ async fn kinds_of_trouble(store: &Path, heads: &BTreeMap<String, (u32, State)>) 
     let refused: i64 =
         sqlx::query_scalar("SELECT count(*) FROM refusals").fetch_one(&pool).await.expect("counted");
     assert_eq!(refused, 0, "the script does nothing the loop refuses");
+}
+
+/// 回头看: of what was closed in the quarter all that was listed, and a fifth of the rest.
+async fn look_back(store: &Path) {
+    let said = |arguments: &[&str]| {
+        let out = bihuan(store, arguments);
+        assert!(out.status.success(), "{arguments:?}: {out:?}");
+        serde_json::from_slice::<serde_json::Value>(&out.stdout).expect("JSON")
+    };
+    let file = project().join("workflows/periodic-duty.yaml");
+    said(&["publish", &file.display().to_string(), "--json"]);
+    let duty =
+        ["periodic-duty", "--field", "duty=look_back", "--period", "2026Q2", "--closed", "major-hazard"];
+    let plan = [&["plan"], &duty[..], &["--as", "clerk-lin", "--json"]].concat();
+    let opened = said(&plan)["opened"].as_u64().expect("a number");
+    assert_eq!(said(&plan)["opened"], 0, "planned once");
+    let pool = raw(store).await;
+    // Closed by the last act of that name; the quarter begins at midnight in China.
+    let closed: Vec<(String, bool)> = sqlx::query_as(
+        "SELECT c.number, c.level IS NOT NULL FROM cases c WHERE c.main_state = 'closed'
+            AND (SELECT max(at) FROM acts a WHERE a.case_id = c.case_id AND a.name = 'close_out')
+                >= unixepoch('2026-03-31 16:00') * 1000000",
+    )
+    .fetch_all(&pool)
+    .await
+    .expect("read");
+    let listed = closed.iter().filter(|(_, listed)| *listed).count();
+    assert!(listed > 0 && closed.len() > 2 * listed);
+    assert_eq!(opened as usize, listed + (closed.len() - listed).div_ceil(5));
+    let looked_at: Vec<(String, String, String)> = sqlx::query_as(
+        "SELECT a.body->>'$.fields.of_case', a.body->>'$.fields.closed_on', o.due_day
+         FROM acts a JOIN obligations o ON o.case_id = a.case_id AND o.name = 'submission'
+         WHERE a.name = 'plan'",
+    )
+    .fetch_all(&pool)
+    .await
+    .expect("read");
+    assert_eq!(looked_at.len() as u64, opened);
+    for (number, day, due) in &looked_at {
+        assert!(closed.iter().any(|(closed, _)| closed == number), "{number}");
+        let days = calendar::parse_date(due).expect("a day") - calendar::parse_date(day).expect("a day");
+        assert!((90..=98).contains(&days.num_days()), "90 days, or until the next working day: {number}");
+    }
+    assert!(
+        closed
+            .iter()
+            .filter(|(_, listed)| *listed)
+            .all(|(number, _)| looked_at.iter().any(|of| of.0 == *number))
+    );
+    let coverage = said(&[&["coverage"], &duty[..], &["--json"]].concat());
+    assert_eq!((coverage["owed"].as_u64(), coverage["done"].as_u64()), (Some(opened), Some(0)));
 }
 
 fn usable_afterwards(store: &Path) {

@@ -23,7 +23,8 @@ const DAY: &str = "2026-09-01";
 const LATER: &str = "2026-10-20";
 const CASES: usize = 400;
 /// The tables that grow with the cases.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
+    " documents",
     " cases",
     " acts",
     " rungs",
@@ -266,6 +267,11 @@ async fn paths(county: &County) -> Vec<(String, Vec<String>)> {
         on: "document_date".to_owned(),
         after: DAY.to_owned(),
     };
+    let closed = ["closed".to_owned()];
+    let (from, until) = (morning(DAY), morning("2026-12-31"));
+    path!("look-backs", store, tenant, store.closed(tenant, "general-hazard", &closed, from, until));
+    let codes = ["青安办".to_owned()];
+    path!("registers", store, tenant, store.registers(tenant, 2026, &codes));
     path!("explain, counters", store, tenant, store.documents(tenant, &penalties));
     path!("inbox", store, tenant, store.inbox(tenant, &"clerk-lin".into(), None, 10));
     path!("outbox", store, tenant, store.deliver(tenant, now, "2026-10-21", &[]));

@@ -269,7 +269,7 @@ pub(crate) enum Command {
     },
     /// Open a period of a periodic duty for every unit that owes it; what is open already stays
     #[command(
-        after_help = "Examples:\n  bihuan plan periodic-duty --field duty=self_inspection \\\n    --period 2026Q4 --as clerk-lin\n  bihuan plan periodic-duty --field duty=self_inspection \\\n    --period 2026-12 --sector mine --as clerk-lin\n  bihuan plan periodic-duty --field duty=zero_report \\\n    --period 2026-12 --kind township --as clerk-lin"
+        after_help = "Examples:\n  bihuan plan periodic-duty --field duty=self_inspection \\\n    --period 2026Q4 --as clerk-lin\n  bihuan plan periodic-duty --field duty=self_inspection \\\n    --period 2026-12 --sector mine --as clerk-lin\n  bihuan plan periodic-duty --field duty=zero_report \\\n    --period 2026-12 --kind township --as clerk-lin\n  bihuan plan periodic-duty --field duty=look_back \\\n    --period 2026Q3 --closed major-hazard --as clerk-lin"
     )]
     Plan {
         #[command(flatten)]
@@ -351,6 +351,13 @@ pub(crate) struct DutyArguments {
     /// Only units of these sectors
     #[arg(long = "sector")]
     pub(crate) sectors: Vec<String>,
+    /// A look-back: one for each case of this workflow closed as rectified in the period, all that were listed
+    /// for supervision and a share of the others, by the department in charge
+    #[arg(long, value_name = "WORKFLOW")]
+    pub(crate) closed: Option<String>,
+    /// The share of the cases that were not listed, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 20, requires = "closed", value_parser = clap::value_parser!(u64).range(0..=100))]
+    pub(crate) share: u64,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

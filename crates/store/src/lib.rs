@@ -132,6 +132,23 @@ pub struct Change {
     pub key: Option<(String, String)>,
 }
 
+/// A case at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosedRow {
+    /// Its number.
+    pub number: String,
+    /// Its department.
+    pub department: Option<String>,
+    /// Its township or other area.
+    pub area: Option<String>,
+    /// Its sector.
+    pub sector: Option<String>,
+    /// Its supervision level; none where it was never listed.
+    pub level: Option<String>,
+    /// When it came there.
+    pub closed_at: Instant,
+}
+
 /// A recorded rung.
 #[derive(Clone, Debug, Serialize)]
 pub struct RungRow {
@@ -391,6 +408,16 @@ pub trait Store: Send + Sync {
     async fn owes(&self, tenant: &TenantId, filter: &OwedFilter) -> Result<Vec<OwedRow>, StoreError>;
     /// How many documents were issued to an enterprise, in all its cases.
     async fn documents(&self, tenant: &TenantId, filter: &DocumentFilter) -> Result<u64, StoreError>;
+    /// The cases of a workflow that stand in one of these states and came to count as they do from `from` on
+    /// and before `until`, by number.
+    async fn closed(
+        &self,
+        tenant: &TenantId,
+        workflow: &str,
+        states: &[Name],
+        from: Instant,
+        until: Instant,
+    ) -> Result<Vec<ClosedRow>, StoreError>;
     /// What a circular counts: everything recorded by `at`, legal dates that come by `day_end`.
     async fn roundup(&self, tenant: &TenantId, at: Instant, day_end: Instant) -> Result<Roundup, StoreError>;
     /// Digests of a person, newest first; those before a day where one is given.

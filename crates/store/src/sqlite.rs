@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use async_trait::async_trait;
 use machine::Instant;
-use machine::value::{CaseId, PersonId, TenantId};
+use machine::value::{CaseId, Name, PersonId, TenantId};
 use serde_json::json;
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{
@@ -15,9 +15,9 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 
 use crate::{
-    ActRow, Astray, CalendarRow, Change, Clock, Damage, DefinitionRow, DigestRow, DocumentFilter, DueCase,
-    Filter, Known, LedgerRow, Outcome, OwedFilter, OwedRow, RawCase, Read, RefusalRow, Roundup, Standing,
-    Store, StoreError, Unfit,
+    ActRow, Astray, CalendarRow, Change, Clock, ClosedRow, Damage, DefinitionRow, DigestRow, DocumentFilter,
+    DueCase, Filter, Known, LedgerRow, Outcome, OwedFilter, OwedRow, RawCase, Read, RefusalRow, Roundup,
+    Standing, Store, StoreError, Unfit,
 };
 
 /// SQLite's code for a database another process holds.
@@ -445,6 +445,17 @@ impl Store for SqliteStore {
 
     async fn documents(&self, tenant: &TenantId, filter: &DocumentFilter) -> Result<u64, StoreError> {
         lists::documents(&self.read, tenant, filter).await
+    }
+
+    async fn closed(
+        &self,
+        tenant: &TenantId,
+        workflow: &str,
+        states: &[Name],
+        from: Instant,
+        until: Instant,
+    ) -> Result<Vec<ClosedRow>, StoreError> {
+        lists::closed(&self.read, tenant, workflow, states, (from, until)).await
     }
 
     async fn roundup(&self, tenant: &TenantId, at: Instant, day_end: Instant) -> Result<Roundup, StoreError> {

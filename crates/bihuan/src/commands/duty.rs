@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Days, NaiveDate};
+use chrono::{Datelike, Days, NaiveDate};
 use engine::{Engine, EngineError};
 use machine::act::Auth;
 use machine::command::{Perform, Unit, UnitKind};
@@ -21,9 +21,12 @@ use crate::error::usage;
 use crate::output::Output;
 use crate::{CliError, input};
 
-/// What one unit owes for the period.
+mod look_back;
+
+/// What one unit owes for the period; of a look-back, for one case.
 struct Duty {
-    unit: Unit,
+    unit: String,
+    name: String,
     key: String,
     case: CaseId,
     perform: Perform,
@@ -54,6 +57,17 @@ fn period_end(period: &str) -> Option<NaiveDate> {
     }
 }
 
+/// The first day of a period.
+fn period_start(period: &str) -> Option<NaiveDate> {
+    let end = period_end(period)?;
+    match period.get(4..5) {
+        None => NaiveDate::from_ymd_opt(end.year(), 1, 1),
+        Some("Q") => NaiveDate::from_ymd_opt(end.year(), end.month().checked_sub(2)?, 1),
+        Some(_) if period.ends_with("H2") => end.with_day(16),
+        Some(_) => end.with_day(1),
+    }
+}
+
 /// The duties of a period, one for every unit that owes it.
 async fn duties(
     engine: &Engine,
@@ -73,7 +87,10 @@ async fn duties(
     };
     let unit_field = spec.requires.iter().find(is_unit).ok_or_else(no_period)?;
     let given = input::fields(&arguments.fields, definition)?;
-    let same: Vec<String> = given.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let opening = Opening { act, spec, unit_field, given, end };
+    if let Some(closed) = &arguments.closed {
+        return look_back::duties(engine, closed, arguments, &opening).await;
+    }
     let kind = match arguments.kind {
         Kind::Enterprise => UnitKind::Enterprise,
         Kind::Township => UnitKind::Township,
@@ -86,22 +103,50 @@ async fn duties(
     };
     let mut duties = Vec::new();
     for unit in directory.units.iter().filter(wanted) {
-        let mut fields: BTreeMap<Name, Value> = given.clone();
+        let more = [("sector", unit.sector.as_deref()), ("area", unit.area.as_deref())];
+        let (id, name) = (unit.id.as_str(), unit.name.clone());
+        duties.push(opening.duty(engine, arguments, id, name, id, &more));
+    }
+    if duties.is_empty() { Err(usage("BH0066", json!({}))) } else { Ok(duties) }
+}
+
+/// The act that opens a period.
+struct Opening<'a> {
+    act: &'a Name,
+    spec: &'a machine::file::ActSpec,
+    unit_field: &'a Name,
+    given: BTreeMap<Name, Value>,
+    end: NaiveDate,
+}
+
+impl Opening<'_> {
+    /// What a unit owes. `of` tells it from all others of the period; of `more` those fields count that the
+    /// act takes.
+    fn duty(
+        &self,
+        engine: &Engine,
+        arguments: &DutyArguments,
+        unit: &str,
+        name: String,
+        of: &str,
+        more: &[(&str, Option<&str>)],
+    ) -> Duty {
+        let same: Vec<String> = self.given.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mut fields = self.given.clone();
         let mut set = |name: &str, value: &str| fields.insert(name.to_owned(), Value::Text(value.to_owned()));
-        set(unit_field, unit.id.as_str());
+        set(self.unit_field, unit);
         set("period", &arguments.period);
-        set("period_end", &end.to_string());
-        for (name, value) in [("sector", &unit.sector), ("area", &unit.area)] {
-            if let Some(value) = value.as_ref().filter(|_| spec.accepts.iter().any(|field| field == name)) {
+        set("period_end", &self.end.to_string());
+        for (name, value) in more {
+            if let Some(value) = value.filter(|_| self.spec.accepts.iter().any(|field| field == name)) {
                 set(name, value);
             }
         }
-        let key = format!("plan/{}/{}/{}/{}", arguments.workflow, arguments.period, same.join("&"), unit.id);
+        let key = format!("plan/{}/{}/{}/{of}", arguments.workflow, arguments.period, same.join("&"));
         let case = engine::case_id(engine.tenant(), &key);
-        let perform = Perform { act: act.clone(), fields, ..Perform::default() };
-        duties.push(Duty { unit: unit.clone(), key, case, perform });
+        let perform = Perform { act: self.act.clone(), fields, ..Perform::default() };
+        Duty { unit: unit.to_owned(), name, key, case, perform }
     }
-    if duties.is_empty() { Err(usage("BH0066", json!({}))) } else { Ok(duties) }
 }
 
 async fn heads(engine: &Engine, duties: &[Duty]) -> Result<Vec<Option<State>>, CliError> {
@@ -167,8 +212,7 @@ pub(super) async fn coverage(
     let known = heads(engine, &duties).await?;
     let (mut done, mut cancelled, mut missing) = (0, 0, Vec::new());
     for (duty, head) in duties.iter().zip(known) {
-        let unit = duty.unit.id.to_string();
-        let name = duty.unit.name.clone();
+        let (unit, name) = (duty.unit.clone(), duty.name.clone());
         let Some(state) = head else {
             missing.push(Missing { unit, name, number: None, state: None, due: None });
             continue;

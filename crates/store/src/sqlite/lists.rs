@@ -1,13 +1,13 @@
 //! Lists. Every statement here walks an index from where it begins; a test reads the plans.
 
 use machine::Instant;
-use machine::value::{TenantId, UnitId};
+use machine::value::{Name, TenantId, UnitId};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::{bad, case_id, instant};
 use crate::{
-    COUNT_MAX, DepartmentProgress, DocumentFilter, Filter, Lamp, LedgerRow, OverdueBy, OverdueRow,
+    COUNT_MAX, ClosedRow, DepartmentProgress, DocumentFilter, Filter, Lamp, LedgerRow, OverdueBy, OverdueRow,
     OwedFilter, OwedRow, OwingUnit, ROWS_MAX, Roundup, StageCount, Standing, StoreError, Unverified,
 };
 
@@ -276,6 +276,42 @@ pub(super) async fn documents(
         .fetch_one(pool)
         .await?;
     Ok(count.unsigned_abs())
+}
+
+const CLOSED: &str = "SELECT c.number, c.department, c.area, c.sector, c.level, h.from_at
+    FROM cases c JOIN history h ON h.tenant_id = c.tenant_id AND h.case_id = c.case_id AND h.to_at IS NULL
+    WHERE c.tenant_id = $1 AND c.main_state IN (SELECT value FROM json_each($3)) AND c.workflow = $2
+        AND h.from_at >= $4 AND h.from_at < $5";
+
+pub(super) async fn closed(
+    pool: &SqlitePool,
+    tenant: &TenantId,
+    workflow: &str,
+    states: &[Name],
+    (from, until): (Instant, Instant),
+) -> Result<Vec<ClosedRow>, StoreError> {
+    let rows = sqlx::query(CLOSED)
+        .bind(tenant.as_str())
+        .bind(workflow)
+        .bind(serde_json::json!(states).to_string())
+        .bind(from.micros())
+        .bind(until.micros())
+        .fetch_all(pool)
+        .await?;
+    let row = |row: SqliteRow| {
+        Ok(ClosedRow {
+            number: row.try_get(0)?,
+            department: row.try_get(1)?,
+            area: row.try_get(2)?,
+            sector: row.try_get(3)?,
+            level: row.try_get(4)?,
+            closed_at: instant(row.try_get(5)?)?,
+        })
+    };
+    let mut rows: Vec<ClosedRow> = rows.into_iter().map(row).collect::<Result<_, StoreError>>()?;
+    // Here: asked for the order, SQLite walks all numbers.
+    rows.sort_by(|a, b| a.number.cmp(&b.number));
+    Ok(rows)
 }
 
 const STATES: &str =
