@@ -106,13 +106,18 @@ async fn counts(place: &Place) -> Json {
             "duplicate_ids": count("SELECT count(*) FROM refusals WHERE code = 'BH0002'").await,
         },
         "types": types,
+        "targets_with_a_rule": by_rule,
         "rule_holds": by_rule > 0 && near * 1000 >= by_rule * 985,
     })
 }
 
-/// What the folder promises, and that the rule gives the recorded targets.
+/// What the folder promises, and that the rule gives the recorded targets, each of them.
 pub fn expected(folder: &Path) -> Json {
     let mut expected = data::oracle(folder, SET);
+    let rows = data::rows(folder, SET, "case_enquiry_id");
+    let by_rule = rows.iter().filter(|row| BY_RULE.contains(&row.text("type")));
+    expected["targets_with_a_rule"] =
+        json!(by_rule.filter(|row| row.given("sla_target_dt").is_some()).count());
     expected["rule_holds"] = json!(true);
     expected
 }
