@@ -2,7 +2,7 @@
 //! overdue hazard in both languages.
 
 use serde_json::Value;
-use tests::{bihuan, bihuan_zh, county, morning, open_hazard};
+use tests::{bihuan, bihuan_zh, county, open_hazard};
 
 /// One clock per rule, all counted from a date in the case.
 const FILE: &str = "tests/workflows/clocks.yaml";
@@ -63,20 +63,42 @@ async fn dates_checked_by_hand_come_out_of_the_binary() {
 }
 
 #[tokio::test]
-async fn an_overdue_hazard_says_why_what_comes_next_and_who_owes_it() {
-    let county = county("2026-09-07", "workflows/general-hazard.yaml").await;
-    open_hazard(&county.engine, "late", "2026-09-25").await;
-    worker::simulate(&county.engine, morning("2026-10-09").plus_micros(3_600_000_000)).await.expect("worked");
+async fn an_overdue_hazard_says_why_what_was_extended_what_comes_next_and_who_owes_it() {
+    let county = county("2026-09-07", "workflows/major-hazard.yaml").await;
+    let photo = county.folder.path().join("photo.jpg");
+    std::fs::write(&photo, "a photo").expect("written");
+    let photo = photo.display();
     let text = |output: std::process::Output| {
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).expect("text")
     };
-    let arguments = ["explain", "YB-2026-000001"];
-    insta::assert_snapshot!("overdue_en", text(bihuan(&county.path, &arguments)));
-    insta::assert_snapshot!("overdue_zh", text(bihuan_zh(&county.path, &arguments)));
-    let told = json(&bihuan(&county.path, &["explain", "YB-2026-000001", "--json"]));
-    assert_eq!((&told["days_overdue"], &told["missed"]), (&14.into(), &true.into()));
-    let wrong = bihuan(&county.path, &["explain", "YB-2026-000001", "--deadline", "nothing"]);
+    for line in [
+        &*format!(
+            "open major-hazard --as officer-qin --field enterprise=e-paper --field township=north \
+             --field place=一号车间 --field description=无泄爆装置 --field sector=industry \
+             --field source=expert_inspection --field found_on=2026-09-07 --evidence photo={photo}"
+        ),
+        "act YH-2026-000001 determine --as officer-qin --field clause=第三条 --field stop_work=no \
+         --field withdraw_people=no",
+        "act YH-2026-000001 dispatch --as clerk-lin --field order_no=7号 --field due_date=2026-09-25",
+        "work --until 2026-09-10",
+        // Asked for in time, and granted once: what is overdue is the later date.
+        "act YH-2026-000001 ask_extension --as safety-he --field done_so_far=一半 \
+         --field interim_protection=停用 --field requested_date=2026-10-16 --reason 备件未到",
+        "act YH-2026-000001 grant_extension --as head-zhou --field granted_date=2026-10-16 --field document_no=8号",
+        "work --until 2026-10-30",
+    ] {
+        text(bihuan(&county.path, &line.split_whitespace().collect::<Vec<_>>()));
+    }
+    let arguments = ["explain", "YH-2026-000001"];
+    let english = text(bihuan(&county.path, &arguments));
+    let chinese = text(bihuan_zh(&county.path, &arguments));
+    insta::assert_snapshot!("overdue_en", english);
+    insta::assert_snapshot!("overdue_zh", chinese);
+    let told = json(&bihuan(&county.path, &["explain", "YH-2026-000001", "--json"]));
+    assert_eq!((&told["name"], &told["days_overdue"]), (&"rectification".into(), &14.into()));
+    assert_eq!((&told["first_due"]["day"], &told["missed"]), (&"2026-09-25".into(), &true.into()));
+    let wrong = bihuan(&county.path, &["explain", "YH-2026-000001", "--deadline", "nothing"]);
     assert_eq!(wrong.status.code(), Some(2));
 }
 
