@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant as Stopwatch};
 
 use engine::EngineError;
 use sqlx::{AssertSqlSafe, SqlitePool};
@@ -75,13 +75,18 @@ async fn an_init_killed_at_any_moment_leaves_a_whole_store_or_none() {
     let path = folder.path().join("killed.db");
     let (mut whole, mut none) = (0, 0);
     let mut random = 11_u64;
+    // Kills from the start of the process to half as long again as an `init` takes here, so that some come
+    // too early and some too late, on a fast machine and on a busy one.
+    let begun = Stopwatch::now();
+    assert!(init(&folder.path().join("measured.db")).status.success());
+    let span = u64::try_from(begun.elapsed().as_micros()).expect("a short time") * 3 / 2;
     for _ in 0..40 {
         let mut command = Command::new(binary());
         command.args(["init", "--organisation", &organisation(), "--simulated", "2026-09-01"]);
         command.env("BIHUAN_STORE", &path).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        tokio::time::sleep(Duration::from_micros((random >> 33) % 120_000)).await;
+        tokio::time::sleep(Duration::from_micros((random >> 33) % span)).await;
         child.kill().expect("killed or gone");
         let ended = child.wait_with_output().expect("gone");
         assert!(matches!(ended.status.code(), None | Some(0)), "{}", String::from_utf8_lossy(&ended.stderr));
@@ -99,6 +104,7 @@ async fn an_init_killed_at_any_moment_leaves_a_whole_store_or_none() {
     }
     println!("{whole} whole, {none} none");
     assert!(none > 0, "no kill came in time");
+    assert!(whole > 0, "no store was made before its kill");
     assert!(init(&path).status.success(), "what was left of them is in nobody's way");
     assert!(bihuan(&path, &["verify"]).status.success());
 }
