@@ -263,7 +263,7 @@ async fn no_process_trusts_what_it_knew_of_a_case() {
 
 /// The worker sleeps, but not past what other processes do.
 #[tokio::test]
-async fn a_worker_notices_what_another_process_wrote_within_a_second() {
+async fn a_worker_notices_what_another_process_wrote_within_three_seconds() {
     let county = county("2026-09-01", "tests/workflows/ladder.yaml").await;
     let mut worker = start(&county, "work");
     let pool = raw(&county.path).await;
@@ -292,7 +292,7 @@ async fn a_worker_notices_what_another_process_wrote_within_a_second() {
     worker.kill().expect("killed");
     worker.wait().expect("gone");
     println!("noticed within {slowest:?}");
-    // One second, and what a busy machine adds to it.
+    // It sleeps a second at most; the rest is what a busy machine adds to it.
     assert!(slowest < Duration::from_secs(3), "{slowest:?}");
 }
 
