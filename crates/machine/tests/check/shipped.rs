@@ -23,13 +23,12 @@ pub fn compile(file: &machine::file::File) -> Definition {
 #[test]
 fn every_shipped_file_passes() {
     let mut found = Vec::new();
-    let mut files = 0;
+    let mut checked = Vec::new();
     for entry in std::fs::read_dir(workflows()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         if !name.ends_with(".yaml") {
             continue;
         }
-        files += 1;
         let definition = compile(&file(&name));
         for property in check::properties(&definition) {
             let start = std::time::Instant::now();
@@ -48,8 +47,11 @@ fn every_shipped_file_passes() {
                 }
             }
         }
+        checked.push(name);
     }
-    assert!(files >= 2);
+    for name in ["general-hazard.yaml", "major-hazard.yaml", "periodic-duty.yaml", "task-list.yaml"] {
+        assert!(checked.iter().any(|checked| checked == name), "{name} is not among {checked:?}");
+    }
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
