@@ -161,3 +161,16 @@ pub async fn raw(path: &Path) -> sqlx::SqlitePool {
         .synchronous(sqlx::sqlite::SqliteSynchronous::Off);
     sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect_with(options).await.expect("opened")
 }
+
+/// What `verify` found, in a line: the act, what, and in what way unless it merely differs.
+pub fn fault_line(fault: &engine::verify::Fault) -> String {
+    use engine::verify::How;
+    let how = match &fault.how {
+        How::Differs => String::new(),
+        How::Missing => " missing".to_owned(),
+        How::FromNoAct => " from no act".to_owned(),
+        How::WithoutActs { rows } => format!(" without acts: {rows}"),
+        how => format!(" {how:?}"),
+    };
+    format!("{} {}{how}", fault.version, fault.fault)
+}

@@ -115,7 +115,7 @@ async fn sent_by(path: &Path, ask: impl AsyncFnOnce(&SqliteStore, &TenantId)) ->
     sent().clear();
     ask(&store, &"qingyuan".into()).await;
     // Closed, the driver has reported everything.
-    store.close().await;
+    store.close().await.expect("closed");
     std::mem::take(&mut *sent())
 }
 
@@ -279,7 +279,7 @@ async fn paths(county: &County) -> Vec<(String, Vec<String>)> {
     path!("timeline", store, tenant, store.acts(tenant, case));
     path!("coverage", store, tenant, store.read(tenant, &[Read { case, key: Some("1".to_owned()) }]));
     path!("ids, for verify", store, tenant, store.case_ids(tenant, b"", 100));
-    path!("rows, for verify", store, tenant, store.raw(tenant, &[case.to_string().into_bytes()]));
+    path!("rows, for verify", store, tenant, store.raw(tenant, b"", 100));
     paths
 }
 

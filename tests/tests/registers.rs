@@ -10,7 +10,7 @@ use machine::command::Perform;
 use machine::value::{CaseId, Value};
 use machine::{Command as Wish, Person, Refusal};
 use store::sqlite::SqliteStore;
-use tests::{County, bihuan, clerk, county, person, raw, request, texts};
+use tests::{County, bihuan, clerk, county, fault_line, person, raw, request, texts};
 
 const FILE: &str = "workflows/major-hazard.yaml";
 const DAY: &str = "2026-09-01";
@@ -57,7 +57,7 @@ async fn order_no(engine: &Engine, case: CaseId) -> String {
 async fn faults(county: &County) -> Vec<String> {
     let engine = &county.engine;
     let report = verify(engine.store(), engine.tenant(), engine.catalog()).await.expect("verified");
-    report.faults.into_iter().map(|fault| format!("{} {}", fault.version, fault.fault)).collect()
+    report.faults.iter().map(fault_line).collect()
 }
 
 fn number(no: u32) -> String {
@@ -171,14 +171,11 @@ async fn a_register_that_was_changed_is_named() {
         ("UPDATE documents SET year = 2025 WHERE no = 18", vec![column("year")]),
         (
             "UPDATE documents SET act_version = 1 WHERE no = 18",
-            vec![missing, "1 documents 1 follows from no act".to_owned()],
+            vec![missing, "1 documents 1 from no act".to_owned()],
         ),
         (
             "UPDATE documents SET case_id = 'nobody' WHERE no = 18",
-            vec![
-                format!("{version} documents {version} missing"),
-                "0 documents: 1 rows of a case without acts".to_owned(),
-            ],
+            vec![format!("{version} documents {version} missing"), "0 documents without acts: 1".to_owned()],
         ),
         (
             "UPDATE documents SET tenant_id = 'x' WHERE no = 18",

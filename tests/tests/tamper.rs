@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use engine::Engine;
-use engine::verify::{Fault, verify};
+use engine::verify::{Fault, How, verify};
 use machine::Command as Wish;
 use machine::act::{Evidence, Signature, digest_hex};
 use machine::command::Perform;
 use machine::value::{CaseId, Value};
 use sqlx::{AssertSqlSafe, SqlitePool};
-use tests::{County, clerk, county, morning, person, raw, request, texts};
+use tests::{County, clerk, county, fault_line, morning, person, raw, request, texts};
 
 /// Cases of the store most of the flipping is done in.
 const CASES: usize = 19;
@@ -423,7 +423,7 @@ async fn every_column_that_follows_from_the_acts_is_compared() {
 /// Damages rows, and gives what `verify` says of it.
 async fn said_of(county: &County, pool: &SqlitePool, damage: &str) -> Vec<String> {
     assert!(run(pool, damage).await > 0, "{damage}");
-    faults(county).await.into_iter().map(|fault| format!("{} {}", fault.version, fault.fault)).collect()
+    faults(county).await.iter().map(fault_line).collect()
 }
 
 #[tokio::test]
@@ -521,12 +521,11 @@ async fn a_definition_or_calendar_changed_behind_our_back_is_not_used_and_named(
     let hash = fresh.newest("ladder").await.expect("there");
     assert!(fresh.catalog().definition(&hash).await.is_ok(), "another one is not touched");
     let said = verify(fresh.store(), fresh.tenant(), fresh.catalog()).await.expect("verified").faults;
-    let said: Vec<String> = said.into_iter().map(|fault| fault.fault).collect();
-    assert!(said.len() == 2 && said[0].starts_with("definitions general-hazard"), "{said:?}");
-    assert!(said[1].contains("is not what its hash says"), "{said:?}");
+    assert!(said.len() == 2 && said[0].fault.starts_with("definitions general-hazard"), "{said:?}");
+    assert_eq!(said[1].how, How::Damaged { problem: store::Wrong::Altered });
     run(&pool, "DELETE FROM definitions WHERE workflow = 'general-hazard'").await;
     let said = verify(fresh.store(), fresh.tenant(), fresh.catalog()).await.expect("verified").faults;
-    assert!(said.len() == 1 && said[0].fault.contains("missing"), "{said:?}");
+    assert!(said.len() == 1 && said[0].how == How::Damaged { problem: store::Wrong::Missing }, "{said:?}");
     assert_eq!(run(&pool, "UPDATE calendars SET body = replace(body, '2026-10-01', '2026-10-02')").await, 1);
     let store = store::sqlite::SqliteStore::open(&county.path).await.expect("opened");
     let fresh = Engine::start(std::sync::Arc::new(store), county.engine.tenant().clone());

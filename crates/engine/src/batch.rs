@@ -197,20 +197,9 @@ fn answer(waiting: Waiting, result: Result<Vec<Receipt>, EngineError>) {
     drop(waiting.reply.send(result));
 }
 
-/// An error that many callers are told: each gets its text.
+/// An error that many callers are told.
 fn failed(error: &StoreError) -> EngineError {
-    EngineError::Store(StoreError::Shared(chain_text(error)))
-}
-
-/// An error with its causes, printed once.
-pub(crate) fn chain_text(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
+    error.again().into()
 }
 
 /// What all decisions of a batch share: the instant, and what is read once for all of them.
@@ -283,7 +272,7 @@ impl<'a> Round<'a> {
             for (no, index) in (0u64..).zip(indices) {
                 numbers[index] = match &first {
                     Ok(first) => Ok(Some(format!("{prefix}-{:06}", first + no))),
-                    Err(error) => Err(EngineError::Store(StoreError::Shared(chain_text(error)))),
+                    Err(error) => Err(failed(error)),
                 };
             }
         }

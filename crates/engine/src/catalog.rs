@@ -7,7 +7,7 @@ use calendar::Calendar;
 use machine::act::digest_hex;
 use machine::value::TenantId;
 use machine::{Act, Definition, Directory, explain};
-use store::{Damage, Store};
+use store::{Damage, Store, Wrong};
 use tokio::sync::Mutex;
 
 use crate::EngineError;
@@ -38,17 +38,16 @@ impl Catalog {
         if let Some(definition) = definitions.get(hash) {
             return Ok(definition.clone());
         }
-        let bad =
-            |problem: String| Damage { table: "definitions", column: "body", row: hash.to_owned(), problem };
+        let bad = |problem| Damage { table: "definitions", column: "body", row: hash.to_owned(), problem };
         let row = self.store.definition(&self.tenant, hash).await?;
-        let row = row.ok_or_else(|| bad("it is missing".to_owned()))?;
+        let row = row.ok_or_else(|| bad(Wrong::Missing))?;
         // What a case pinned is these bytes and no others.
         if digest_hex(&row.body) != hash {
-            return Err(bad("it is not what its hash says".to_owned()).into());
+            return Err(bad(Wrong::Altered).into());
         }
         let definition = Definition::from_bytes(&row.body).map_err(|findings| {
             let findings = findings.iter().map(|finding| format!("{} {}", finding.code, finding.path));
-            bad(findings.collect::<Vec<_>>().join("; "))
+            bad(Wrong::unreadable(findings.collect::<Vec<_>>().join("; ")))
         })?;
         let definition = Arc::new(definition);
         definitions.insert(hash.to_owned(), definition.clone());

@@ -35,10 +35,10 @@ pub async fn rebuild(
     let mut report = Rebuilt::default();
     let mut after = Vec::new();
     loop {
-        let ids = store.case_ids(tenant, &after, PAGE).await?;
-        let Some(last) = ids.last() else { return Ok(report) };
-        after.clone_from(last);
-        for raw in store.raw(tenant, &ids).await? {
+        let page = store.raw(tenant, &after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(report) };
+        after.clone_from(&last.case_id);
+        for raw in page {
             report.cases += 1;
             let checked = check(tenant, catalog, &raw).await?;
             report.left.extend(checked.chain);

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use machine::act::Auth;
 use machine::value::CaseId;
 use machine::{Command, Person, Refusal};
-use store::{Damage, DueCase, StoreError};
+use store::{Damage, DueCase, Wrong};
 use tokio::sync::oneshot;
 
 use crate::{Engine, EngineError, Member, Other, Receipt, Request, Waiting};
@@ -44,9 +44,8 @@ pub struct Swept {
 /// An id as stored; a damaged one names no case.
 fn parsed(case_id: &[u8]) -> Result<CaseId, EngineError> {
     let text = String::from_utf8_lossy(case_id).into_owned();
-    CaseId::from_str(&text).map_err(|error| {
-        Damage { table: "cases", column: "case_id", row: text, problem: error.to_string() }.into()
-    })
+    CaseId::from_str(&text)
+        .map_err(|_| Damage { table: "cases", column: "case_id", row: text, problem: Wrong::NoId }.into())
 }
 
 fn ask(case: CaseId, command: Command, actor: Option<Person>) -> Request {
@@ -82,7 +81,7 @@ impl Engine {
             match answer.await.map_err(|_| EngineError::Stopped)? {
                 Ok(receipts) => swept.count(case, &receipts),
                 // Nobody's own: nothing could be read for anybody.
-                Err(error @ EngineError::Store(StoreError::Shared(_))) => failed = Some(error),
+                Err(EngineError::Store(error)) if error.is_everybodys() => failed = Some(error.into()),
                 Err(error) => swept.fail(case, error),
             }
         }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 mod error;
 
 pub(crate) use error::refused;
-pub use error::{calendar_error, error, file_error, reader, refusal, said, store_error};
+pub use error::{calendar_error, error, fault, file_error, reader, refusal, said, store_error};
 
 /// A language of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use machine::value::{TenantId, Value as FieldValue};
 use machine::{Act, Definition, Effect, State, fold};
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::{RawAct, RawCase, Store};
+use store::{Damage, RawAct, RawCase, Store, Wrong};
 
 use crate::change::{document, from_hex, history, outbox};
 use crate::{Catalog, EngineError};
@@ -28,8 +28,40 @@ pub struct Fault {
     pub number: String,
     /// The act; 0 for the head and what hangs on it.
     pub version: i64,
-    /// What does not hold.
+    /// What does not hold: the table, the row and the column as they are called in the database.
     pub fault: String,
+    /// In what way.
+    #[serde(flatten)]
+    pub how: How,
+}
+
+/// In what way something does not hold. The texts are made elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "how", rename_all = "snake_case")]
+pub enum How {
+    /// It is not what it has to be.
+    Differs,
+    /// It is not there.
+    Missing,
+    /// No act gives it.
+    FromNoAct,
+    /// Rows stand twice.
+    Twice,
+    /// Rows of a case that has no acts.
+    WithoutActs {
+        /// How many.
+        rows: usize,
+    },
+    /// An act behind the one the head ends in.
+    BeyondHead,
+    /// An act whose number comes twice or too late.
+    OutOfOrder,
+    /// What was kept beside the case is damaged.
+    Damaged {
+        /// How.
+        #[serde(flatten)]
+        problem: Wrong,
+    },
 }
 
 /// What was looked at, and what was found.
@@ -49,10 +81,10 @@ pub async fn verify(store: &dyn Store, tenant: &TenantId, catalog: &Catalog) -> 
     let mut report = Report { faults: kept_faults(store, tenant).await?, ..Report::default() };
     let mut after = Vec::new();
     loop {
-        let ids = store.case_ids(tenant, &after, PAGE).await?;
-        let Some(last) = ids.last() else { return Ok(report) };
-        after.clone_from(last);
-        for raw in store.raw(tenant, &ids).await? {
+        let page = store.raw(tenant, &after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(report) };
+        after.clone_from(&last.case_id);
+        for raw in page {
             report.cases += 1;
             report.acts += raw.acts.len() as u64;
             let checked = check(tenant, catalog, &raw).await?;
@@ -66,7 +98,9 @@ pub async fn verify(store: &dyn Store, tenant: &TenantId, catalog: &Catalog) -> 
 /// What belongs to no single case: definitions, calendars, keys and digests.
 async fn kept_faults(store: &dyn Store, tenant: &TenantId) -> Result<Vec<Fault>, EngineError> {
     let mut faults = Vec::new();
-    let mut add = |case, version, fault| faults.push(Fault { case, number: String::new(), version, fault });
+    let mut add = |case, version, fault| {
+        faults.push(Fault { case, number: String::new(), version, fault, how: How::Differs });
+    };
     for row in store.definitions(tenant).await? {
         // Of bytes that hold, the names are copies.
         let named = |file: &Value| file["workflow"] == *row.workflow && file["edition"] == *row.edition;
@@ -125,16 +159,18 @@ pub(crate) async fn check(
     {
         last_hash_fault(raw, &mut derived);
         let others = acts.iter().filter(|act| act.definition != state.definition);
-        others.for_each(|act| beside.add(i64::from(act.version), "definition"));
+        others.for_each(|act| beside.differs(i64::from(act.version), "definition"));
         match catalog.definition(&state.definition).await {
             Ok(definition) => {
                 match &raw.head {
-                    None => derived.add(0, "head missing"),
+                    None => derived.add(0, "head", How::Missing),
                     Some(head) => head_faults(&definition, &state, head, &mut derived),
                 }
                 row_faults(&definition, &state, &acts, raw, &mut derived, &mut beside);
             }
-            Err(EngineError::Damaged(damage)) => beside.add(0, damage.to_string()),
+            Err(EngineError::Damaged(Damage { table, row, problem, .. })) => {
+                beside.add(0, format!("{table} {row}"), How::Damaged { problem });
+            }
             Err(error) => return Err(error),
         }
         personal_faults(&acts, raw, &mut beside);
@@ -163,7 +199,7 @@ fn orphans(raw: &RawCase, found: &mut Found) {
         ("personal", &raw.personal),
     ];
     for (table, rows) in tables.into_iter().filter(|(_, rows)| !rows.is_empty()) {
-        found.add(0, format!("{table}: {} rows of a case without acts", rows.len()));
+        found.add(0, table, How::WithoutActs { rows: rows.len() });
     }
 }
 
@@ -175,9 +211,13 @@ struct Found {
 }
 
 impl Found {
-    fn add(&mut self, version: i64, fault: impl Into<String>) {
+    fn add(&mut self, version: i64, fault: impl Into<String>, how: How) {
         let (case, number) = (self.case.clone(), self.number.clone());
-        self.faults.push(Fault { case, number, version, fault: fault.into() });
+        self.faults.push(Fault { case, number, version, fault: fault.into(), how });
+    }
+
+    fn differs(&mut self, version: i64, fault: impl Into<String>) {
+        self.add(version, fault, How::Differs);
     }
 
     /// Names the case, once its acts are read, in what was found and is still to be found.
@@ -199,11 +239,12 @@ fn chain_faults(tenant: &TenantId, raw: &RawCase, found: &mut Found) -> Vec<Act>
     let mut expected = 1;
     for row in &raw.acts {
         if row.version < expected {
-            found.add(row.version, "number");
+            found.add(row.version, "acts", How::OutOfOrder);
             continue;
         }
         if row.version > expected {
-            (expected..row.version).take(GAP_MAX as usize).for_each(|missing| found.add(missing, "missing"));
+            let gap = (expected..row.version).take(GAP_MAX as usize);
+            gap.for_each(|missing| found.add(missing, "acts", How::Missing));
             links.clear();
         }
         expected = row.version + 1;
@@ -211,7 +252,7 @@ fn chain_faults(tenant: &TenantId, raw: &RawCase, found: &mut Found) -> Vec<Act>
         let computed = links.iter().map(|link| chain(link, &row.body)).collect::<Vec<_>>();
         let holds = links.is_empty() || computed.iter().any(|hash| hex(hash).as_bytes() == row.hash);
         if !holds {
-            found.add(row.version, "hash");
+            found.differs(row.version, "hash");
             links =
                 [computed.first(), computed.last(), stored.as_ref()].into_iter().flatten().copied().collect();
             continue;
@@ -219,17 +260,19 @@ fn chain_faults(tenant: &TenantId, raw: &RawCase, found: &mut Found) -> Vec<Act>
         links = stored.into_iter().collect();
         match copies(tenant, raw, row) {
             Ok(act) => acts.push(act),
-            Err(column) => found.add(row.version, column),
+            Err(column) => found.differs(row.version, column),
         }
     }
     let last = expected - 1;
     match raw.head.as_ref().map(|head| (head["version"].as_i64().unwrap_or(-1), head)) {
         None => {}
         Some((version, _)) if version > last => {
-            (last + 1..=version).take(GAP_MAX as usize).for_each(|missing| found.add(missing, "missing"));
+            let gap = (last + 1..=version).take(GAP_MAX as usize);
+            gap.for_each(|missing| found.add(missing, "acts", How::Missing));
         }
         Some((version, _)) if version < last => {
-            (version + 1..=last).take(GAP_MAX as usize).for_each(|extra| found.add(extra, "beyond the head"));
+            let beyond = (version + 1..=last).take(GAP_MAX as usize);
+            beyond.for_each(|extra| found.add(extra, "acts", How::BeyondHead));
         }
         Some(_) => {}
     }
@@ -241,7 +284,7 @@ fn last_hash_fault(raw: &RawCase, found: &mut Found) {
     if let (Some(head), Some(last)) = (&raw.head, raw.acts.last())
         && head["last_hash"].as_str().map(str::as_bytes) != Some(&last.hash)
     {
-        found.add(last.version, "head last_hash");
+        found.differs(last.version, "head last_hash");
     }
 }
 
@@ -270,7 +313,7 @@ fn head_faults(definition: &Definition, state: &State, head: &Value, found: &mut
     rebuilt["workflow"] = json!(definition.file().workflow);
     rebuilt["state"] = json!(serde_json::to_string(state).unwrap_or_default());
     for column in different(&rebuilt, head) {
-        found.add(0, format!("head {column}"));
+        found.differs(0, format!("head {column}"));
     }
 }
 
@@ -331,18 +374,17 @@ fn compare(table: &str, key: &[&str], expected: &[Value], stored: &[Value], foun
     let act = |row: &Value| row["act_version"].as_i64().or(row["version"].as_i64()).unwrap_or(0);
     for (id, row) in &expected {
         match by_key.get(id) {
-            None => found.add(act(row), format!("{table} {id}missing")),
-            Some(stored) => {
-                different(row, stored).for_each(|column| found.add(act(row), format!("{table} {id}{column}")))
-            }
+            None => found.add(act(row), format!("{table} {id}").trim_end(), How::Missing),
+            Some(stored) => different(row, stored)
+                .for_each(|column| found.differs(act(row), format!("{table} {id}{column}"))),
         }
     }
     // A row that stands twice has the key of one that is expected.
     for (id, row) in by_key.iter().filter(|(id, _)| !expected.contains_key(*id)) {
-        found.add(act(row), format!("{table} {id}follows from no act"));
+        found.add(act(row), format!("{table} {id}").trim_end(), How::FromNoAct);
     }
     if stored.len() > by_key.len() {
-        found.add(0, format!("{table}: rows stand twice"));
+        found.add(0, table, How::Twice);
     }
 }
 
@@ -356,7 +398,7 @@ fn personal_faults(acts: &[Act], raw: &RawCase, found: &mut Found) {
         let computed =
             from_hex(text("salt")).map(|salt| personal_digest(&salt, text("field"), text("value")));
         if digest.is_none() || digest != computed.as_deref() {
-            found.add(version, format!("personal {}", text("field")));
+            found.differs(version, format!("personal {}", text("field")));
         }
     }
 }

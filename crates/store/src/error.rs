@@ -27,6 +27,15 @@ pub enum StoreError {
     /// The database is not one this program may use.
     #[error("{0:?}")]
     Unfit(Unfit),
+    /// No room on the disk.
+    #[error("the disk is full")]
+    Full,
+    /// Another program holds the database.
+    #[error("another program holds the database")]
+    Held,
+    /// This user may read, and not write.
+    #[error("the database may not be written by this user")]
+    ReadOnly,
     /// What went wrong for everybody who waited for the same call, as text.
     #[error("{0}")]
     Shared(String),
@@ -49,6 +58,9 @@ impl StoreError {
             StoreError::Shared(_) => "ST0005",
             StoreError::RealClock => "ST0006",
             StoreError::ClockBackwards => "ST0007",
+            StoreError::Full => "ST0008",
+            StoreError::Held => "ST0009",
+            StoreError::ReadOnly => "ST0010",
             StoreError::Unfit(Unfit::Missing { .. }) => "ST0011",
             StoreError::Unfit(Unfit::Exists { .. }) => "ST0012",
             StoreError::Unfit(Unfit::NotAStore { .. }) => "ST0013",
@@ -56,22 +68,60 @@ impl StoreError {
             StoreError::Unfit(Unfit::Altered { .. }) => "ST0015",
             StoreError::Unfit(Unfit::Old { .. }) => "ST0016",
             StoreError::Unfit(Unfit::Lax { .. }) => "ST0017",
+            StoreError::Unfit(Unfit::Closed { .. }) => "ST0018",
         }
     }
 }
 
 /// A row that does not hold what it promises, or does not agree with others.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
-#[error("table {table}, column {column}, row {row}: {problem}")]
+#[error("table {table}, column {column}, row {row}: {problem:?}")]
 pub struct Damage {
     /// The table.
     pub table: &'static str,
     /// The column.
     pub column: &'static str,
-    /// The row.
+    /// The row: the number of a case where one is known.
     pub row: String,
     /// What is wrong.
-    pub problem: String,
+    pub problem: Wrong,
+}
+
+/// What is wrong with a row. The texts are made elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "wrong", rename_all = "snake_case")]
+pub enum Wrong {
+    /// It cannot be read.
+    Unreadable {
+        /// In the words of whoever read it: not shown, but told apart by.
+        said: String,
+    },
+    /// A number outside of what it may be.
+    OutOfRange,
+    /// It is no id.
+    NoId,
+    /// The row is not there.
+    Missing,
+    /// The bytes are not those that were kept.
+    Altered,
+    /// The state of another case.
+    StateOf {
+        /// That case.
+        case: String,
+    },
+    /// It is not the hash of the last act.
+    NotTheLastHash,
+    /// A row stands already that the head knows nothing of.
+    StandsAlready,
+    /// The case is due, and there is nothing to record.
+    NothingDue,
+}
+
+impl Wrong {
+    /// What cannot be read, and why.
+    pub fn unreadable(why: impl std::fmt::Display) -> Wrong {
+        Wrong::Unreadable { said: why.to_string() }
+    }
 }
 
 /// Why a database cannot be used. The texts are made elsewhere.
@@ -90,6 +140,11 @@ pub enum Unfit {
     },
     /// Something else lies there: another program's database, a folder, a damaged file.
     NotAStore {
+        /// The file.
+        path: String,
+    },
+    /// It may be a store, and cannot be opened by this user.
+    Closed {
         /// The file.
         path: String,
     },
@@ -121,8 +176,83 @@ pub enum Unfit {
     },
 }
 
+impl StoreError {
+    /// Whether it is nobody's own: whoever waits for the same database is told the same.
+    pub fn is_everybodys(&self) -> bool {
+        match self {
+            StoreError::Full | StoreError::Held | StoreError::ReadOnly | StoreError::Shared(_) => true,
+            // The connection or the machine failed, not the statement.
+            StoreError::Database(sqlx::Error::Database(error)) => {
+                matches!(primary(error.as_ref()), Some(IO_FAILED | NO_MEMORY | CANNOT_OPEN))
+            }
+            StoreError::Database(error) => !matches!(
+                error,
+                sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::RowNotFound
+            ),
+            _ => false,
+        }
+    }
+
+    /// The same for one more who waited: with its code where it has no cause, else as text.
+    pub fn again(&self) -> StoreError {
+        match self {
+            StoreError::Full => StoreError::Full,
+            StoreError::Held => StoreError::Held,
+            StoreError::ReadOnly => StoreError::ReadOnly,
+            StoreError::Inconsistent(damage) => StoreError::Inconsistent(damage.clone()),
+            error => StoreError::Shared(causes(error)),
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+// Primary result codes of SQLite.
+const HELD: i32 = 5;
+const LOCKED: i32 = 6;
+const NO_MEMORY: i32 = 7;
+const READ_ONLY: i32 = 8;
+const IO_FAILED: i32 = 10;
+const FULL: i32 = 13;
+const CANNOT_OPEN: i32 = 14;
+/// The shared memory beside the database found no room.
+const NO_ROOM_BESIDE: i32 = 10 | (19 << 8);
+
+fn extended(error: &dyn sqlx::error::DatabaseError) -> Option<i32> {
+    error.code()?.parse().ok()
+}
+
+fn primary(error: &dyn sqlx::error::DatabaseError) -> Option<i32> {
+    Some(extended(error)? & 0xff)
+}
+
+/// Whether a database could not be opened at all.
+pub(crate) fn cannot_open(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| primary(error) == Some(CANNOT_OPEN))
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        StoreError::Database(error)
+        // Whoever has the one connection that writes waits for a lock.
+        if matches!(error, sqlx::Error::PoolTimedOut) {
+            return StoreError::Held;
+        }
+        let Some(said) = error.as_database_error() else { return StoreError::Database(error) };
+        match primary(said) {
+            Some(FULL) => StoreError::Full,
+            Some(HELD | LOCKED) => StoreError::Held,
+            Some(READ_ONLY) => StoreError::ReadOnly,
+            Some(IO_FAILED) if extended(said) == Some(NO_ROOM_BESIDE) => StoreError::Full,
+            _ => StoreError::Database(error),
+        }
     }
 }

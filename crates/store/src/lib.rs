@@ -21,7 +21,7 @@ mod error;
 mod lists;
 pub mod sqlite;
 
-pub use error::{Damage, StoreError, Unfit};
+pub use error::{Damage, StoreError, Unfit, Wrong};
 pub use lists::*;
 
 /// Where a store takes its time from. Fixed for its life.
@@ -434,8 +434,8 @@ pub trait Store: Send + Sync {
     /// id need not be text.
     async fn case_ids(&self, tenant: &TenantId, after: &[u8], limit: u32)
     -> Result<Vec<Vec<u8>>, StoreError>;
-    /// Some cases exactly as stored, for `verify`, in the order asked for.
-    async fn raw(&self, tenant: &TenantId, case_ids: &[Vec<u8>]) -> Result<Vec<RawCase>, StoreError>;
+    /// The next cases after an id exactly as stored, for `verify`: of one moment, whatever is written beside.
+    async fn raw(&self, tenant: &TenantId, after: &[u8], limit: u32) -> Result<Vec<RawCase>, StoreError>;
     /// Rows that hang on no case and do not agree with what they count or name, for `verify`.
     async fn astray(&self, tenant: &TenantId) -> Result<Vec<Astray>, StoreError>;
     /// Writes head, open duties, rungs and history of a case anew. `change` holds what all its acts give;

@@ -1,8 +1,10 @@
 //! The embedded store.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::str::FromStr;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use machine::Instant;
@@ -10,26 +12,34 @@ use machine::value::{CaseId, Name, PersonId, TenantId};
 use serde_json::json;
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 
+use crate::error::cannot_open;
 use crate::{
     ActRow, Astray, CalendarRow, Change, Clock, ClosedRow, Damage, DefinitionRow, DigestRow, DocumentFilter,
     DueCase, Filter, Known, LedgerRow, Outcome, OwedFilter, OwedRow, RawCase, Read, RefusalRow, Roundup,
-    Standing, Store, StoreError, Unfit,
+    Standing, Store, StoreError, Unfit, Wrong,
 };
 
-/// SQLite's code for a database another process holds.
-const BUSY: &str = "5";
 /// How often a database found locked is opened anew, and how long is waited between.
 const OPEN_ATTEMPTS: u32 = 50;
-const OPEN_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+const OPEN_PAUSE: Duration = Duration::from_millis(20);
+/// How long one look at a database found locked waits.
+const LOOK_PATIENCE: Duration = Duration::from_millis(100);
+/// How long a writer waits for another.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long whoever still reads is waited for in the end.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+
+use self::row::whole_text;
 
 mod catalog;
 mod lists;
 mod query;
 mod raw;
+mod row;
 mod write;
 
 /// Oldest SQLite without the WAL-reset corruption bug.
@@ -72,8 +82,7 @@ impl SqliteStore {
         // is told at once that it is locked, whatever patience was set. Opening changes nothing twice.
         for _ in 1..OPEN_ATTEMPTS {
             match Self::open_once(path).await {
-                Err(StoreError::Database(sqlx::Error::Database(error)))
-                    if error.code().as_deref() == Some(BUSY) => {}
+                Err(StoreError::Held) => {}
                 opened => return opened,
             }
             tokio::time::sleep(OPEN_PAUSE).await;
@@ -92,19 +101,33 @@ impl SqliteStore {
         let clock = match clock.as_deref() {
             Some("real") => Clock::Real,
             Some("simulated") => Clock::Simulated,
-            other => {
-                return Err(bad("store_settings", "value", "clock", format!("{other:?} is no clock")));
+            Some(other) => {
+                return Err(bad("store_settings", "value", "clock", Wrong::unreadable(other)));
             }
+            None => return Err(bad("store_settings", "value", "clock", Wrong::Missing)),
         };
         Ok(SqliteStore { write, read, clock })
     }
 
-    /// Ends all work on the file. What was written lies in the one file then, which may be moved.
-    pub async fn close(self) {
+    /// Ends all work on the file. What was written lies in the one file then, which may be moved; it fails
+    /// where that could not be done, be it that the disk is full or that somebody still reads.
+    pub async fn close(self) -> Result<(), StoreError> {
         // The last connection to go must be one that may write, to fold the log into the file.
         self.read.close().await;
+        let folded = fold_log(&self.write).await;
         self.write.close().await;
+        folded
     }
+}
+
+/// Folds the log into the file. The driver would do it when it closes, and tell nobody how that went.
+async fn fold_log(write: &SqlitePool) -> Result<(), StoreError> {
+    let mut connection = write.acquire().await?;
+    let patience = format!("PRAGMA busy_timeout = {}", CLOSE_PATIENCE.as_millis());
+    sqlx::query(sqlx::AssertSqlSafe(patience)).execute(&mut *connection).await?;
+    let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *connection).await?;
+    let (busy, in_log): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    if busy == 0 && in_log == 0 { Ok(()) } else { Err(StoreError::Held) }
 }
 
 /// Looks at what lies there before anything is written to it: it may belong to somebody else.
@@ -114,15 +137,29 @@ async fn check_ours(path: &Path) -> Result<(), StoreError> {
         return Err(StoreError::Unfit(Unfit::Missing { path: text }));
     }
     let not_a_store = || StoreError::Unfit(Unfit::NotAStore { path: text.clone() });
+    let closed = || StoreError::Unfit(Unfit::Closed { path: text.clone() });
     // Opening a pipe would wait for ever.
     if !path.is_file() {
         return Err(not_a_store());
     }
-    let options = SqliteConnectOptions::new().filename(path).read_only(true);
-    let mut connection = options.connect().await.map_err(|_| not_a_store())?;
+    if let Err(error) = std::fs::File::open(path) {
+        return Err(if error.kind() == ErrorKind::PermissionDenied { closed() } else { not_a_store() });
+    }
+    // What is locked or out of reach may well be a store.
+    let told = |error: sqlx::Error| {
+        let out_of_reach = cannot_open(&error);
+        match StoreError::from(error) {
+            StoreError::ReadOnly => closed(),
+            StoreError::Database(_) if out_of_reach => closed(),
+            error if error.is_everybodys() => error,
+            _ => not_a_store(),
+        }
+    };
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(LOOK_PATIENCE);
+    let mut connection = options.connect().await.map_err(told)?;
     let application = sqlx::query_scalar::<_, i64>("PRAGMA application_id").fetch_one(&mut connection).await;
     connection.close().await?;
-    if application.ok() == Some(APPLICATION_ID) { Ok(()) } else { Err(not_a_store()) }
+    if application.map_err(told)? == APPLICATION_ID { Ok(()) } else { Err(not_a_store()) }
 }
 
 async fn pools(path: &Path, create: bool) -> Result<(SqlitePool, SqlitePool), StoreError> {
@@ -131,12 +168,19 @@ async fn pools(path: &Path, create: bool) -> Result<(SqlitePool, SqlitePool), St
         .create_if_missing(create)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(std::time::Duration::from_secs(30))
+        .busy_timeout(PATIENCE)
         // Rows come from a thread of their own; a longer queue saves most of the switching.
         .row_buffer_size(1_024)
         .pragma("trusted_schema", "OFF");
     let pool = |connections| {
-        SqlitePoolOptions::new().max_connections(connections).after_connect(|connection, _| {
+        let options = SqlitePoolOptions::new().max_connections(connections);
+        // SQLite undoes a transaction by itself where the disk is full; the driver believes it to be open from
+        // then on, and could begin no other. Such a connection is closed, and another one opened.
+        let options = options.before_acquire(|connection, _| {
+            let fit = !connection.is_in_transaction();
+            Box::pin(async move { Ok(fit) })
+        });
+        options.after_connect(|connection, _| {
             Box::pin(async move {
                 // Every connection has settings of its own; each is read back, instead of believing that it was set.
                 let fit = check_fitness(connection).await;
@@ -159,7 +203,7 @@ fn unfit(error: sqlx::Error) -> StoreError {
             Ok(cause) => *cause,
             Err(cause) => StoreError::Database(sqlx::Error::Configuration(cause)),
         },
-        error => StoreError::Database(error),
+        error => StoreError::from(error),
     }
 }
 
@@ -204,25 +248,20 @@ async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {
     })
 }
 
-fn damage(
-    table: &'static str,
-    column: &'static str,
-    row: impl Into<String>,
-    problem: impl std::fmt::Display,
-) -> Damage {
-    Damage { table, column, row: row.into(), problem: problem.to_string() }
+fn damage(table: &'static str, column: &'static str, row: impl Into<String>, problem: Wrong) -> Damage {
+    Damage { table, column, row: row.into(), problem }
 }
 
-fn bad(table: &'static str, column: &'static str, row: &str, problem: impl std::fmt::Display) -> StoreError {
+fn bad(table: &'static str, column: &'static str, row: &str, problem: Wrong) -> StoreError {
     StoreError::Inconsistent(damage(table, column, row, problem))
 }
 
 fn instant(micros: i64) -> Result<Instant, StoreError> {
-    Instant::from_micros(micros).ok_or_else(|| bad("any", "at", &micros.to_string(), "no instant"))
+    Instant::from_micros(micros).ok_or_else(|| bad("any", "at", &micros.to_string(), Wrong::OutOfRange))
 }
 
 fn case_id(text: &str) -> Result<CaseId, StoreError> {
-    CaseId::from_str(text).map_err(|error| bad("cases", "case_id", text, error))
+    CaseId::from_str(text).map_err(|_| bad("cases", "case_id", text, Wrong::NoId))
 }
 
 #[async_trait]
@@ -234,7 +273,9 @@ impl Store for SqliteStore {
         let now: String = sqlx::query_scalar("SELECT value FROM store_settings WHERE name = 'now'")
             .fetch_one(&self.read)
             .await?;
-        instant(now.parse().map_err(|error| bad("store_settings", "value", "now", error))?)
+        instant(now.parse().map_err(|error: std::num::ParseIntError| {
+            bad("store_settings", "value", "now", Wrong::unreadable(error))
+        })?)
     }
 
     fn clock_kind(&self) -> Clock {
@@ -252,10 +293,9 @@ impl Store for SqliteStore {
     }
 
     async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
-        let rows: Vec<String> = sqlx::query_scalar("SELECT tenant_id FROM tenants ORDER BY tenant_id")
-            .fetch_all(&self.read)
-            .await?;
-        Ok(rows.into_iter().map(TenantId).collect())
+        let rows =
+            sqlx::query("SELECT tenant_id FROM tenants ORDER BY tenant_id").fetch_all(&self.read).await?;
+        rows.iter().map(|row| Ok(TenantId(row::text(row, 0)?))).collect()
     }
 
     async fn organisation(
@@ -271,7 +311,8 @@ impl Store for SqliteStore {
         .bind(known.and_then(|known| i64::try_from(known).ok()))
         .fetch_optional(&self.read)
         .await?;
-        Ok(row.map(|row| (row.get::<i64, _>(0).unsigned_abs(), row.get(1))))
+        let body = |row: &SqliteRow| whole_text(row, ("tenants", "organisation"), tenant.as_str());
+        row.map(|row| Ok((row::count(&row, 0)?, body(&row)?))).transpose()
     }
 
     async fn put_organisation(&self, tenant: &TenantId, body: &str) -> Result<(), StoreError> {
@@ -417,14 +458,13 @@ impl Store for SqliteStore {
     }
 
     async fn find(&self, tenant: &TenantId, number: &str) -> Result<Option<CaseId>, StoreError> {
-        let row: Option<String> = sqlx::query_scalar(
-            "SELECT case_id FROM cases WHERE tenant_id = $1 AND (number = $2 OR case_id = $2)",
-        )
-        .bind(tenant.as_str())
-        .bind(number)
-        .fetch_optional(&self.read)
-        .await?;
-        row.map(|row| case_id(&row)).transpose()
+        let row =
+            sqlx::query("SELECT case_id FROM cases WHERE tenant_id = $1 AND (number = $2 OR case_id = $2)")
+                .bind(tenant.as_str())
+                .bind(number)
+                .fetch_optional(&self.read)
+                .await?;
+        row.map(|row| case_id(&row::text(&row, 0)?)).transpose()
     }
 
     async fn acts(&self, tenant: &TenantId, case: CaseId) -> Result<Vec<ActRow>, StoreError> {
@@ -482,11 +522,12 @@ impl Store for SqliteStore {
         after: &[u8],
         limit: u32,
     ) -> Result<Vec<Vec<u8>>, StoreError> {
-        raw::case_ids(&self.read, tenant, after, limit).await
+        let mut connection = self.read.acquire().await?;
+        raw::case_ids(&mut connection, tenant, after, limit).await
     }
 
-    async fn raw(&self, tenant: &TenantId, case_ids: &[Vec<u8>]) -> Result<Vec<RawCase>, StoreError> {
-        raw::cases(&self.read, tenant, case_ids).await
+    async fn raw(&self, tenant: &TenantId, after: &[u8], limit: u32) -> Result<Vec<RawCase>, StoreError> {
+        raw::cases(&self.read, tenant, after, limit).await
     }
 
     async fn astray(&self, tenant: &TenantId) -> Result<Vec<Astray>, StoreError> {

@@ -12,7 +12,7 @@ use machine::command::{
     OtherCaseProblem,
 };
 use machine::guard::{Atom, Condition, Need};
-use store::{Damage, StoreError, Unfit};
+use store::{Damage, StoreError, Unfit, Wrong};
 
 const BOTH: [Language; 2] = [Language::En, Language::Zh];
 
@@ -220,19 +220,35 @@ fn refusals() -> Vec<Refusal> {
     all
 }
 
-fn damage() -> Damage {
-    Damage { table: VALUE, column: VALUE, row: name(), problem: name() }
+/// Everything that can be wrong with a row.
+fn damages() -> impl Iterator<Item = Damage> {
+    let wrong = [
+        Wrong::unreadable(VALUE),
+        Wrong::OutOfRange,
+        Wrong::NoId,
+        Wrong::Missing,
+        Wrong::Altered,
+        Wrong::StateOf { case: name() },
+        Wrong::NotTheLastHash,
+        Wrong::StandsAlready,
+        Wrong::NothingDue,
+    ];
+    wrong.into_iter().map(|problem| Damage { table: VALUE, column: VALUE, row: name(), problem })
 }
 
 fn store_errors() -> Vec<StoreError> {
     let path = name;
-    vec![
+    let damaged = damages().map(StoreError::Inconsistent);
+    let mut all = vec![
         StoreError::Database(sqlx::Error::Protocol(name())),
-        StoreError::Inconsistent(damage()),
         StoreError::RowsAffected { statement: VALUE, expected: 1, actual: 2 },
         StoreError::Shared(name()),
         StoreError::RealClock,
         StoreError::ClockBackwards,
+        StoreError::Full,
+        StoreError::Held,
+        StoreError::ReadOnly,
+        StoreError::Unfit(Unfit::Closed { path: path() }),
         StoreError::Unfit(Unfit::Missing { path: path() }),
         StoreError::Unfit(Unfit::Exists { path: path() }),
         StoreError::Unfit(Unfit::NotAStore { path: path() }),
@@ -240,7 +256,9 @@ fn store_errors() -> Vec<StoreError> {
         StoreError::Unfit(Unfit::Altered { schema: 7 }),
         StoreError::Unfit(Unfit::Old { version: name(), least: name() }),
         StoreError::Unfit(Unfit::Lax { found: name(), needed: name() }),
-    ]
+    ];
+    all.extend(damaged);
+    all
 }
 
 fn calendar_errors() -> Vec<CalendarError> {
@@ -330,7 +348,7 @@ fn told(code: &str, tell: impl Fn(Language) -> String) {
     for text in &said {
         assert!(text.contains(&format!("{code}: ")), "{text} does not give its code {code}");
         // A text that is missing, or a value it asks for, is shown as the key.
-        for family in ["error.", "refusal.", "calendar.", "reader.", "usage.", "undefined"] {
+        for family in ["error.", "refusal.", "calendar.", "reader.", "usage.", "damage.", "undefined"] {
             assert!(!text.contains(family), "{text}");
         }
     }
@@ -376,7 +394,6 @@ fn every_error_is_told_in_the_language_of_the_reader() {
         EngineError::Refused(Box::new(Refusal::CatchingUp)),
         EngineError::RefusedIn { number: name(), refusal: Box::new(Refusal::NoSuchCase) },
         EngineError::Store(StoreError::RealClock),
-        EngineError::Damaged(damage()),
         EngineError::Broken(name()),
         EngineError::Failing(vec![engine::Failed {
             case_id: Vec::new(),
@@ -384,7 +401,7 @@ fn every_error_is_told_in_the_language_of_the_reader() {
             error: Box::new(EngineError::Contended),
         }]),
     ];
-    for error in engine {
+    for error in engine.into_iter().chain(damages().map(EngineError::Damaged)) {
         codes.insert(error.code());
         told(error.code(), |language| text::error(language, &error));
     }
@@ -442,7 +459,7 @@ fn no_sort_of_error_is_left_out() {
         }
     }
     let codes: BTreeSet<&str> = store_errors().iter().map(StoreError::code).collect();
-    for code in (1..=7).chain(11..=17).filter(|no| *no != 2).map(|no| format!("ST{no:04}")) {
+    for code in (1..=18).filter(|no| *no != 2).map(|no| format!("ST{no:04}")) {
         assert!(codes.contains(code.as_str()), "{code}");
     }
     for error in store_errors() {
@@ -454,7 +471,10 @@ fn no_sort_of_error_is_left_out() {
             | StoreError::Unfit(_)
             | StoreError::Shared(_)
             | StoreError::RealClock
-            | StoreError::ClockBackwards => {}
+            | StoreError::ClockBackwards
+            | StoreError::Full
+            | StoreError::Held
+            | StoreError::ReadOnly => {}
         }
     }
 }

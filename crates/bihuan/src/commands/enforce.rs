@@ -5,6 +5,7 @@ use std::io;
 use chrono::NaiveTime;
 use engine::Engine;
 use engine::rebuild::Rebuilt;
+use engine::text;
 use engine::verify::Report;
 use machine::Instant;
 use serde_json::json;
@@ -97,10 +98,10 @@ fn print_rebuilt(report: &Rebuilt, repair: bool, out: &mut Output) -> io::Result
         return out.value(report);
     }
     for fault in &report.differences {
-        out.line(&out.text("rebuild.differs", fault))?;
+        out.line(&out.text("rebuild.differs", &text::fault(out.language, fault)))?;
     }
     for fault in &report.left {
-        out.line(&out.text("rebuild.left", fault))?;
+        out.line(&out.text("rebuild.left", &text::fault(out.language, fault)))?;
     }
     let found = report.differences.len() + report.left.len();
     let values = json!({ "cases": report.cases, "repaired": report.repaired, "found": found });
@@ -117,7 +118,7 @@ fn print_verified(report: &Report, out: &mut Output) -> io::Result<()> {
         return out.value(report);
     }
     for fault in &report.faults {
-        out.line(&out.text("verify.fault", fault))?;
+        out.line(&out.text("verify.fault", &text::fault(out.language, fault)))?;
     }
     if report.faults.is_empty() { out.line(&out.text("verify.clean", report)) } else { Ok(()) }
 }

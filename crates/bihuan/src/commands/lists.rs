@@ -1,8 +1,10 @@
 //! Lists: the ledger, and who owes what by when.
 
+use std::sync::Arc;
+
 use chrono::{NaiveDate, NaiveTime};
-use engine::Engine;
 use engine::list::{By, Known};
+use engine::{Engine, EngineError};
 use machine::{Definition, Directory, Instant};
 use serde_json::json;
 use store::{
@@ -153,12 +155,14 @@ pub(crate) async fn print(
     let directory = engine.catalog().directory().await?;
     let mut lines = Vec::new();
     for row in rows {
-        let definition = engine.catalog().definition(&row.definition_hash).await?;
+        let definition = definition(engine, &row.definition_hash).await?;
+        let definition = definition.as_deref();
+        let state = definition.map(|definition| state_title(out, definition, "main", &row.main_state));
         lines.push(vec![
             row.number.clone(),
-            state_title(out, &definition, "main", &row.main_state),
+            state.unwrap_or_else(|| row.main_state.clone()),
             row.enterprise.as_deref().map(|unit| directory.unit_name(unit).to_owned()).unwrap_or_default(),
-            owner(row, &definition, &directory, out),
+            owner(row, definition, &directory, out),
             row.legal_due.clone().unwrap_or_default(),
             lamp(row, &lamps, out),
         ]);
@@ -177,14 +181,23 @@ pub(crate) async fn print(
     Ok(out.table(&header, lines)?)
 }
 
+/// The definition of a case in a list; none where it is damaged, which hides no other line.
+async fn definition(engine: &Engine, hash: &str) -> Result<Option<Arc<Definition>>, CliError> {
+    match engine.catalog().definition(hash).await {
+        Ok(definition) => Ok(Some(definition)),
+        Err(EngineError::Damaged(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Who owes the next step: a unit, or a role that is bound to none.
-fn owner(row: &LedgerRow, definition: &Definition, directory: &Directory, out: &Output) -> String {
+fn owner(row: &LedgerRow, definition: Option<&Definition>, directory: &Directory, out: &Output) -> String {
     if let Some(unit) = &row.owner_unit {
         return directory.unit_name(unit.as_str()).to_owned();
     }
-    let file = definition.file();
-    let state = file.tracks.get("main").and_then(|track| track.states.get(&row.main_state));
-    let role = state.and_then(|state| state.owner.as_ref()).and_then(|role| file.roles.get(role));
+    let file = definition.map(Definition::file);
+    let state = file.and_then(|file| file.tracks.get("main")?.states.get(&row.main_state));
+    let role = state.and_then(|state| file?.roles.get(state.owner.as_ref()?));
     role.map_or_else(String::new, |role| out.language.of(&role.title).to_owned())
 }
 
@@ -270,10 +283,12 @@ pub(super) async fn owes(
     }
     let mut lines = Vec::new();
     for row in rows {
-        let definition = engine.catalog().definition(&row.definition_hash).await?;
-        let clock = definition.deadline(&row.name).map(|spec| label(out, &spec.title).to_owned());
-        let role =
-            definition.file().roles.get(&row.owner_role).map(|role| label(out, &role.title).to_owned());
+        let definition = definition(engine, &row.definition_hash).await?;
+        let definition = definition.as_deref();
+        let clock = definition.and_then(|definition| definition.deadline(&row.name));
+        let clock = clock.map(|spec| label(out, &spec.title).to_owned());
+        let role = definition.and_then(|definition| definition.file().roles.get(&row.owner_role));
+        let role = role.map(|role| label(out, &role.title).to_owned());
         let lamp = match (row.paused, row.breached) {
             (true, _) => out.paint(Tone::Quiet, out.text("lamp.paused", &json!({}))),
             (false, true) => out.paint(Tone::Bad, out.text("owes.breached", &json!({}))),

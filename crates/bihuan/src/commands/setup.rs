@@ -54,21 +54,49 @@ pub(super) async fn init(
     }
     // Made whole under a name of this process alone, and then given its own: an `init` cut short leaves no
     // half a store, and whatever lies there already stays, whoever was faster.
-    let mut unfinished = common.store.as_os_str().to_owned();
-    unfinished.push(format!(".{}.unfinished", std::process::id()));
-    let unfinished = PathBuf::from(unfinished);
-    let store = SqliteStore::create(&unfinished, clock, now).await?;
-    let filled = fill(&store, &tenant, &directory, &calendars).await;
-    store.close().await;
-    let named = filled.and_then(|()| {
+    let unfinished = beside(&common.store, &format!(".{}.unfinished", std::process::id()));
+    let made = make(&unfinished, (clock, now), &tenant, &directory, &calendars).await;
+    let named = made.and_then(|()| {
         std::fs::hard_link(&unfinished, &common.store).map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => exists(),
             _ => unwritable(&common.store, &error),
         })
     });
-    std::fs::remove_file(&unfinished).map_err(|error| unwritable(&unfinished, &error))?;
+    // Whatever happened: what was unfinished goes, and what SQLite put beside it.
+    let gone = std::fs::remove_file(&unfinished);
+    for suffix in ["-wal", "-shm"] {
+        drop(std::fs::remove_file(beside(&unfinished, suffix)));
+    }
     named?;
+    gone.map_err(|error| unwritable(&unfinished, &error))?;
     Ok(out.say("done.initialised", &json!({ "store": common.store, "tenant": tenant }))?)
+}
+
+/// A store in one file, whole: with everything in it that was to be, and nothing left in its log.
+async fn make(
+    path: &Path,
+    (clock, now): (Clock, Instant),
+    tenant: &TenantId,
+    directory: &Directory,
+    calendars: &[calendar::Calendar],
+) -> Result<(), CliError> {
+    let store = SqliteStore::create(path, clock, now).await?;
+    let filled = fill(&store, tenant, directory, calendars).await;
+    let closed = store.close().await;
+    filled?;
+    closed?;
+    // A link would name the file alone, without its log.
+    match std::fs::metadata(beside(path, "-wal")) {
+        Ok(log) if log.len() > 0 => Err(store::StoreError::Full.into()),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// The file of this name and suffix.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 /// Refuses an organisation that does not agree with itself, and says all that is wrong.

@@ -7,9 +7,10 @@ use machine::command::FieldProblem;
 use machine::file::FileError;
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::StoreError;
+use store::{Damage, StoreError, Wrong};
 
 use super::{Language, problem, text, texts};
+use crate::verify::{Fault, How};
 use crate::view::needs_in_words;
 use crate::{EngineError, Failed};
 
@@ -38,7 +39,7 @@ pub fn error(language: Language, error: &EngineError) -> String {
         | EngineError::NoCalendar(name)
         | EngineError::CalendarVersion(name)
         | EngineError::Stored(name) => json!({ "name": name }),
-        EngineError::Damaged(damage) => json!(damage),
+        EngineError::Damaged(damage) => damaged(language, damage),
         EngineError::Broken(problem) => json!({ "problem": problem }),
         EngineError::Failing(failed) => {
             let line =
@@ -59,15 +60,42 @@ pub fn store_error(language: Language, error: &StoreError) -> String {
     let values = match error {
         StoreError::Database(cause) => json!({ "cause": causes(cause) }),
         StoreError::Migrate(cause) => json!({ "cause": causes(cause) }),
-        StoreError::Inconsistent(damage) => json!(damage),
+        StoreError::Inconsistent(damage) => damaged(language, damage),
         StoreError::RowsAffected { statement, expected, actual } => {
             json!({ "statement": statement, "expected": expected, "actual": actual })
         }
         StoreError::Shared(cause) => json!({ "cause": cause }),
         StoreError::Unfit(unfit) => json!(unfit),
-        StoreError::RealClock | StoreError::ClockBackwards => json!({}),
+        StoreError::RealClock
+        | StoreError::ClockBackwards
+        | StoreError::Full
+        | StoreError::Held
+        | StoreError::ReadOnly => json!({}),
     };
     said(language, error.code(), &values)
+}
+
+/// A damaged row, and what is wrong with it in words.
+fn damaged(language: Language, damage: &Damage) -> Value {
+    let mut values = json!(damage);
+    values["problem"] = wrong(language, &damage.problem).into();
+    values
+}
+
+fn wrong(language: Language, problem: &Wrong) -> String {
+    let values = json!(problem);
+    text(language, &format!("damage.{}", values["wrong"].as_str().unwrap_or_default()), &values)
+}
+
+/// What `verify` found, and what that means in words.
+pub fn fault(language: Language, fault: &Fault) -> Value {
+    let mut values = json!(fault);
+    let said = match &fault.how {
+        How::Damaged { problem } => wrong(language, problem),
+        _ => text(language, &format!("fault.{}", values["how"].as_str().unwrap_or_default()), &values),
+    };
+    values["said"] = said.into();
+    values
 }
 
 /// An error and what caused it, in the words of the database.

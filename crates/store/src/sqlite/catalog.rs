@@ -7,7 +7,8 @@ use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 use super::bad;
-use crate::{CalendarRow, DefinitionRow, StoreError};
+use super::row::{text, whole_text};
+use crate::{CalendarRow, DefinitionRow, StoreError, Wrong};
 
 pub(super) async fn calendar(
     pool: &SqlitePool,
@@ -25,19 +26,20 @@ pub(super) async fn calendar(
     .fetch_optional(pool)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let version: String = row.try_get("version")?;
-    let body: Option<String> = row.try_get("body")?;
-    body.as_ref().map(|body| unaltered(id, &version, body, &row)).transpose()?;
+    let version = whole_text(&row, ("calendars", "version"), id)?;
+    let told: Option<&[u8]> = row.try_get("body")?;
+    let body = told.map(|_| unaltered(id, &version, &row)).transpose()?;
     Ok(Some((version, body)))
 }
 
-/// A calendar counts only as it was loaded.
-fn unaltered(id: &str, version: &str, body: &str, row: &SqliteRow) -> Result<(), StoreError> {
-    let digest: String = row.try_get("digest")?;
-    if digest == digest_hex(body.as_bytes()) {
-        Ok(())
+/// The days of a calendar, which counts only as it was loaded.
+fn unaltered(id: &str, version: &str, row: &SqliteRow) -> Result<String, StoreError> {
+    let name = format!("{id} {version}");
+    let body = whole_text(row, ("calendars", "body"), &name)?;
+    if text(row, "digest")? == digest_hex(body.as_bytes()) {
+        Ok(body)
     } else {
-        Err(bad("calendars", "body", &format!("{id} {version}"), "it is not what was loaded"))
+        Err(bad("calendars", "body", &name, Wrong::Altered))
     }
 }
 
@@ -55,10 +57,7 @@ pub(super) async fn calendar_version(
     .bind(version)
     .fetch_optional(pool)
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    let body: String = row.try_get("body")?;
-    unaltered(id, version, &body, &row)?;
-    Ok(Some(body))
+    row.map(|row| unaltered(id, version, &row)).transpose()
 }
 
 pub(super) async fn calendars(pool: &SqlitePool, tenant: &TenantId) -> Result<Vec<CalendarRow>, StoreError> {
@@ -69,9 +68,6 @@ pub(super) async fn calendars(pool: &SqlitePool, tenant: &TenantId) -> Result<Ve
     .bind(tenant.as_str())
     .fetch_all(pool)
     .await?;
-    let text = |row: &SqliteRow, index: usize| -> Result<String, StoreError> {
-        Ok(String::from_utf8_lossy(row.try_get(index)?).into_owned())
-    };
     let row = |row: SqliteRow| {
         Ok(CalendarRow {
             id: text(&row, 0)?,
@@ -112,9 +108,9 @@ pub(super) async fn put_calendar(
 
 fn definition_row(row: &SqliteRow) -> Result<DefinitionRow, StoreError> {
     Ok(DefinitionRow {
-        hash: row.try_get("hash")?,
-        workflow: row.try_get("workflow")?,
-        edition: row.try_get("edition")?,
+        hash: text(row, "hash")?,
+        workflow: text(row, "workflow")?,
+        edition: text(row, "edition")?,
         body: row.try_get("body")?,
         published_at: row.try_get("published_at")?,
     })

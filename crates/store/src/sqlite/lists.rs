@@ -5,10 +5,12 @@ use machine::value::{Name, TenantId, UnitId};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row, Sqlite};
 
-use super::{bad, case_id, instant};
+use super::raw::snapshot;
+use super::row::{count, id, moment, small, some_text, text};
+use super::{bad, instant};
 use crate::{
     COUNT_MAX, ClosedRow, DepartmentProgress, DocumentFilter, Filter, Lamp, LedgerRow, OverdueBy, OverdueRow,
-    OwedFilter, OwedRow, OwingUnit, ROWS_MAX, Roundup, StageCount, Standing, StoreError, Unverified,
+    OwedFilter, OwedRow, OwingUnit, ROWS_MAX, Roundup, StageCount, Standing, StoreError, Unverified, Wrong,
 };
 
 type Query<'a> = QueryBuilder<Sqlite>;
@@ -158,35 +160,32 @@ pub(super) async fn ledger_count(
 }
 
 fn ledger_row(row: &SqliteRow) -> Result<LedgerRow, StoreError> {
-    let id: String = row.get("case_id");
-    let moment = |column: &str| row.get::<Option<i64>, _>(column).map(instant).transpose();
-    let overdue_from: i64 = row.get("overdue_from");
     Ok(LedgerRow {
-        case_id: case_id(&id)?,
-        number: row.get("number"),
-        workflow: row.get("workflow"),
-        definition_hash: row.get("definition_hash"),
-        main_state: row.get("main_state"),
-        at_rest: row.get("at_rest"),
-        paused: row.get("paused"),
-        owner_role: row.get("owner_role"),
-        owner_unit: row.get::<Option<String>, _>("owner_unit").map(UnitId),
-        enterprise: row.get("enterprise"),
-        area: row.get("area"),
-        sector: row.get("sector"),
-        source: row.get("source"),
-        level: row.get("level"),
-        department: row.get("department"),
-        legal_due: row.get("legal_due"),
-        overdue_from: (overdue_from < i64::MAX).then(|| instant(overdue_from)).transpose()?,
-        enterprise_overdue_from: moment("enterprise_overdue_from")?,
-        regulator_overdue_from: moment("regulator_overdue_from")?,
-        enterprise_breach: row.get("enterprise_breach"),
-        regulator_breach: row.get("regulator_breach"),
-        provisional: row.get("provisional"),
-        unverified: row.get("unverified"),
-        version: u32::try_from(row.get::<i64, _>("version"))
-            .map_err(|error| bad("cases", "version", &id, error))?,
+        case_id: id(row, "case_id")?,
+        number: text(row, "number")?,
+        workflow: text(row, "workflow")?,
+        definition_hash: text(row, "definition_hash")?,
+        main_state: text(row, "main_state")?,
+        at_rest: row.try_get("at_rest")?,
+        paused: row.try_get("paused")?,
+        owner_role: some_text(row, "owner_role")?,
+        owner_unit: some_text(row, "owner_unit")?.map(UnitId),
+        enterprise: some_text(row, "enterprise")?,
+        area: some_text(row, "area")?,
+        sector: some_text(row, "sector")?,
+        source: some_text(row, "source")?,
+        level: some_text(row, "level")?,
+        department: some_text(row, "department")?,
+        legal_due: some_text(row, "legal_due")?,
+        // The largest integer, where no clock runs, is no moment.
+        overdue_from: moment(row, "overdue_from")?,
+        enterprise_overdue_from: moment(row, "enterprise_overdue_from")?,
+        regulator_overdue_from: moment(row, "regulator_overdue_from")?,
+        enterprise_breach: row.try_get("enterprise_breach")?,
+        regulator_breach: row.try_get("regulator_breach")?,
+        provisional: row.try_get("provisional")?,
+        unverified: row.try_get("unverified")?,
+        version: small(row, "version")?,
     })
 }
 
@@ -231,21 +230,19 @@ pub(super) async fn owes(
 ) -> Result<Vec<OwedRow>, StoreError> {
     let rows = owes_query(tenant, filter).build().fetch_all(pool).await?;
     let row = |row: &SqliteRow| {
-        let id: String = row.get(1);
         Ok(OwedRow {
-            number: row.get(0),
-            case_id: case_id(&id)?,
-            definition_hash: row.get(2),
-            deadline_no: u32::try_from(row.get::<i64, _>(3))
-                .map_err(|error| bad("obligations", "deadline_no", &id, error))?,
-            name: row.get(4),
-            subject: row.get(5),
-            owner_role: row.get(6),
-            owner_unit: row.get(7),
-            due_day: row.get(8),
-            due: row.get(9),
-            breached: row.get(10),
-            paused: row.get(11),
+            number: text(row, 0)?,
+            case_id: id(row, 1)?,
+            definition_hash: text(row, 2)?,
+            deadline_no: small(row, 3)?,
+            name: text(row, 4)?,
+            subject: text(row, 5)?,
+            owner_role: text(row, 6)?,
+            owner_unit: some_text(row, 7)?,
+            due_day: text(row, 8)?,
+            due: text(row, 9)?,
+            breached: row.try_get(10)?,
+            paused: row.try_get(11)?,
         })
     };
     rows.iter().map(row).collect()
@@ -332,25 +329,25 @@ pub(super) async fn standing(
 ) -> Result<Standing, StoreError> {
     let counts = sqlx::query(COUNTS).bind(tenant.as_str()).bind(now.micros()).fetch_one(pool).await?;
     let by_state = sqlx::query(STATES).bind(tenant.as_str()).fetch_all(pool).await?;
-    let by_state = by_state.into_iter().map(|row| (row.get(0), row.get::<i64, _>(1).unsigned_abs()));
-    let by_state: std::collections::BTreeMap<_, _> = by_state.collect();
+    let by_state = by_state.iter().map(|row| Ok((text(row, 0)?, count(row, 1)?)));
+    let by_state = by_state.collect::<Result<std::collections::BTreeMap<_, _>, StoreError>>()?;
     let lateness: Vec<i64> =
         sqlx::query_scalar(LATENESS).bind(tenant.as_str()).bind(FIRED_MAX).fetch_all(pool).await?;
-    let count = |index: usize| counts.get::<i64, _>(index).unsigned_abs();
-    let next_wake = counts.get::<Option<i64>, _>(0);
-    let waited = next_wake.map(|wake| (now.micros() - wake) / 1_000).filter(|_| count(1) > 0);
+    let next_wake = moment(&counts, 0)?;
+    let waiting = count(&counts, 1)?;
+    let waited = next_wake.map(|wake| (now.micros() - wake.micros()) / 1_000).filter(|_| waiting > 0);
     Ok(Standing {
         cases: by_state.values().sum(),
         by_state,
-        next_wake: next_wake.map(instant).transpose()?,
-        waiting: count(1),
+        next_wake,
+        waiting,
         oldest_waiting_ms: waited,
         fired: lateness.len() as u64,
         lateness_max_ms: lateness.last().map(|micros| micros / 1_000),
         lateness_p50_ms: lateness.get(lateness.len().saturating_sub(1) / 2).map(|micros| micros / 1_000),
-        undelivered: count(2),
-        provisional: count(3),
-        unverified: count(4),
+        undelivered: count(&counts, 2)?,
+        provisional: count(&counts, 3)?,
+        unverified: count(&counts, 4)?,
     })
 }
 
@@ -378,9 +375,9 @@ pub(super) async fn roundup(
          FROM {HELD} WHERE NOT unverified
          GROUP BY workflow, stage, outcome ORDER BY workflow, stage, outcome"
     ));
-    // Nothing is written in it, so there is no lock it could fail to get.
-    let mut snapshot = pool.begin_with("BEGIN DEFERRED").await?;
-    let stages = stages.fetch_all(&mut *snapshot).await?.into_iter().map(|row| stage_count(row.get(0)));
+    let mut snapshot = snapshot(pool).await?;
+    let stages = stages.fetch_all(&mut *snapshot).await?;
+    let stages = stages.iter().map(|row| stage_count(&text(row, 0)?)).collect::<Result<_, StoreError>>()?;
     let departments = held(format!(
         "SELECT department, count(*),
             sum(dispatched_at IS NOT NULL),
@@ -395,34 +392,15 @@ pub(super) async fn roundup(
          GROUP BY workflow, department ORDER BY workflow, department"
     ));
     let departments = departments.bind(day_end.micros()).fetch_all(&mut *snapshot).await?;
-    let departments = departments.into_iter().map(|row| {
-        let count = |index: usize| row.get::<i64, _>(index).unsigned_abs();
-        DepartmentProgress {
-            workflow: row.get(12),
-            department: row.get(0),
-            found: count(1),
-            dispatched: count(2),
-            due: count(3),
-            on_time: count(4),
-            closed: count(5),
-            left_out: count(6),
-            overdue_enterprise: count(7),
-            overdue_regulator: count(8),
-            late_extensions: count(9),
-            downgraded: count(10),
-            supplementary: count(11),
-        }
-    });
-    let departments = departments.collect();
+    let departments = departments.iter().map(department).collect::<Result<_, StoreError>>()?;
     let unverified = held(format!(
         "SELECT workflow, count(*) FROM {HELD} WHERE unverified GROUP BY workflow ORDER BY workflow"
     ));
-    let unverified = unverified.fetch_all(&mut *snapshot).await?.into_iter().map(|row| Unverified {
-        workflow: row.get(0),
-        count: row.get::<i64, _>(1).unsigned_abs(),
-        overdue: Vec::new(),
-    });
-    let mut unverified: Vec<Unverified> = unverified.collect();
+    let unverified = unverified.fetch_all(&mut *snapshot).await?;
+    let unverified = unverified
+        .iter()
+        .map(|row| Ok(Unverified { workflow: text(row, 0)?, count: count(row, 1)?, overdue: Vec::new() }));
+    let mut unverified = unverified.collect::<Result<Vec<_>, StoreError>>()?;
     let (mut overdue, mut listed) = (Vec::new(), 0);
     for (by, side) in [(OverdueBy::Enterprise, "enterprise"), (OverdueBy::Regulator, "regulator")] {
         let rows = held(format!(
@@ -437,10 +415,15 @@ pub(super) async fn roundup(
             if listed > OVERDUE_MAX {
                 break;
             }
-            let (workflow, apart): (String, bool) = (row.get(3), row.get(4));
-            let from = instant(row.get(2))?;
-            let row =
-                OverdueRow { workflow, by, role: row.get(5), unit: row.get(0), number: row.get(1), from };
+            let apart: bool = row.try_get(4)?;
+            let row = OverdueRow {
+                workflow: text(&row, 3)?,
+                by,
+                role: some_text(&row, 5)?,
+                unit: some_text(&row, 0)?,
+                number: text(&row, 1)?,
+                from: instant(row.try_get(2)?)?,
+            };
             if !apart {
                 overdue.push(row);
             } else if let Some(of) = unverified.iter_mut().find(|of| of.workflow == row.workflow) {
@@ -449,15 +432,29 @@ pub(super) async fn roundup(
         }
     }
     snapshot.commit().await?;
-    Ok(Roundup {
-        stages: stages.collect::<Result<_, _>>()?,
-        departments,
-        overdue,
-        unverified,
-        overdue_cut: listed > OVERDUE_MAX,
+    Ok(Roundup { stages, departments, overdue, unverified, overdue_cut: listed > OVERDUE_MAX })
+}
+
+fn department(row: &SqliteRow) -> Result<DepartmentProgress, StoreError> {
+    Ok(DepartmentProgress {
+        workflow: text(row, 12)?,
+        department: some_text(row, 0)?,
+        found: count(row, 1)?,
+        dispatched: count(row, 2)?,
+        due: count(row, 3)?,
+        on_time: count(row, 4)?,
+        closed: count(row, 5)?,
+        left_out: count(row, 6)?,
+        overdue_enterprise: count(row, 7)?,
+        overdue_regulator: count(row, 8)?,
+        late_extensions: count(row, 9)?,
+        downgraded: count(row, 10)?,
+        supplementary: count(row, 11)?,
     })
 }
 
+/// What is counted must be right: a circular with a stage that is none would leave a case out.
 fn stage_count(text: &str) -> Result<StageCount, StoreError> {
-    serde_json::from_str(text).map_err(|error| bad("history", "stage, outcome", text, error))
+    let wrong = |error| bad("history", "stage, outcome", text, Wrong::unreadable(error));
+    serde_json::from_str(text).map_err(wrong)
 }

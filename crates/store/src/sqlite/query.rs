@@ -10,8 +10,11 @@ use serde_json::json;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, SqliteConnection};
 
-use super::{bad, case_id, damage, instant};
-use crate::{ActRow, Damage, DigestLine, DigestRow, DueCase, Head, Known, ROWS_MAX, Read, StoreError, Used};
+use super::row::{id, small, some_text, text, whole_text};
+use super::{bad, damage, instant};
+use crate::{
+    ActRow, Damage, DigestLine, DigestRow, DueCase, Head, Known, ROWS_MAX, Read, StoreError, Used, Wrong,
+};
 
 /// Heads and keys of many callers: one statement each.
 pub(super) async fn known(
@@ -35,7 +38,7 @@ async fn heads(
 ) -> Result<HashMap<String, Result<Head, Damage>>, StoreError> {
     let ids: Vec<String> = wanted.iter().map(|read| read.case.to_string()).collect();
     let rows = sqlx::query(
-        "SELECT case_id, state, last_hash, (SELECT hash FROM acts a WHERE a.tenant_id = c.tenant_id
+        "SELECT case_id, number, state, last_hash, (SELECT hash FROM acts a WHERE a.tenant_id = c.tenant_id
             AND a.case_id = c.case_id AND a.version = c.version) AS act_hash
          FROM cases c WHERE tenant_id = $1 AND case_id IN (SELECT value FROM json_each($2))",
     )
@@ -52,18 +55,22 @@ async fn heads(
 
 /// A head, if an act may be built on it.
 fn head(id: &str, row: &SqliteRow) -> Result<Head, Damage> {
-    let bad = |column, problem: String| damage("cases", column, id, problem);
-    let state: &str = row.try_get("state").map_err(|error| bad("state", error.to_string()))?;
-    let state: State = serde_json::from_str(state).map_err(|error| bad("state", error.to_string()))?;
+    // People know a case by its number.
+    let name = text(row, "number").unwrap_or_else(|_| id.to_owned());
+    let bad = |column, problem| damage("cases", column, &name, problem);
+    let unreadable = |column| move |error: sqlx::Error| (column, Wrong::unreadable(error));
+    let read = |column| row.try_get::<&str, _>(column).map_err(unreadable(column));
+    let state = read("state").map_err(|(column, wrong)| bad(column, wrong))?;
+    let state: State = serde_json::from_str(state).map_err(|error| bad("state", Wrong::unreadable(error)))?;
     if state.case.to_string() != id {
-        return Err(bad("state", format!("it is the state of {}", state.case)));
+        return Err(bad("state", Wrong::StateOf { case: state.number }));
     }
     // An act on a wrong hash would break the chain for ever.
-    let last_hash: String = row.try_get("last_hash").map_err(|error| bad("last_hash", error.to_string()))?;
+    let last_hash = read("last_hash").map_err(|(column, wrong)| bad(column, wrong))?.to_owned();
     let act_hash: Option<String> =
-        row.try_get("act_hash").map_err(|error| damage("acts", "hash", id, error))?;
+        row.try_get("act_hash").map_err(|error| damage("acts", "hash", &name, Wrong::unreadable(error)))?;
     if act_hash.as_ref() != Some(&last_hash) {
-        return Err(bad("last_hash", "it is not the hash of the last act".to_owned()));
+        return Err(bad("last_hash", Wrong::NotTheLastHash));
     }
     Ok(Head { state, last_hash })
 }
@@ -93,13 +100,14 @@ async fn used(
 }
 
 fn used_row(key: &str, row: &SqliteRow) -> Result<Used, Damage> {
-    let bad = |column, problem: String| damage("idempotency", column, key, problem);
-    let text = |column| row.try_get::<String, _>(column).map_err(|error| bad(column, error.to_string()));
+    let bad = |column, problem| damage("idempotency", column, key, problem);
+    let text =
+        |column| row.try_get::<String, _>(column).map_err(|error| bad(column, Wrong::unreadable(error)));
     let version = row.try_get::<i64, _>("version").unwrap_or(-1);
     Ok(Used {
         fingerprint: text("fingerprint")?,
-        case: CaseId::from_str(&text("case_id")?).map_err(|error| bad("case_id", error.to_string()))?,
-        version: u32::try_from(version).map_err(|error| bad("version", error.to_string()))?,
+        case: CaseId::from_str(&text("case_id")?).map_err(|_| bad("case_id", Wrong::NoId))?,
+        version: u32::try_from(version).map_err(|_| bad("version", Wrong::OutOfRange))?,
     })
 }
 
@@ -164,20 +172,43 @@ pub(super) async fn acts(
     .bind(case.to_string())
     .fetch_all(pool)
     .await?;
-    let row = |row: SqliteRow| {
-        let version: i64 = row.get(0);
-        Ok(ActRow {
-            case_id: case,
-            version: u32::try_from(version).map_err(|e| bad("acts", "version", &case.to_string(), e))?,
-            at: row.get(1),
-            name: row.get(2),
-            person_id: row.get::<Option<String>, _>(3).map(PersonId),
-            algorithm: row.get(4),
-            body: row.get(5),
-            hash: row.get(6),
-        })
-    };
-    rows.into_iter().map(row).collect()
+    let acts: Result<_, StoreError> = rows.iter().map(|row| act(case, row)).collect();
+    match acts {
+        // People know a case by its number.
+        Err(StoreError::Inconsistent(damage)) => {
+            let row = format!("{} {}", called(pool, tenant, case).await?, damage.row);
+            Err(StoreError::Inconsistent(Damage { row, ..damage }))
+        }
+        acts => acts,
+    }
+}
+
+/// An act is read whole or not at all: what is folded must be what was written.
+fn act(case: CaseId, row: &SqliteRow) -> Result<ActRow, StoreError> {
+    let version: i64 = row.try_get("version")?;
+    let name = version.to_string();
+    let text = |column| whole_text(row, ("acts", column), &name);
+    let person: Option<&[u8]> = row.try_get("person_id")?;
+    Ok(ActRow {
+        case_id: case,
+        version: u32::try_from(version).map_err(|_| bad("acts", "version", &name, Wrong::OutOfRange))?,
+        at: row.try_get("at")?,
+        name: text("name")?,
+        person_id: person.map(|_| text("person_id")).transpose()?.map(PersonId),
+        algorithm: text("algorithm")?,
+        body: text("body")?,
+        hash: text("hash")?,
+    })
+}
+
+/// The number of a case, or its id where it has none.
+async fn called(pool: &SqlitePool, tenant: &TenantId, case: CaseId) -> Result<String, StoreError> {
+    let row = sqlx::query("SELECT number FROM cases WHERE tenant_id = $1 AND case_id = $2")
+        .bind(tenant.as_str())
+        .bind(case.to_string())
+        .fetch_optional(pool)
+        .await?;
+    row.map_or_else(|| Ok(case.to_string()), |row| text(&row, 0))
 }
 
 /// Lines shown of one digest, the gravest first; the rest is counted.
@@ -203,45 +234,42 @@ pub(super) async fn inbox(
     .await?;
     let mut digests = Vec::new();
     for row in rows {
-        let delivery_id: String = row.get(0);
+        let delivery_id: &[u8] = row.try_get(0)?;
         let lines = sqlx::query(
             "SELECT n.case_id, c.number, n.act_version, n.deadline_no, n.ladder, n.rung, n.measure, n.template,
                 n.unreached
              FROM notices n JOIN cases c ON c.tenant_id = n.tenant_id AND c.case_id = n.case_id
-             WHERE n.tenant_id = $1 AND n.recipient = $2 AND n.delivery_id = $3
+             WHERE n.tenant_id = $1 AND n.recipient = $2 AND n.delivery_id = CAST($3 AS TEXT)
              ORDER BY CASE n.measure WHEN 'propose' THEN 0 WHEN 'draft' THEN 1 WHEN 'mark' THEN 2 ELSE 3 END,
                 c.number, n.act_version, n.deadline_no LIMIT $4",
         )
         .bind(tenant.as_str())
         .bind(person.as_str())
-        .bind(&delivery_id)
+        .bind(delivery_id)
         .bind(DIGEST_LINES_MAX)
         .fetch_all(pool)
         .await?;
         let lines = lines.iter().map(digest_line).collect::<Result<_, StoreError>>()?;
-        let notices = u32::try_from(row.get::<i64, _>(2)).unwrap_or(u32::MAX);
-        let day: String = row.get(1);
-        let delivered_at = Instant::from_micros(row.get(3))
-            .ok_or_else(|| bad("deliveries", "delivered_at", &delivery_id, "out of range"))?;
+        let delivery_id = text(&row, 0)?;
+        let delivered_at = Instant::from_micros(row.try_get(3)?)
+            .ok_or_else(|| bad("deliveries", "delivered_at", &delivery_id, Wrong::OutOfRange))?;
+        let (day, notices) = (text(&row, 1)?, small(&row, 2)?);
         digests.push(DigestRow { day, delivered_at, notices, lines, delivery_id });
     }
     Ok(digests)
 }
 
 fn digest_line(row: &SqliteRow) -> Result<DigestLine, StoreError> {
-    let number: String = row.get(1);
-    let unreached: String = row.get(8);
+    let unreached = text(row, 8)?;
     Ok(DigestLine {
-        case_id: case_id(row.get(0))?,
-        act_version: u32::try_from(row.get::<i64, _>(2))
-            .map_err(|e| bad("notices", "act_version", &number, e))?,
-        deadline_no: u32::try_from(row.get::<i64, _>(3))
-            .map_err(|e| bad("notices", "deadline_no", &number, e))?,
-        ladder: row.get(4),
-        rung: row.get(5),
-        measure: row.get(6),
-        template: row.get(7),
+        case_id: id(row, 0)?,
+        number: text(row, 1)?,
+        act_version: small(row, 2)?,
+        deadline_no: small(row, 3)?,
+        ladder: text(row, 4)?,
+        rung: text(row, 5)?,
+        measure: text(row, 6)?,
+        template: some_text(row, 7)?,
         unreached: unreached.split(',').filter(|role| !role.is_empty()).map(str::to_owned).collect(),
-        number,
     })
 }

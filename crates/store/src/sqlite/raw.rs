@@ -6,12 +6,12 @@ use machine::act::hex;
 use machine::value::TenantId;
 use serde_json::{Map, Value, json};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{AssertSqlSafe, Column, Row, TypeInfo, ValueRef};
+use sqlx::{AssertSqlSafe, Column, Row, Sqlite, SqliteConnection, Transaction, TypeInfo, ValueRef};
 
 use crate::{Astray, RawAct, RawCase, StoreError};
 
 pub(super) async fn case_ids(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     tenant: &TenantId,
     after: &[u8],
     limit: u32,
@@ -28,7 +28,7 @@ pub(super) async fn case_ids(
         .bind(tenant.as_str())
         .bind(after)
         .bind(i64::from(limit))
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await?)
 }
 
@@ -38,14 +38,21 @@ pub(super) async fn astray(pool: &SqlitePool, tenant: &TenantId) -> Result<Vec<A
     let mut astray = Vec::new();
     let tables =
         [("idempotency", KEYS_ASTRAY), ("deliveries", DELIVERIES_ASTRAY), ("documents", DOCUMENTS_ASTRAY)];
+    let mut snapshot = snapshot(pool).await?;
     for (table, statement) in tables {
-        for row in sqlx::query(statement).bind(tenant.as_str()).fetch_all(pool).await? {
+        for row in sqlx::query(statement).bind(tenant.as_str()).fetch_all(&mut *snapshot).await? {
             let text =
                 |index| Ok::<_, sqlx::Error>(String::from_utf8_lossy(row.try_get(index)?).into_owned());
             astray.push(Astray { table, row: text(0)?, case: text(1)?, version: row.try_get(2)? });
         }
     }
+    snapshot.commit().await?;
     Ok(astray)
+}
+
+/// What is read in it is of one moment. Nothing is written in it, so there is no lock it could fail to get.
+pub(super) async fn snapshot(pool: &SqlitePool) -> Result<Transaction<'static, Sqlite>, StoreError> {
+    Ok(pool.begin_with("BEGIN DEFERRED").await?)
 }
 
 const KEYS_ASTRAY: &str = "SELECT CAST(i.key AS BLOB), CAST(i.case_id AS BLOB), i.version
@@ -67,37 +74,57 @@ const DOCUMENTS_ASTRAY: &str = "SELECT CAST(code || '〔' || year || '〕' || no
         FROM documents WHERE tenant_id = $1 GROUP BY code, year, no)
     WHERE held <> last + 1 OR before <> no - 1";
 
-/// The cases of some ids: one statement per table.
+/// The next cases: one statement per table, all of one moment, or a case somebody writes to meanwhile would
+/// not agree with itself.
 pub(super) async fn cases(
     pool: &SqlitePool,
     tenant: &TenantId,
-    ids: &[Vec<u8>],
+    after: &[u8],
+    limit: u32,
 ) -> Result<Vec<RawCase>, StoreError> {
+    let mut snapshot = snapshot(pool).await?;
+    let ids = case_ids(&mut snapshot, tenant, after, limit).await?;
     let cases = ids.iter().map(|id| RawCase { case_id: id.clone(), ..RawCase::default() });
     let mut cases: Vec<RawCase> = cases.collect();
     let places: HashMap<&[u8], usize> = ids.iter().map(Vec::as_slice).zip(0..).collect();
     // Ids travel as hex: JSON could not carry one that is no text.
     let wanted = json!(ids.iter().map(|id| hex(id)).collect::<Vec<_>>()).to_string();
-    let rows =
-        |statement: &'static str| sqlx::query(statement).bind(tenant.as_str()).bind(&wanted).fetch_all(pool);
-    let mut put = |rows: Vec<SqliteRow>, take: fn(&mut RawCase, &SqliteRow)| {
-        for row in rows {
-            let place = places.get(row.get::<&[u8], _>("case_id"));
+    for (statement, take) in TABLES {
+        let rows = sqlx::query(statement).bind(tenant.as_str()).bind(&wanted);
+        for row in rows.fetch_all(&mut *snapshot).await? {
+            let place = places.get(row.try_get::<&[u8], _>("case_id")?);
             if let Some(case) = place.and_then(|place| cases.get_mut(*place)) {
-                take(case, &row);
+                take(case, &row)?;
             }
         }
-    };
-    put(rows(HEADS).await?, |case, row| case.head = Some(object(row)));
-    put(rows(ACTS).await?, |case, row| case.acts.push(act(row)));
-    put(rows(OBLIGATIONS).await?, |case, row| case.obligations.push(object(row)));
-    put(rows(RUNGS).await?, |case, row| case.rungs.push(object(row)));
-    put(rows(NOTICES).await?, |case, row| case.notices.push(object(row)));
-    put(rows(HISTORY).await?, |case, row| case.history.push(object(row)));
-    put(rows(DOCUMENTS).await?, |case, row| case.documents.push(object(row)));
-    put(rows(PERSONAL).await?, |case, row| case.personal.push(object(row)));
-    put(rows(KEYS).await?, |case, row| case.keys.push(object(row)));
+    }
+    snapshot.commit().await?;
     Ok(cases)
+}
+
+type Take = fn(&mut RawCase, &SqliteRow) -> Result<(), StoreError>;
+
+/// What is read of a case, and where it goes.
+const TABLES: [(&str, Take); 9] = [
+    (HEADS, |case, row| put(&mut case.head, object(row)?)),
+    (ACTS, |case, row| push(&mut case.acts, act(row)?)),
+    (OBLIGATIONS, |case, row| push(&mut case.obligations, object(row)?)),
+    (RUNGS, |case, row| push(&mut case.rungs, object(row)?)),
+    (NOTICES, |case, row| push(&mut case.notices, object(row)?)),
+    (HISTORY, |case, row| push(&mut case.history, object(row)?)),
+    (DOCUMENTS, |case, row| push(&mut case.documents, object(row)?)),
+    (PERSONAL, |case, row| push(&mut case.personal, object(row)?)),
+    (KEYS, |case, row| push(&mut case.keys, object(row)?)),
+];
+
+fn put(place: &mut Option<Value>, row: Value) -> Result<(), StoreError> {
+    *place = Some(row);
+    Ok(())
+}
+
+fn push<T>(rows: &mut Vec<T>, row: T) -> Result<(), StoreError> {
+    rows.push(row);
+    Ok(())
 }
 
 macro_rules! of_cases {
@@ -127,30 +154,29 @@ const KEYS: &str = "SELECT key, CAST(case_id AS BLOB) AS case_id, version FROM i
     WHERE tenant_id = $1 AND key IN (SELECT CASE WHEN json_valid(body) THEN body->>'$.key' END FROM acts
         WHERE tenant_id = $1 AND case_id IN (SELECT CAST(unhex(value) AS TEXT) FROM json_each($2)))";
 
-fn act(row: &SqliteRow) -> RawAct {
-    RawAct {
-        version: row.get("version"),
-        at: row.get("at"),
-        name: row.get("name"),
-        person_id: row.get("person_id"),
-        algorithm: row.get("algorithm"),
-        body: row.get("body"),
-        hash: row.get("hash"),
-    }
+fn act(row: &SqliteRow) -> Result<RawAct, StoreError> {
+    Ok(RawAct {
+        version: row.try_get("version")?,
+        at: row.try_get("at")?,
+        name: row.try_get("name")?,
+        person_id: row.try_get("person_id")?,
+        algorithm: row.try_get("algorithm")?,
+        body: row.try_get("body")?,
+        hash: row.try_get("hash")?,
+    })
 }
 
 /// A row as a JSON object of its columns.
-fn object(row: &SqliteRow) -> Value {
+fn object(row: &SqliteRow) -> Result<Value, StoreError> {
     let columns = row.columns().iter().map(|column| {
         let index = column.ordinal();
-        let value = match row.try_get_raw(index) {
-            Ok(value) if !value.is_null() && value.type_info().name() == "INTEGER" => {
-                json!(row.get::<i64, _>(index))
-            }
-            Ok(value) if !value.is_null() => json!(String::from_utf8_lossy(row.get(index))),
-            Ok(_) | Err(_) => Value::Null,
+        let value = row.try_get_raw(index)?;
+        let value = match (value.is_null(), value.type_info().name()) {
+            (true, _) => Value::Null,
+            (false, "INTEGER") => json!(row.try_get::<i64, _>(index)?),
+            (false, _) => json!(String::from_utf8_lossy(row.try_get(index)?)),
         };
-        (column.name().to_owned(), value)
+        Ok((column.name().to_owned(), value))
     });
-    Value::Object(columns.collect::<Map<_, _>>())
+    Ok(Value::Object(columns.collect::<Result<Map<_, _>, StoreError>>()?))
 }

@@ -14,10 +14,10 @@ use sqlx::sqlite::SqlitePool;
 
 use super::bad;
 use super::query::hex_list;
-use crate::{Change, Outcome, RefusalRow, StoreError, head_columns, obligation_row};
+use crate::{Change, Outcome, RefusalRow, StoreError, Wrong, head_columns, obligation_row};
 
 /// Commits groups of changes. An error in a batch is answered by trying each group alone, so that one bad
-/// group cannot take the others with it.
+/// group cannot take the others with it; a full disk or a lock is everybody's, and told as it is.
 pub(super) async fn commit(
     pool: &SqlitePool,
     tenant: &TenantId,
@@ -37,6 +37,10 @@ pub(super) async fn commit(
                 for (index, _) in left.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Won) {
                     outcomes[*index] = Ok(Outcome::Committed);
                 }
+                break;
+            }
+            Err(error) if error.is_everybodys() => {
+                left.iter().for_each(|index| outcomes[*index] = Err(error.again()));
                 break;
             }
             Err(_) => {
@@ -89,9 +93,8 @@ fn stands_already(error: StoreError, group: &[Change]) -> Result<Outcome, StoreE
     match table {
         Some("idempotency" | "documents") => Ok(Outcome::Conflict),
         table => {
-            let cases: Vec<String> = group.iter().map(|change| change.state.case.to_string()).collect();
-            let problem = "a row stands already that the head knows nothing of";
-            Err(bad(table.unwrap_or("any"), "key", &cases.join(", "), problem))
+            let cases: Vec<&str> = group.iter().map(|change| change.state.number.as_str()).collect();
+            Err(bad(table.unwrap_or("any"), "key", &cases.join(", "), Wrong::StandsAlready))
         }
     }
 }
