@@ -89,7 +89,7 @@ async fn a_rebuild_names_the_column_puts_it_right_and_believes_no_damaged_act() 
         ("UPDATE rungs SET due_at = due_at + 1 WHERE rung = 'overdue'", "due_at"),
         ("UPDATE history SET stage = 'accepted'", "stage"),
         ("DELETE FROM history", "missing"),
-        ("DELETE FROM cases WHERE number = 'YB-2026-000002'", "head missing"),
+        ("DELETE FROM cases WHERE number = 'YB-2026-000002'", "head is missing"),
     ] {
         let changed = sqlx::query(damage).execute(&pool).await.expect("damaged").rows_affected();
         assert!(changed > 0, "{damage}");

@@ -70,6 +70,9 @@ async fn the_county_in_both_languages() {
         for line in text.lines() {
             assert!(columns(line) <= 100, "{lang}: {} columns: {line}", columns(line));
         }
+        if lang == "en" {
+            counts_what_the_lists_show(&folder.join("bihuan.db"), &text);
+        }
         insta::assert_snapshot!(format!("demo_{lang}"), text);
     }
     let store = zh.join("bihuan.db");
@@ -197,6 +200,31 @@ async fn look_back(store: &Path) {
     );
     let coverage = said(&[&["coverage"], &duty[..], &["--json"]].concat());
     assert_eq!((coverage["owed"].as_u64(), coverage["done"].as_u64()), (Some(opened), Some(0)));
+}
+
+/// What the page counts is what the lists it names count.
+fn counts_what_the_lists_show(store: &Path, page: &str) {
+    let count = |arguments: &[&str]| {
+        let out = bihuan(store, &[&["ledger", "--count", "--json"], arguments].concat());
+        let counted: serde_json::Value = serde_json::from_slice(&out.stdout).expect("JSON");
+        counted["count"].as_u64().expect("a number")
+    };
+    let all = count(&[]);
+    let title = page.lines().take(3).collect::<Vec<_>>().join(" ");
+    assert!(title.contains("300 hazards reported") && title.contains(&format!("{all} cases")), "{title}");
+    let overdue = |by| count(&["--overdue-by", by]);
+    let (enterprise, regulator) = (overdue("enterprise"), overdue("regulator"));
+    let said = format!("by the enterprise {enterprise} · by the regulator {regulator}");
+    assert!(page.contains(&said), "{said}");
+    for (state, title) in [
+        ("under_determination", "Under determination"),
+        ("to_dispatch", "To dispatch"),
+        ("to_reinspect", "To re-inspect"),
+        ("to_close_out", "To close out"),
+    ] {
+        let said = format!("{title} {}", count(&["--state", state]));
+        assert!(page.contains(&said), "{said}");
+    }
 }
 
 fn usable_afterwards(store: &Path) {

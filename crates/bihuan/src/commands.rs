@@ -66,7 +66,9 @@ pub(crate) async fn run(arguments: &Arguments, out: &mut Output) -> Result<(), C
 fn about(command: &Command) -> Option<About<'_>> {
     match command {
         Command::Open { workflow, .. } => Some(About::Workflow(workflow)),
-        Command::Plan { duties, .. } => Some(About::Workflow(&duties.workflow)),
+        Command::Plan { duties, .. } | Command::Coverage { duties } => {
+            Some(About::Workflow(&duties.workflow))
+        }
         Command::Act { case, .. }
         | Command::Next { case, .. }
         | Command::Comment { case, .. }

@@ -62,7 +62,7 @@ pub(crate) async fn run(folder: Option<&Path>, out: &mut Output) -> Result<(), C
     for today in (0..DAYS).filter_map(|day| begins_on.checked_add_days(chrono::Days::new(day))) {
         county.live_through(today, &mut cases).await?;
     }
-    report::print(&county, begins_on, &cases.all, &path, out).await
+    report::print(&county, begins_on, &path, out).await
 }
 
 /// Cases found so far, and those not at their end.

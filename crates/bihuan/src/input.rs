@@ -1,6 +1,6 @@
 //! What comes from the command line, turned into commands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
 
@@ -10,6 +10,8 @@ use machine::command::{Directory, Perform};
 use machine::file::FieldType;
 use machine::value::{Name, PersonId, Value};
 use machine::{Definition, Person};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::json;
 
 use crate::CliError;
@@ -76,7 +78,7 @@ pub(crate) fn pair(text: &str) -> Result<(&str, &str), CliError> {
     text.split_once('=').ok_or_else(|| usage("BH0058", json!({ "text": text })))
 }
 
-fn twice(name: &str) -> CliError {
+pub(crate) fn twice(name: &str) -> CliError {
     usage("BH0059", json!({ "name": name }))
 }
 
@@ -117,14 +119,84 @@ fn add_fields(
 pub(crate) fn file(arguments: &ActArguments) -> Result<Option<Perform>, CliError> {
     let Some(path) = &arguments.file else { return Ok(None) };
     let text = text(path, read_bytes(path, JSON_BYTES_MAX)?)?;
-    let read = serde_json::from_str(&text).map_err(|error| {
+    // An object and nothing else, in which no key hides another of the same name.
+    let once = serde_json::from_str::<Once>(&text);
+    let read = once.and_then(|_| serde_json::from_str(&text)).map_err(|error| {
         let said = error.to_string();
         let problem = said.rsplit_once(" at line ").map_or(said.as_str(), |(problem, _)| problem);
         let file = path.display().to_string();
         let fault = ReadFault::from_words(problem);
-        CliError::Json { file, line: error.line(), column: error.column(), fault }
+        CliError::Json { file, line: error.line(), column: error.column().max(1), fault }
     });
     read.map(Some)
+}
+
+/// An object in which, all the way down, every key stands once: serde keeps the last of several, and takes a
+/// list for an object.
+struct Once;
+
+impl<'de> Deserialize<'de> for Once {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Once, D::Error> {
+        deserializer.deserialize_map(Inside).map(|_| Once)
+    }
+}
+
+/// Any value in it.
+struct Inside;
+
+impl<'de> Deserialize<'de> for Inside {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Inside, D::Error> {
+        deserializer.deserialize_any(Inside)
+    }
+}
+
+impl<'de> Visitor<'de> for Inside {
+    type Value = Inside;
+
+    fn expecting(&self, words: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        words.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Inside, A::Error> {
+        let mut keys = BTreeSet::new();
+        while let Some(key) = map.next_key::<String>()? {
+            if keys.contains(&key) {
+                return Err(A::Error::custom(format!("duplicate field `{key}`")));
+            }
+            map.next_value::<Inside>()?;
+            keys.insert(key);
+        }
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Inside, A::Error> {
+        while list.next_element::<Inside>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Inside, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Inside, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Inside, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Inside, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Inside, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Inside, E> {
+        Ok(self)
+    }
 }
 
 /// An act, as its file and the command line give it; what both give is refused.

@@ -228,6 +228,13 @@ impl Output {
         drop(writeln!(io::stderr(), "{line}"));
     }
 
+    /// Says something beside what is printed.
+    pub(crate) fn hint(&mut self, key: &str, values: &impl Serialize) {
+        let text = self.text(key, values);
+        let line = if self.json { json!({ "hint": text }).to_string() } else { text };
+        drop(writeln!(io::stderr(), "{line}"));
+    }
+
     /// Prints an error, once.
     pub(crate) fn error(&mut self, error: &CliError) {
         let Some(text) = error.text(self.language) else { return };

@@ -248,6 +248,18 @@ impl ReadFault {
         if words.contains("weekday names expected") {
             return unfit(None, "weekday");
         }
+        // The words of serde_json for an escape that is none, or half of one.
+        let escapes =
+            ["lone leading surrogate", "unexpected end of hex escape", "invalid escape", "invalid unicode"];
+        if escapes.into_iter().any(begins) {
+            return ReadFault::Syntax { problem: Syntax::Escape };
+        }
+        // The words of chrono for a date.
+        let dates =
+            ["input is out of range", "input contains invalid", "premature end of input", "trailing input"];
+        if dates.into_iter().any(begins) {
+            return unfit(None, "date");
+        }
         if words == CONTROL_CHARACTERS {
             return ReadFault::ControlCharacters;
         }

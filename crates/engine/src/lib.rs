@@ -11,6 +11,7 @@ mod batch;
 mod catalog;
 mod change;
 mod counter;
+mod dry;
 mod inbox;
 mod link;
 pub mod list;
@@ -36,6 +37,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use catalog::Catalog;
 pub use counter::Counted;
+pub use dry::Tried;
 pub use inbox::Digest;
 pub use sweep::{Failed, Swept};
 
@@ -385,24 +387,6 @@ impl Engine {
         let rows = self.store.acts(&self.tenant, case).await?;
         let acts = rows.iter().map(|row| serde_json::from_str(&row.body));
         acts.collect::<Result<_, _>>().map_err(|error| EngineError::Stored(format!("act: {error}")))
-    }
-
-    /// Decides without writing: what a command would do.
-    pub async fn dry_run(
-        &self,
-        state: &State,
-        definition: &Definition,
-        command: &Command,
-        actor: &Person,
-    ) -> Result<Vec<machine::Act>, EngineError> {
-        let (calendar, directory) = self.surroundings(definition).await?;
-        let now = self.store.clock().await?;
-        let registers = registers(self.store(), &self.tenant, &calendar, &directory, now).await?;
-        let mut facts = facts(&self.tenant, state.case, now, Some(actor), &calendar, &directory);
-        facts.registers = &registers;
-        let linked = self.other_number(definition, command).await?;
-        facts.linked = linked.as_deref();
-        Ok(machine::decide(definition, Some(state), command, &facts)?.acts)
     }
 
     async fn surroundings(

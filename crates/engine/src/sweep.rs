@@ -14,6 +14,10 @@ use crate::{Engine, EngineError, Member, Other, Receipt, Request, Waiting};
 
 /// Who may load a calendar, as in the workflow files: it moves the dates of every open case.
 const ADMINISTRATOR: &str = "administrator";
+/// What that is called where it is refused.
+pub(crate) const LOAD_CALENDAR: &str = "load_calendar";
+/// The act in which a date moved.
+const RECALCULATE: &str = "recalculate";
 /// Cases counted again at a time.
 const RECALCULATE_PAGE: u32 = 256;
 
@@ -110,14 +114,8 @@ impl Engine {
         let directory = self.catalog.directory().await?;
         let held = directory.post(actor).map(|post| post.roles.clone()).unwrap_or_default();
         if !held.contains(ADMINISTRATOR) {
-            let (act, needed) = ("load_calendar".to_owned(), vec![ADMINISTRATOR.to_owned()]);
-            return Err(Refusal::Role {
-                act,
-                needed,
-                bound: BTreeMap::new(),
-                held: held.into_iter().collect(),
-            }
-            .into());
+            let (act, needed) = (LOAD_CALENDAR.to_owned(), vec![ADMINISTRATOR.to_owned()]);
+            return Err(Refusal::Role { act, needed, bound: BTreeMap::new(), held: held.into_iter().collect() }.into());
         }
         let (id, version) = (calendar.id(), calendar.version());
         let body = serde_json::to_string(calendar).map_err(|error| EngineError::Stored(error.to_string()))?;
@@ -134,7 +132,7 @@ impl Engine {
                 let (engine, actor) = (self.clone(), actor.clone());
                 running.spawn(async move {
                     let counted = match parsed(&case_id) {
-                        Ok(case) => engine.execute(ask(case, Command::Recalculate, Some(actor))).await,
+                        Ok(case) => engine.recalculate(case, actor).await,
                         Err(error) => Err(error),
                     };
                     (case_id, counted)
@@ -142,7 +140,7 @@ impl Engine {
             }
             while let Some(answer) = running.join_next().await {
                 match answer.map_err(|_| EngineError::Stopped)? {
-                    (_, Ok(receipt)) => moved += usize::from(receipt.acts > 0),
+                    (_, Ok(counted)) => moved += usize::from(counted),
                     (_, Err(EngineError::Stopped)) => return Err(EngineError::Stopped),
                     (case_id, Err(error)) => {
                         let number = String::from_utf8_lossy(&case_id).into_owned();
@@ -152,6 +150,18 @@ impl Engine {
             }
         }
         if failed.is_empty() { Ok(moved) } else { Err(EngineError::Failing(failed)) }
+    }
+
+    /// Counts the dates of a case again. Says whether any moved: what was due by now is recorded before, and
+    /// is no move.
+    async fn recalculate(&self, case: CaseId, actor: Person) -> Result<bool, EngineError> {
+        let receipt = self.execute(ask(case, Command::Recalculate, Some(actor))).await?;
+        if receipt.acts == 0 {
+            return Ok(false);
+        }
+        let acts = self.store.acts(&self.tenant, case).await?;
+        let last = acts.iter().find(|act| act.version == receipt.version);
+        Ok(last.is_some_and(|act| act.name == RECALCULATE))
     }
 }
 

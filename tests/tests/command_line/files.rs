@@ -28,7 +28,7 @@ async fn pipes_and_devices_are_refused_where_a_file_is_needed() {
         (format!("{act} --evidence after_photo=pipe"), 2),
         ("act YB-2026-000001 --as safety-he --file pipe".to_owned(), 2),
         ("init --organisation pipe --store new.db".to_owned(), 2),
-        ("check pipe".to_owned(), 4),
+        ("check pipe".to_owned(), 2),
     ] {
         for (language, says) in [("en", "a pipe or a device, no file"), ("zh", "管道或设备，不是文件")]
         {

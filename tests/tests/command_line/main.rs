@@ -1,6 +1,7 @@
 //! The command line, end to end: what it shows, takes, refuses and prints.
 
 mod acts;
+mod asked;
 mod files;
 mod findings;
 mod help;

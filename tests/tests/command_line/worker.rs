@@ -100,3 +100,16 @@ async fn time_that_cannot_be_set_is_wrong_usage() {
     let (exit, said) = refused(&county, &format!("init --organisation {organisation} --store nodir/x.db"));
     assert!(exit == 2 && said.starts_with("BH0079") && said.contains("nodir"), "{said}");
 }
+
+#[tokio::test]
+async fn a_worker_on_a_clock_that_stands_still_says_so() {
+    let county = small().await;
+    let mut command = Command::new(tests::binary());
+    command.args(["work", "--lang", "en"]).env("BIHUAN_STORE", &county.path).stderr(Stdio::piped());
+    let mut working = command.spawn().expect("it starts");
+    let mut said = String::new();
+    BufReader::new(working.stderr.take().expect("a pipe")).read_line(&mut said).expect("read");
+    assert!(said.contains("stands still") && said.contains("--until"), "{said}");
+    working.kill().expect("ended");
+    working.wait().expect("gone");
+}

@@ -17,7 +17,7 @@ use crate::error::{usage, verdict};
 use crate::output::Output;
 
 pub(super) fn check(files: &[PathBuf], out: &mut Output) -> Result<(), CliError> {
-    let mut bad = false;
+    let (mut bad, mut unread) = (false, None);
     let mut all = Vec::new();
     // A reader that went away leaves the other files to be checked all the same.
     let mut printed = Ok(());
@@ -36,6 +36,12 @@ pub(super) fn check(files: &[PathBuf], out: &mut Output) -> Result<(), CliError>
                     printed = printed.and(print(&name, &definition, &proved, out));
                 }
             }
+            // A file that is not there has no findings; the others are checked all the same.
+            Err(error @ CliError::Usage { .. }) => {
+                if let Some(before) = unread.replace(error) {
+                    out.error(&before);
+                }
+            }
             Err(error) => {
                 bad = true;
                 match error.findings() {
@@ -50,7 +56,7 @@ pub(super) fn check(files: &[PathBuf], out: &mut Output) -> Result<(), CliError>
     if out.json {
         printed = out.value(&all);
     }
-    verdict(printed, !bad, CliError::Findings)
+    verdict(printed, !bad && unread.is_none(), unread.unwrap_or(CliError::Findings))
 }
 
 /// A property and how it came out, every finding with its text.

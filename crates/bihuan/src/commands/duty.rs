@@ -32,19 +32,22 @@ struct Duty {
     perform: Perform,
 }
 
-/// The last day of a period: a year, a quarter, a month or half a month.
+/// The last day of a period: a year, a quarter, a month or half a month. A period is written in one way only,
+/// since it is part of the key of what is opened.
 fn period_end(period: &str) -> Option<NaiveDate> {
+    let is_number = |text: &str, digits| text.len() == digits && text.bytes().all(|b| b.is_ascii_digit());
     let (year, rest) = period.split_at_checked(4)?;
-    let year: i32 = year.parse().ok()?;
+    let year: i32 = year.parse().ok().filter(|_| is_number(year, 4))?;
     let (month, half) = match rest.split_at_checked(1) {
         None | Some(("", "")) => (12, None),
         Some(("Q", quarter)) => {
-            (quarter.parse::<u32>().ok().filter(|quarter| (1..=4).contains(quarter))? * 3, None)
+            let no: u32 = quarter.parse().ok().filter(|_| is_number(quarter, 1))?;
+            (Some(no).filter(|no| (1..=4).contains(no))? * 3, None)
         }
         Some(("-", month)) => {
             let (month, half) =
                 month.split_once('H').map_or((month, None), |(month, half)| (month, Some(half)));
-            (month.parse().ok().filter(|_| month.len() == 2)?, half)
+            (month.parse().ok().filter(|_| is_number(month, 2))?, half)
         }
         Some(_) => return None,
     };
@@ -166,6 +169,12 @@ pub(super) async fn plan(
     let directory = engine.catalog().directory().await?;
     let actor = input::person(actor, &directory)?;
     let duties = duties(engine, &definition, arguments).await?;
+    let calendar = engine.catalog().local_calendar().await?;
+    let today = calendar.local_date(engine.store().clock().await?.utc());
+    // Whoever still opened it would open what nobody can do in time any more.
+    if let Some(end) = period_end(&arguments.period).filter(|end| *end < today) {
+        return Err(usage("BH0090", json!({ "period": arguments.period, "end": end })));
+    }
     let known = heads(engine, &duties).await?;
     let (mut opened, mut there) = (0, 0);
     let mut opening = JoinSet::new();
@@ -209,6 +218,11 @@ pub(super) async fn coverage(
 ) -> Result<(), CliError> {
     let newest = engine.catalog().definition(&engine.newest(&arguments.workflow).await?).await?;
     let duties = duties(engine, &newest, arguments).await?;
+    // Of a misspelled duty nothing was done: that would be no answer.
+    if let Some(duty) = duties.first() {
+        let given: Vec<Name> = input::fields(&arguments.fields, &newest)?.into_keys().collect();
+        engine.check_fields(&newest, &duty.perform, &given).await?;
+    }
     let known = heads(engine, &duties).await?;
     let (mut done, mut cancelled, mut missing) = (0, 0, Vec::new());
     for (duty, head) in duties.iter().zip(known) {

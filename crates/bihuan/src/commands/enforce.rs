@@ -34,6 +34,10 @@ pub(super) async fn work(
         let values = json!({ "until": day, "moved": done.moved, "digests": done.digests });
         return Ok(out.say("work.simulated", &values)?);
     }
+    // Its clock stands still: whoever waits for dates to pass would wait for ever.
+    if engine.store().clock_kind() == Clock::Simulated {
+        out.hint("work.stands_still", &json!({}));
+    }
     let (stop, stopped) = tokio::sync::watch::channel(false);
     tokio::spawn(async move {
         asked_to_stop().await;
@@ -79,11 +83,32 @@ pub(super) async fn status(engine: &Engine, out: &mut Output) -> Result<(), CliE
     let calendar = engine.catalog().local_calendar().await?;
     let local = |at: Instant| at.utc().with_timezone(&calendar.zone()).format("%Y-%m-%d %H:%M").to_string();
     let next_wake = standing.next_wake.map(local);
-    let values = json!({ "now": local(now), "clock": clock, "next_wake": next_wake, "standing": standing });
+    let span = |ms: Option<i64>| ms.map(|ms| span(ms, out));
+    let values = json!({
+        "now": local(now), "clock": clock, "next_wake": next_wake, "standing": standing,
+        "oldest": span(standing.oldest_waiting_ms), "largest": span(standing.lateness_max_ms),
+        "median": span(standing.lateness_p50_ms),
+    });
     for key in ["now", "next", "waiting", "lateness", "undelivered", "provisional"] {
         out.line(&out.text(&format!("status.{key}"), &values))?;
     }
     Ok(())
+}
+
+/// How long something took, in the two largest units that say it.
+fn span(ms: i64, out: &Output) -> String {
+    let units = [("days", ms / 86_400_000), ("hours", ms / 3_600_000 % 24), ("minutes", ms / 60_000 % 60)];
+    let shown = units.iter().skip_while(|(_, count)| *count == 0).take(2).filter(|(_, count)| *count > 0);
+    let shown: Vec<String> = shown
+        .map(|(unit, count)| out.text("status.span", &json!({ "unit": unit, "count": count })))
+        .collect();
+    if shown.is_empty() {
+        let tenths = ms / 100 % 10;
+        let seconds = ms / 1_000;
+        let seconds = if tenths == 0 { seconds.to_string() } else { format!("{seconds}.{tenths}") };
+        return out.text("status.span", &json!({ "unit": "seconds", "count": seconds }));
+    }
+    shown.join(" ")
 }
 
 pub(super) async fn rebuild(engine: &Engine, repair: bool, out: &mut Output) -> Result<(), CliError> {

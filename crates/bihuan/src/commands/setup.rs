@@ -176,7 +176,9 @@ pub(super) async fn publish(
     for text in parameters {
         let (name, value) = input::pair(text)?;
         let value = value.parse().map_err(|_| usage("BH0060", json!({ "text": value })))?;
-        set.insert(name.to_owned(), value);
+        if set.insert(name.to_owned(), value).is_some() {
+            return Err(input::twice(name));
+        }
     }
     let definition = compile(file, &set)?;
     engine.publish(&definition).await?;

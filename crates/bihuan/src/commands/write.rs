@@ -1,9 +1,9 @@
 //! Commands that change a case.
 
 use engine::view::Words;
-use engine::{Engine, Receipt, Request};
+use engine::{Engine, Receipt, Request, Tried};
 use machine::act::Auth;
-use machine::{Act, Command as Wish, Person};
+use machine::{Act, Command as Wish, Definition, Person, State};
 use serde_json::json;
 use store::sqlite::host_time;
 
@@ -68,34 +68,42 @@ pub(super) async fn perform(
     let (state, definition) = engine.case(case).await?;
     let perform = input::perform(name, input::file(arguments)?, arguments, &definition)?;
     let actor = actor(engine, &arguments.who).await?;
-    let wish = Wish::Perform(perform);
-    if dry_run {
-        let acts = engine.dry_run(&state, &definition, &wish, &actor).await?;
-        if out.json {
-            return Ok(out.value(&acts)?);
-        }
-        let directory = engine.catalog().directory().await?;
-        let calendar = engine.catalog().calendar(&definition.file().calendar).await?;
-        let words = Words {
-            language: out.language,
-            definition: &definition,
-            directory: &directory,
-            calendar: &calendar,
-        };
-        out.line(&out.text("done.dry", &json!({})))?;
-        return show::timeline(&words.timeline(&acts, &state), &words, out);
-    }
     let request = Request {
         case: state.case,
         definition: None,
-        command: wish,
+        command: Wish::Perform(perform),
         actor: Some(actor),
         auth: Auth::Asserted,
         key: arguments.who.key.clone(),
         expected_version: expect,
     };
-    let receipt = engine.execute(request).await?;
+    let receipt = if dry_run {
+        match engine.dry_run(&state, &definition, &request).await? {
+            Tried::Acts(acts) => return tried(engine, &state, &definition, &acts, out).await,
+            Tried::Replayed(receipt) => receipt,
+        }
+    } else {
+        engine.execute(request).await?
+    };
     said(engine, &receipt, &state.number, out).await
+}
+
+/// The acts a command would write.
+async fn tried(
+    engine: &Engine,
+    state: &State,
+    definition: &Definition,
+    acts: &[Act],
+    out: &mut Output,
+) -> Result<(), CliError> {
+    if out.json {
+        return Ok(out.value(&acts)?);
+    }
+    let directory = engine.catalog().directory().await?;
+    let calendar = engine.catalog().calendar(&definition.file().calendar).await?;
+    let words = Words { language: out.language, definition, directory: &directory, calendar: &calendar };
+    out.line(&out.text("done.dry", &json!({})))?;
+    show::timeline(&words.timeline(acts, state), &words, out)
 }
 
 /// One document over several cases.

@@ -6,13 +6,14 @@ use std::path::Path;
 
 use chrono::NaiveDate;
 use engine::notice;
+use engine::text::Language;
 use machine::act::{Measure, RungRecord, RungResult};
 use machine::file::Outcome;
 use machine::state::ChargedTo;
 use machine::value::{CaseId, UnitId};
 use machine::{Act, Effect, State};
 use serde_json::json;
-use store::{Filter, LedgerRow};
+use store::{Filter, LedgerKey, LedgerRow, OverdueBy, ROWS_MAX};
 
 use super::{BEGINS_ON, County, DAYS, HAZARDS, WORKFLOW};
 use crate::CliError;
@@ -44,29 +45,34 @@ const TOLD_ACTS: std::ops::RangeInclusive<usize> = 18..=40;
 pub(super) async fn print(
     county: &County,
     begins_on: NaiveDate,
-    cases: &[CaseId],
     path: &Path,
     out: &mut Output,
 ) -> Result<(), CliError> {
+    // What stands in the list, not what the script remembers: a hazard that came back is a case of its own.
+    let listed = listed(county).await?;
+    let cases: Vec<CaseId> =
+        listed.iter().filter(|row| row.workflow == WORKFLOW).map(|row| row.case_id).collect();
     let states = county.heads(cases.iter().copied()).await?;
     let ends_on = begins_on.checked_add_days(chrono::Days::new(DAYS - 1)).unwrap_or(begins_on);
     if out.json {
         let by_state = counts(&states, "main");
-        return Ok(
-            out.value(&json!({ "store": path, "until": ends_on, "cases": HAZARDS, "by_state": by_state }))?
-        );
+        let values = json!({
+            "store": path, "until": ends_on, "reported": HAZARDS, "cases": listed.len(), "by_state": by_state,
+        });
+        return Ok(out.value(&values)?);
     }
     let mut acts = Vec::new();
-    for case in cases {
+    for case in &cases {
         acts.push(county.engine.acts(*case).await?);
     }
     let values = json!({
-        "from": BEGINS_ON, "to": ends_on, "days": DAYS, "cases": HAZARDS,
+        "from": BEGINS_ON, "to": ends_on, "days": DAYS, "reported": HAZARDS, "cases": listed.len(),
+        "back": cases.len() - HAZARDS, "general": listed.len() - cases.len(),
         "enterprises": county.directory.units.len(), "posts": county.directory.posts.len(),
     });
     out.line(&out.text("demo.title", &values))?;
     let told = Told { county, today: ends_on };
-    told.standing(&states, out)?;
+    told.standing(&states, out).await?;
     told.list(out).await?;
     told.escalated(&acts, out)?;
     told.climbers(&states, &acts, out)?;
@@ -76,8 +82,28 @@ pub(super) async fn print(
     // The program as it was called just now: so the lines run as they stand, also where it is not on the PATH.
     let program = std::env::args().next().unwrap_or_else(|| "bihuan".to_owned());
     let store = quoted(path.display().to_string());
-    let values = json!({ "bihuan": quoted(program), "store": store, "number": number });
+    // In the language of this page, whatever that of the next shell is.
+    let lang = match out.language {
+        Language::Zh => "zh",
+        Language::En => "en",
+    };
+    let program = format!("{} --lang {lang}", quoted(program));
+    let values = json!({ "bihuan": program, "store": store, "number": number });
     Ok(out.line(&out.text("demo.next", &values))?)
+}
+
+/// Every case of the county, by number.
+async fn listed(county: &County) -> Result<Vec<LedgerRow>, CliError> {
+    let mut filter = Filter { limit: ROWS_MAX, ..Filter::default() };
+    let mut all: Vec<LedgerRow> = Vec::new();
+    loop {
+        let page = county.engine.ledger(&filter).await?;
+        let Some(last) = page.last() else { break };
+        filter.after = Some(LedgerKey::of(last));
+        all.extend(page);
+    }
+    all.sort_by(|a, b| a.number.cmp(&b.number));
+    Ok(all)
 }
 
 fn heading(key: &str, out: &mut Output) -> Result<(), CliError> {
@@ -112,7 +138,7 @@ impl Told<'_> {
     }
 
     /// Every track with how many cases stand where.
-    fn standing(&self, states: &[State], out: &mut Output) -> Result<(), CliError> {
+    async fn standing(&self, states: &[State], out: &mut Output) -> Result<(), CliError> {
         heading("demo.heading.standing", out)?;
         let file = self.county.definition.file();
         let mut rows = Vec::new();
@@ -143,12 +169,20 @@ impl Told<'_> {
                 }
             }
         }
-        let enterprise = states.iter().filter(|state| late(state, ChargedTo::Enterprise)).count();
-        let regulator = states.iter().filter(|state| late(state, ChargedTo::Regulator)).count();
+        let (enterprise, regulator) =
+            (self.overdue(OverdueBy::Enterprise).await?, self.overdue(OverdueBy::Regulator).await?);
         let values = json!({ "enterprise": enterprise, "regulator": regulator });
         rows.push(vec![out.text("demo.overdue", &json!({})), out.text("demo.overdue_by", &values)]);
         out.grid(rows)?;
         Ok(())
+    }
+
+    /// How many cases one side is late with, as `ledger --overdue-by` counts them.
+    async fn overdue(&self, by: OverdueBy) -> Result<u64, CliError> {
+        let engine = &self.county.engine;
+        let overdue_by = Some((by, engine.store().clock().await?));
+        let filter = Filter { overdue_by, ..Filter::default() };
+        Ok(engine.store().ledger_count(engine.tenant(), &filter).await?)
     }
 
     /// Some lines of the list, from every state somebody owes something in.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use store::{Damage, StoreError, Wrong};
 
 use super::{Language, problem, text, texts};
+use crate::sweep::LOAD_CALENDAR;
 use crate::verify::{Fault, How};
 use crate::view::needs_in_words;
 use crate::{EngineError, Failed};
@@ -186,6 +187,10 @@ pub(crate) fn refused(language: Language, refusal: &Refusal, mut values: Value) 
     if let Refusal::BadField { .. } = refusal {
         values["fault"] = json!(date_fault(language, refusal));
     }
-    let key = format!("refusal.{}", values["refusal"].as_str().unwrap_or_default());
+    let key = match refusal {
+        // Of no workflow, so that no file has words for it.
+        Refusal::Role { act, .. } if act == LOAD_CALENDAR => "refusal.load_calendar".to_owned(),
+        _ => format!("refusal.{}", values["refusal"].as_str().unwrap_or_default()),
+    };
     format!("{}: {}", refusal.code(), text(language, &key, &values))
 }
