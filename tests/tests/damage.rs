@@ -107,10 +107,7 @@ async fn a_damaged_text_of_one_case_hides_no_other_in_any_list() {
 async fn a_damaged_number_or_id_of_one_case_hides_no_other_in_the_ledger() {
     let (county, pool) = three().await;
     for damage in ["overdue_from = -9223372036854775808", "version = -1", "case_id = 'none'"] {
-        let mut transaction = pool.begin().await.expect("begun");
-        let sql = format!("UPDATE cases SET {damage} WHERE number = 'YB-2026-000001'");
-        sqlx::query(AssertSqlSafe(sql)).execute(&mut *transaction).await.expect("damaged");
-        transaction.commit().await.expect("kept");
+        run(&pool, &format!("UPDATE cases SET {damage} WHERE number = 'YB-2026-000001'")).await;
         for list in [&["ledger"][..], &["ledger", "--json"], &["owes"]] {
             let out = bihuan(&county.path, list);
             let text = String::from_utf8_lossy(&out.stdout).into_owned();

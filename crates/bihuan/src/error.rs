@@ -5,6 +5,7 @@ use std::path::Path;
 
 use calendar::CalendarError;
 use calendar::yaml::ReadFault;
+use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use engine::EngineError;
 use engine::text::{self, Language};
@@ -12,6 +13,8 @@ use machine::file::FileError;
 use machine::{Problem, Refusal};
 use serde_json::{Value, json};
 use store::StoreError;
+
+use crate::args::Arguments;
 
 /// What the command line can fail with.
 #[derive(Debug, thiserror::Error)]
@@ -51,13 +54,22 @@ pub(crate) fn usage(code: &'static str, values: Value) -> CliError {
 
 /// A file that cannot be read.
 pub(crate) fn unreadable(path: &Path, error: &io::Error) -> CliError {
-    let problem = match error.kind() {
-        io::ErrorKind::NotFound => "missing".to_owned(),
-        io::ErrorKind::PermissionDenied => "denied".to_owned(),
-        io::ErrorKind::IsADirectory => "folder".to_owned(),
-        _ => error.to_string(),
+    usage("BH0054", json!({ "file": path.display().to_string(), "problem": problem(error) }))
+}
+
+/// What is wrong with a file: a name for what is usual, the words of the system for anything else.
+fn problem(error: &io::Error) -> String {
+    let name = match error.kind() {
+        io::ErrorKind::NotFound => "missing",
+        io::ErrorKind::PermissionDenied => "denied",
+        io::ErrorKind::IsADirectory => "folder",
+        io::ErrorKind::AlreadyExists => "exists",
+        io::ErrorKind::NotADirectory => "no_folder",
+        io::ErrorKind::StorageFull => "full",
+        io::ErrorKind::ReadOnlyFilesystem => "read_only",
+        _ => return error.to_string(),
     };
-    usage("BH0054", json!({ "file": path.display().to_string(), "problem": problem }))
+    name.to_owned()
 }
 
 /// A pipe, a device or a socket where a file is needed.
@@ -67,7 +79,7 @@ pub(crate) fn special(path: &Path) -> CliError {
 
 /// A file or folder that cannot be written.
 pub(crate) fn unwritable(path: &Path, error: &io::Error) -> CliError {
-    usage("BH0072", json!({ "file": path.display().to_string(), "problem": error.to_string() }))
+    usage("BH0072", json!({ "file": path.display().to_string(), "problem": problem(error) }))
 }
 
 /// A value of ours that does not become JSON: a fault of the program.
@@ -197,9 +209,8 @@ pub(crate) fn wrong_usage(language: Language, wrong: &clap::Error) -> CliError {
         _ => ("other", json!({})),
     };
     let problem = text::text(language, &format!("usage.{key}"), &values);
-    // The command the arguments were meant for, as clap's own usage line has it.
-    let line = one_line(wrong);
-    let command = line.unwrap_or_else(|| "bihuan".to_owned());
+    // The command the arguments were meant for: as clap's own usage line has it, else as it was typed.
+    let command = one_line(wrong).unwrap_or_else(typed);
     usage("BH0049", json!({ "problem": problem, "command": command }))
 }
 
@@ -207,6 +218,21 @@ pub(crate) fn wrong_usage(language: Language, wrong: &clap::Error) -> CliError {
 pub(crate) fn unknown_command(language: Language, name: &str) -> CliError {
     let problem = text::text(language, "usage.unknown_command", &json!({ "name": name }));
     usage("BH0049", json!({ "problem": problem, "command": "bihuan" }))
+}
+
+/// `bihuan calendar load`, out of what was typed.
+fn typed() -> String {
+    let (mut command, mut words) = (Arguments::command(), vec!["bihuan".to_owned()]);
+    for word in std::env::args().skip(1) {
+        let within = command.find_subcommand(&word).cloned();
+        if let Some(within) = within {
+            words.push(word);
+            command = within;
+        } else if words.len() > 1 {
+            break;
+        }
+    }
+    words.join(" ")
 }
 
 /// `bihuan act`, out of clap's usage line.

@@ -187,22 +187,30 @@ impl Output {
     /// Prints a table. On a terminal its longest texts are cut until a row fits in a line.
     pub(crate) fn table(&mut self, header: &[String], mut rows: Vec<Vec<String>>) -> io::Result<()> {
         let mut header = header.to_vec();
-        if let Some(width) = self.width.filter(|_| self.out.is_terminal()) {
-            fit(&mut header, &mut rows, width);
+        let mut width = self.width;
+        if let Some(columns) = self.width.filter(|_| self.out.is_terminal()) {
+            // A terminal that is too narrow breaks a line; it does not cut numbers in two.
+            width = Some(fit(&mut header, &mut rows, columns).max(columns));
         }
         let mut table = comfy_table::Table::new();
         table.set_header(header.iter());
-        self.rows(table, rows)
+        self.rows(table, rows, width)
     }
 
     /// Prints a table without a header.
     pub(crate) fn grid(&mut self, rows: Vec<Vec<String>>) -> io::Result<()> {
-        self.rows(comfy_table::Table::new(), rows)
+        let width = self.width;
+        self.rows(comfy_table::Table::new(), rows, width)
     }
 
-    fn rows(&mut self, mut table: comfy_table::Table, rows: Vec<Vec<String>>) -> io::Result<()> {
+    fn rows(
+        &mut self,
+        mut table: comfy_table::Table,
+        rows: Vec<Vec<String>>,
+        width: Option<usize>,
+    ) -> io::Result<()> {
         table.load_style(comfy_table::presets::NOTHING);
-        if let Some(width) = self.width {
+        if let Some(width) = width {
             // A row that would be wider still goes on in the lines below it.
             table.set_width(u16::try_from(width).unwrap_or(u16::MAX));
             table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
@@ -267,24 +275,28 @@ const NARROWEST: usize = 8;
 /// White space around a cell.
 const PADDING: usize = 2;
 
-/// Cuts the longest texts until every row fits. Numbers, dates and ids are no free text and stay whole.
-fn fit(header: &mut [String], rows: &mut [Vec<String>], width: usize) {
+/// Cuts the longest texts until every row fits, a lamp last of all: it is what the list is for. Numbers, dates
+/// and ids are no free text and stay whole. Gives the width that is needed.
+fn fit(header: &mut [String], rows: &mut [Vec<String>], width: usize) -> usize {
     let columns = header.len();
+    let cells = |at: usize| rows.iter().filter_map(move |row| row.get(at));
     let is_free = |cell: &String| cell.contains(' ') || !cell.is_ascii();
-    let free: Vec<bool> =
-        (0..columns).map(|at| rows.iter().filter_map(|row| row.get(at)).any(is_free)).collect();
+    let is_lamp = |at| cells(at).any(|cell: &String| cell.ends_with(END));
+    let (lamps, free): (Vec<usize>, Vec<usize>) =
+        (0..columns).filter(|at| cells(*at).any(is_free)).partition(|at| is_lamp(*at));
     let widest = |at: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.width());
-        cells.chain(header.get(at).map(|cell| cell.width())).max().unwrap_or(0)
+        let head = header.get(at).map(|cell| cell.width());
+        cells(at).map(|cell| cell.width()).chain(head).max().unwrap_or(0)
     };
     let mut widths: Vec<usize> = (0..columns).map(widest).collect();
-    while widths.iter().map(|width| width + PADDING).sum::<usize>() > width {
-        let longest = (0..columns).filter(|at| free.get(*at) == Some(&true)).max_by_key(|at| widths.get(*at));
-        let Some(longest) = longest.and_then(|at| widths.get_mut(at)).filter(|width| **width > NARROWEST)
-        else {
-            break;
-        };
-        *longest -= 1;
+    let needed = |widths: &[usize]| widths.iter().map(|width| width + PADDING).sum::<usize>();
+    for cut in [free, lamps] {
+        while needed(&widths) > width {
+            let longest = cut.iter().max_by_key(|at| widths.get(**at));
+            let longest = longest.and_then(|at| widths.get_mut(*at)).filter(|width| **width > NARROWEST);
+            let Some(longest) = longest else { break };
+            *longest -= 1;
+        }
     }
     for row in rows.iter_mut().map(Vec::as_mut_slice).chain([header]) {
         for (cell, width) in row.iter_mut().zip(&widths) {
@@ -293,6 +305,7 @@ fn fit(header: &mut [String], rows: &mut [Vec<String>], width: usize) {
             }
         }
     }
+    needed(&widths)
 }
 
 /// A text of at most so many columns, with … at its end where something is missing.

@@ -60,7 +60,7 @@ impl Catalog {
         let known = directory.as_ref().map(|(version, _)| *version);
         if let Some((version, body)) = self.store.organisation(&self.tenant, known).await? {
             let read: Directory = serde_json::from_str(&body)
-                .map_err(|error| EngineError::Stored(format!("organisation: {error}")))?;
+                .map_err(|error| damaged(("tenants", "organisation"), self.tenant.to_string(), error))?;
             *directory = Some((version, Arc::new(read)));
         }
         Ok(directory.as_ref().map(|(_, directory)| directory.clone()).unwrap_or_default())
@@ -80,7 +80,7 @@ impl Catalog {
         let body = self.store.calendar_version(&self.tenant, id, version).await?;
         let body = body.ok_or_else(|| EngineError::NoCalendar(format!("{id} {version}")))?;
         let calendar: Calendar = serde_json::from_str(&body)
-            .map_err(|error| EngineError::Stored(format!("calendar '{id}' {version}: {error}")))?;
+            .map_err(|error| damaged(("calendars", "body"), format!("{id} {version}"), error))?;
         Ok(Arc::new(calendar))
     }
 
@@ -105,9 +105,18 @@ impl Catalog {
         let (_, body) = stored.ok_or_else(|| EngineError::NoCalendar(id.to_owned()))?;
         if let Some(body) = body {
             let calendar: Calendar = serde_json::from_str(&body)
-                .map_err(|error| EngineError::Stored(format!("calendar '{id}': {error}")))?;
+                .map_err(|error| damaged(("calendars", "body"), id.to_owned(), error))?;
             calendars.insert(id.to_owned(), Arc::new(calendar));
         }
         calendars.get(id).cloned().ok_or_else(|| EngineError::NoCalendar(id.to_owned()))
     }
+}
+
+/// Something kept beside the cases that cannot be read.
+fn damaged(
+    (table, column): (&'static str, &'static str),
+    row: String,
+    error: impl std::fmt::Display,
+) -> EngineError {
+    Damage { table, column, row, problem: Wrong::unreadable(error) }.into()
 }

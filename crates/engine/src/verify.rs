@@ -79,6 +79,13 @@ pub struct Report {
 /// against what is stored of it.
 pub async fn verify(store: &dyn Store, tenant: &TenantId, catalog: &Catalog) -> Result<Report, EngineError> {
     let mut report = Report { faults: kept_faults(store, tenant).await?, ..Report::default() };
+    match catalog.directory().await {
+        Err(EngineError::Damaged(Damage { table, row, problem, .. })) => {
+            let (case, number, fault) = (String::new(), String::new(), format!("{table} {row}"));
+            report.faults.push(Fault { case, number, version: 0, fault, how: How::Damaged { problem } });
+        }
+        read => drop(read?),
+    }
     let mut after = Vec::new();
     loop {
         let page = store.raw(tenant, &after, PAGE).await?;

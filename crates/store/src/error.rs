@@ -181,14 +181,7 @@ impl StoreError {
     pub fn is_everybodys(&self) -> bool {
         match self {
             StoreError::Full | StoreError::Held | StoreError::ReadOnly | StoreError::Shared(_) => true,
-            // The connection or the machine failed, not the statement.
-            StoreError::Database(sqlx::Error::Database(error)) => {
-                matches!(primary(error.as_ref()), Some(IO_FAILED | NO_MEMORY | CANNOT_OPEN))
-            }
-            StoreError::Database(error) => !matches!(
-                error,
-                sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::RowNotFound
-            ),
+            StoreError::Database(error) => is_everybodys(error),
             _ => false,
         }
     }
@@ -202,6 +195,18 @@ impl StoreError {
             StoreError::Inconsistent(damage) => StoreError::Inconsistent(damage.clone()),
             error => StoreError::Shared(causes(error)),
         }
+    }
+}
+
+/// Whether the connection, the disk or the machine failed, and not the statement.
+pub(crate) fn is_everybodys(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => matches!(
+            primary(error.as_ref()),
+            Some(HELD | LOCKED | NO_MEMORY | READ_ONLY | IO_FAILED | FULL | CANNOT_OPEN)
+        ),
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::RowNotFound => false,
+        _ => true,
     }
 }
 

@@ -16,7 +16,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 
-use crate::error::cannot_open;
+use crate::error::{cannot_open, is_everybodys};
 use crate::{
     ActRow, Astray, CalendarRow, Change, Clock, ClosedRow, Damage, DefinitionRow, DigestRow, DocumentFilter,
     DueCase, Filter, Known, LedgerRow, Outcome, OwedFilter, OwedRow, RawCase, Read, RefusalRow, Roundup,
@@ -244,6 +244,10 @@ async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {
     done.map_err(|error| match error {
         MigrateError::VersionMissing(found) => StoreError::Unfit(Unfit::Newer { found, known }),
         MigrateError::VersionMismatch(schema) => StoreError::Unfit(Unfit::Altered { schema }),
+        // A full disk or a lock says nothing about the schema.
+        MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) if is_everybodys(&cause) => {
+            StoreError::from(cause)
+        }
         error => StoreError::Migrate(error),
     })
 }

@@ -3,7 +3,7 @@
 
 use tests::{bihuan, county, morning, open_hazard};
 
-use super::world::{done, json, line, refused, small};
+use super::world::{busy, done, json, line, refused, small};
 
 const DUTY: &str = "workflows/periodic-duty.yaml";
 const PLAN: &str = "plan periodic-duty --field duty=self_inspection --as clerk-lin --period";
@@ -148,4 +148,69 @@ async fn what_status_and_check_and_work_say_can_be_read() {
     assert!(json(&county, "status")["standing"]["oldest_waiting_ms"].as_i64().expect("ms") > 1_000_000);
     let ran = line(&county, "check nofile.yaml");
     assert_eq!(ran.status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn what_the_machine_below_says_is_told_in_words() {
+    let county = small().await;
+    // Help is pointed to where it is about the command that was meant.
+    for (text, pointer) in [
+        ("ledger --lamp purple --lang en", "bihuan ledger --help"),
+        ("calendar load x.yaml --nosuch --lang en", "bihuan calendar load --help"),
+        ("--lang en owes --limit many", "bihuan owes --help"),
+        ("--lang en nosuch", "bihuan --help"),
+    ] {
+        let (exit, said) = refused(&county, text);
+        assert!(exit == 2 && said.contains(pointer), "{text}: {said}");
+    }
+    // A folder cannot be made where a file is.
+    let (_, said) = refused(&county, "demo --folder photo.jpg --lang zh");
+    assert!(said.starts_with("BH0072") && said.contains("已有同名") && !said.contains("os error"), "{said}");
+}
+
+#[tokio::test]
+async fn a_damaged_organisation_is_named_and_nothing_is_built_on_it() {
+    let county = small().await;
+    let pool = tests::raw(&county.path).await;
+    for damage in ["CAST(x'ff41' AS TEXT)", "'[]'"] {
+        let sql = format!(
+            "UPDATE tenants SET organisation = {damage}, organisation_version = organisation_version + 1"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&pool).await.expect("damaged");
+        for (lang, words) in [
+            ("en", "tenants qingyuan does not hold (it cannot be read)"),
+            ("zh", "tenants qingyuan 不符（无法读取）"),
+        ] {
+            let found = line(&county, &format!("verify --lang {lang}"));
+            let said = String::from_utf8_lossy(&found.stdout).into_owned();
+            assert!(found.status.code() == Some(5) && said.contains(words), "{damage}: {found:?}");
+        }
+        let (exit, said) = refused(&county, "comment YB-2026-000001 x --as clerk-lin --lang zh");
+        assert!(exit == 1 && said.starts_with("BH0043") && said.contains("tenants"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_names_roles_in_words_and_cuts_neither_lamps_nor_numbers() {
+    let county = busy().await;
+    for lang in ["en", "zh"] {
+        let owed = done(&county, &format!("owes --lang {lang}"));
+        assert!(!owed.contains("assignee"), "{owed}");
+    }
+    for columns in ["110", "80", "60", "40"] {
+        let line = format!("{} ledger --lang en", tests::binary().display());
+        let mut command = std::process::Command::new("script");
+        command.args(["-qec", &line, "/dev/null"]).stdin(std::process::Stdio::null());
+        command
+            .env("BIHUAN_STORE", &county.path)
+            .env("COLUMNS", columns)
+            .env("TERM", "dumb")
+            .env("NO_COLOR", "1");
+        let shown = command.output().expect("a terminal");
+        let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+        assert!(text.contains("YH-2026-000001") && text.contains("YB-2026-000001"), "{columns}: {text}");
+        let first = text.lines().find(|line| line.contains("YH-2026-000001")).unwrap_or_default();
+        let whole = first.contains("(enterprise, regulator)");
+        assert!(first.contains("overdu") && (whole || columns != "110"), "{columns}: {text}");
+    }
 }

@@ -190,6 +190,14 @@ async fn definition(engine: &Engine, hash: &str) -> Result<Option<Arc<Definition
     }
 }
 
+/// A role no workflow file names: whoever an order was sent to, or one that is damaged.
+fn unnamed(role: String, out: &Output) -> String {
+    if role == ASSIGNEE { out.text("role.assignee", &json!({})) } else { role }
+}
+
+/// The role of every unit that work was sent to.
+const ASSIGNEE: &str = "assignee";
+
 /// Who owes the next step: a unit, or a role that is bound to none.
 fn owner(row: &LedgerRow, definition: Option<&Definition>, directory: &Directory, out: &Output) -> String {
     if let Some(unit) = &row.owner_unit {
@@ -255,7 +263,7 @@ pub(super) async fn owes(
             let held = directory.posts.iter().filter(|post| post.person.as_str() == person);
             // Whoever works in a unit owes what was sent to it.
             let roles = held.flat_map(|post| {
-                let roles = post.roles.iter().cloned().chain(["assignee".to_owned()]);
+                let roles = post.roles.iter().cloned().chain([ASSIGNEE.to_owned()]);
                 roles.map(|role| (role, post.unit.clone())).collect::<Vec<_>>()
             });
             let roles: Vec<_> = roles.collect();
@@ -298,7 +306,7 @@ pub(super) async fn owes(
             row.due,
             row.number,
             clock.unwrap_or(row.name),
-            role.unwrap_or(row.owner_role),
+            role.unwrap_or_else(|| unnamed(row.owner_role, out)),
             row.owner_unit.map(|unit| directory.unit_name(&unit).to_owned()).unwrap_or_default(),
             lamp,
         ]);

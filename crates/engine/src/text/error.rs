@@ -91,11 +91,11 @@ fn wrong(language: Language, problem: &Wrong) -> String {
 /// What `verify` found, and what that means in words.
 pub fn fault(language: Language, fault: &Fault) -> Value {
     let mut values = json!(fault);
-    let said = match &fault.how {
-        How::Damaged { problem } => wrong(language, problem),
-        _ => text(language, &format!("fault.{}", values["how"].as_str().unwrap_or_default()), &values),
-    };
-    values["said"] = said.into();
+    if let How::Damaged { problem } = &fault.how {
+        values["problem"] = wrong(language, problem).into();
+    }
+    let key = format!("fault.{}", values["how"].as_str().unwrap_or_default());
+    values["said"] = text(language, &key, &values).into();
     values
 }
 
