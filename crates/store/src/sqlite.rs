@@ -1,7 +1,6 @@
 //! The embedded store.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -142,10 +141,8 @@ async fn check_ours(path: &Path) -> Result<(), StoreError> {
     if !path.is_file() {
         return Err(not_a_store());
     }
-    if let Err(error) = std::fs::File::open(path) {
-        return Err(if error.kind() == ErrorKind::PermissionDenied { closed() } else { not_a_store() });
-    }
-    // What is locked or out of reach may well be a store.
+    // What is locked or out of reach may well be a store. SQLite is asked, and the file opened by nobody else:
+    // closing it would drop the locks this process holds on it.
     let told = |error: sqlx::Error| {
         let out_of_reach = cannot_open(&error);
         match StoreError::from(error) {
