@@ -178,15 +178,34 @@ async fn look_back(store: &Path) {
     let listed = closed.iter().filter(|(_, listed)| *listed).count();
     assert!(listed > 0 && closed.len() > 2 * listed);
     assert_eq!(opened as usize, listed + (closed.len() - listed).div_ceil(5));
+    // Another period that holds the same cases opens none of them twice.
+    let other = said(&[
+        "plan",
+        "periodic-duty",
+        "--field",
+        "duty=look_back",
+        "--period",
+        "2026-05",
+        "--closed",
+        "major-hazard",
+        "--share",
+        "100",
+        "--as",
+        "clerk-lin",
+        "--json",
+    ]);
+    assert!(other["there"].as_u64() > Some(0), "{other}");
     let looked_at: Vec<(String, String, String)> = sqlx::query_as(
-        "SELECT a.body->>'$.fields.of_case', a.body->>'$.fields.closed_on', o.due_day
+        "SELECT a.body->>'$.fields.of_case', a.body->>'$.fields.period_end', o.due_day
          FROM acts a JOIN obligations o ON o.case_id = a.case_id AND o.name = 'submission'
          WHERE a.name = 'plan'",
     )
     .fetch_all(&pool)
     .await
     .expect("read");
-    assert_eq!(looked_at.len() as u64, opened);
+    assert_eq!(looked_at.len() as u64, opened + other["opened"].as_u64().expect("a number"));
+    let once: BTreeSet<&String> = looked_at.iter().map(|of| &of.0).collect();
+    assert_eq!(once.len(), looked_at.len(), "a case is looked back on once");
     for (number, day, due) in &looked_at {
         assert!(closed.iter().any(|(closed, _)| closed == number), "{number}");
         let days = calendar::parse_date(due).expect("a day") - calendar::parse_date(day).expect("a day");

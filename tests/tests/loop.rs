@@ -277,6 +277,8 @@ async fn who_worked_on_a_downgraded_hazard_does_not_judge_it_under_its_new_name(
         reason: Some("经专家复核不属重大".to_owned()),
         ..act("downgrade", &[("general_due_date", "2026-10-15")])
     };
+    // Evidence the other workflow knows nothing of stays with the case it was brought to.
+    let downgrade = Perform { evidence: evidence("record", "meeting"), ..downgrade };
     run(engine, case, officer(), downgrade).await.expect("downgraded");
     let major = state(engine, case).await;
     let (general, _) = engine.case(links(&major)[0].0).await.expect("opened");

@@ -191,6 +191,13 @@ async fn a_register_that_was_changed_is_named() {
         }
     }
     assert_eq!(faults(&county).await, Vec::<String>::new());
+    // What the acts took is put back from them, before it could be given out again.
+    for damage in ["DELETE FROM documents WHERE no = 20", "UPDATE documents SET no = 99 WHERE no = 20"] {
+        sqlx::query(damage).execute(&pool).await.expect("damaged");
+        let rebuilt = engine::rebuild::rebuild(engine.store(), engine.tenant(), engine.catalog(), true).await;
+        assert_eq!(rebuilt.expect("rebuilt").repaired, 1, "{damage}");
+        assert_eq!(faults(&county).await, Vec::<String>::new(), "{damage}");
+    }
 }
 
 #[tokio::test]

@@ -71,7 +71,11 @@ async fn who_reported_complete_for_another_may_not_reinspect() {
     let other = person("officer-bai", "industry-officer-2", "industry");
     let refused = engine.execute(request(case, Wish::Perform(accept()), other, None)).await;
     let Err(EngineError::Refused(refusal)) = refused else { panic!("not refused: {refused:?}") };
-    let expected = Refusal::Separation { person: "officer-qin".into(), act: "report_complete".to_owned() };
+    let expected = Refusal::Separation {
+        person: "officer-qin".into(),
+        act: "report_complete".to_owned(),
+        linked: false,
+    };
     assert_eq!(*refusal, expected);
 }
 

@@ -353,7 +353,7 @@ pub(crate) struct DutyArguments {
     pub(crate) sectors: Vec<String>,
     /// A look-back: one for each case of this workflow closed as rectified in the period, all that were listed
     /// for supervision and a share of the others, by the department in charge
-    #[arg(long, value_name = "WORKFLOW")]
+    #[arg(long, value_name = "WORKFLOW", conflicts_with_all = ["kind", "sectors"])]
     pub(crate) closed: Option<String>,
     /// The share of the cases that were not listed, in percent
     #[arg(long, value_name = "PERCENT", default_value_t = 20, requires = "closed", value_parser = clap::value_parser!(u64).range(0..=100))]

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use machine::command::Perform;
+use machine::state::DeadlineKind;
 use machine::{Act, Command, Definition, Person, Refusal, State};
 use store::Read;
 
@@ -59,6 +61,22 @@ impl Engine {
             return Err(EngineError::KeyReused);
         }
         Ok(Some(Receipt { case: used.case, version: used.version, acts: 0, replayed: true }))
+    }
+
+    /// The day the legal clock of a case would be due, were it opened now; none where nothing would be opened.
+    pub async fn due_once_open(
+        &self,
+        definition: &Definition,
+        perform: &Perform,
+        actor: &Person,
+    ) -> Result<Option<NaiveDate>, EngineError> {
+        let (calendar, directory) = self.surroundings(definition).await?;
+        let now = self.store.clock().await?;
+        let mut facts = facts(&self.tenant, uuid::Uuid::nil(), now, Some(actor), &calendar, &directory);
+        facts.number = Some("…");
+        let decided = machine::decide(definition, None, &Command::Perform(perform.clone()), &facts).ok();
+        let clocks = decided.into_iter().flat_map(|decision| decision.state.deadlines);
+        Ok(clocks.filter(|clock| clock.kind == DeadlineKind::Legal).map(|clock| clock.due_day).next())
     }
 
     /// Whether the fields an opening is given are those its act asks for; what becomes of the others is not

@@ -72,15 +72,15 @@ impl Engine {
         opens: &OpensCase,
     ) -> Result<Vec<Member>, EngineError> {
         let definition = self.newest(&opens.workflow).await?;
+        let opened = self.catalog.definition(&definition).await?;
+        // What the other workflow knows nothing of stays with this case.
+        let known = opened.evidence_kinds();
+        let evidence = perform.evidence.iter().filter(|piece| known.contains(&piece.kind)).cloned();
         let from = |field: &Name| perform.fields.get(field).or_else(|| state.fields.get(field)).cloned();
         let fields: BTreeMap<Name, Value> =
             opens.fields.iter().filter_map(|(to, field)| Some((to.clone(), from(field)?))).collect();
-        let opening = Perform {
-            act: opens.act.clone(),
-            fields,
-            evidence: perform.evidence.clone(),
-            ..Perform::default()
-        };
+        let opening =
+            Perform { act: opens.act.clone(), fields, evidence: evidence.collect(), ..Perform::default() };
         let this = Request { expected_version: Some(state.version), ..request.clone() };
         let other = Request {
             case: opened_by(state),

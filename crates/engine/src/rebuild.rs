@@ -8,7 +8,7 @@ use machine::{Act, Definition, fold};
 use serde::Serialize;
 use store::{Change, Outcome, RawCase, Store};
 
-use crate::change::{history, outbox};
+use crate::change::{document, history, outbox};
 use crate::verify::{Fault, PAGE, check};
 use crate::{Catalog, EngineError};
 
@@ -71,7 +71,7 @@ async fn derive(catalog: &Catalog, acts: &[Act], raw: &RawCase) -> Result<Option
         acts: Vec::new(),
         state,
         notices: Vec::new(),
-        documents: Vec::new(),
+        documents: acts.iter().filter_map(document).collect(),
         personal: Vec::new(),
         key: None,
     }))

@@ -115,7 +115,13 @@ impl Engine {
         let held = directory.post(actor).map(|post| post.roles.clone()).unwrap_or_default();
         if !held.contains(ADMINISTRATOR) {
             let (act, needed) = (LOAD_CALENDAR.to_owned(), vec![ADMINISTRATOR.to_owned()]);
-            return Err(Refusal::Role { act, needed, bound: BTreeMap::new(), held: held.into_iter().collect() }.into());
+            return Err(Refusal::Role {
+                act,
+                needed,
+                bound: BTreeMap::new(),
+                held: held.into_iter().collect(),
+            }
+            .into());
         }
         let (id, version) = (calendar.id(), calendar.version());
         let body = serde_json::to_string(calendar).map_err(|error| EngineError::Stored(error.to_string()))?;

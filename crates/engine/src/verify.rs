@@ -357,7 +357,7 @@ fn row_faults(
     compare("obligations", &["deadline_no"], &owed, &raw.obligations, derived);
     compare("history", &["version"], &history, &raw.history, derived);
     compare("notices", &["act_version", "notice_id"], &notices, &raw.notices, beside);
-    compare("documents", &["act_version"], &taken, &raw.documents, beside);
+    compare("documents", &["act_version"], &taken, &raw.documents, derived);
     compare("idempotency", &["key"], &keys, &raw.keys, beside);
 }
 

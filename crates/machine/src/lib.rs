@@ -39,7 +39,6 @@ pub use act::{Act, Actor, Effect, Person};
 pub use command::{Command, Directory, Facts, Refusal};
 pub use decide::decide;
 pub use definition::Definition;
-
 pub use next::{Possible, Signable, last_day_to_ask, next, signable};
 pub use people::hands;
 pub use problem::Problem;

@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::command::Directory;
-use crate::register::DocumentNumber;
+use crate::register::{DocumentNumber, OnPaper};
 use crate::requirement::{has_bad_characters, is_blank, shortened};
 use crate::value::{PostId, TenantId, UnitId};
 
 /// Longest name of a jurisdiction, in characters.
 const TENANT_CHARS_MAX: usize = 64;
+
+/// Largest number of a year.
+const DOCUMENTS_MAX: u32 = 1_000_000;
 
 /// Longest code of a register, in characters.
 const CODE_CHARS_MAX: usize = 20;
@@ -50,6 +53,13 @@ pub enum OrganisationFault {
         /// Most characters.
         most: usize,
     },
+    /// The last number on paper is none a register can have.
+    RegisterPaper {
+        /// The unit.
+        unit: UnitId,
+        /// The largest number.
+        most: u32,
+    },
     /// Two units have one register: their documents would take each other's numbers.
     RegisterTwice {
         /// The code.
@@ -82,6 +92,11 @@ impl Directory {
         let mut codes = BTreeSet::new();
         for (unit, register) in self.units.iter().filter_map(|unit| Some((unit, unit.register.as_ref()?))) {
             let code = &register.code;
+            let bad_paper =
+                |paper: &OnPaper| !(1949..=9999).contains(&paper.year) || paper.last > DOCUMENTS_MAX;
+            if register.on_paper.as_ref().is_some_and(bad_paper) {
+                faults.push(OrganisationFault::RegisterPaper { unit: unit.id.clone(), most: DOCUMENTS_MAX });
+            }
             let read = DocumentNumber { code: code.clone(), year: 2026, no: 1 }.to_string().parse();
             let told = read.is_ok_and(|number: DocumentNumber| number.code == *code);
             if is_blank(code) || has_bad_characters(code) || !told || code.chars().count() > CODE_CHARS_MAX {

@@ -136,6 +136,8 @@ pub enum Refusal {
         person: PersonId,
         /// The act that person took part in.
         act: Name,
+        /// Perhaps not here, but in a case this one goes on from or took in.
+        linked: bool,
     },
     /// Too few officers.
     Officers {
@@ -298,6 +300,11 @@ pub enum DocumentProblem {
     NoRegister {
         /// The unit.
         unit: UnitId,
+    },
+    /// It names a number of an own register in another form.
+    Form {
+        /// The code of the register.
+        code: String,
     },
     /// A number of an own register that has not been issued yet.
     NotIssued {

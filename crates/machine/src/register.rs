@@ -43,17 +43,29 @@ impl FromStr for DocumentNumber {
     /// Also with the brackets people type for want of the right ones, and with spaces.
     fn from_str(text: &str) -> Result<Self, NotANumber> {
         let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-        let (code, rest) = text.split_once(['〔', '[', '［', '【', '(', '（']).ok_or(NotANumber)?;
-        let (year, rest) = rest.split_once(['〕', ']', '］', '】', ')', '）']).ok_or(NotANumber)?;
-        let no = rest.strip_suffix('号').unwrap_or(rest);
+        let (code, rest) = text.split_once(OPENING).ok_or(NotANumber)?;
+        let (year, rest) = rest.split_once(CLOSING).ok_or(NotANumber)?;
+        let no = rest.strip_suffix(['号', '號']).unwrap_or(rest);
         let no = no.strip_prefix('第').unwrap_or(no);
         let number = |digits: &str| {
             let digits: String = digits.chars().map(plain_digit).collect();
             digits.parse::<u32>().map_err(|_| NotANumber)
         };
-        let year = i32::try_from(number(year)?).map_err(|_| NotANumber)?;
+        let year = i32::try_from(number(year).ok().filter(|_| year.chars().count() == 4).ok_or(NotANumber)?)
+            .map_err(|_| NotANumber)?;
         Ok(DocumentNumber { code: code.to_owned(), year, no: number(no)? })
     }
+}
+
+/// Brackets people type round a year.
+const OPENING: [char; 7] = ['〔', '﹝', '[', '［', '【', '(', '（'];
+const CLOSING: [char; 7] = ['〕', '﹞', ']', '］', '】', ')', '）'];
+
+/// Whether a text names a register and goes on as a number of it would.
+fn is_like_one_of(text: &str, code: &str) -> bool {
+    let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let next = text.split_once(code).and_then(|(_, rest)| rest.chars().next());
+    next.is_some_and(|next| OPENING.contains(&next) || plain_digit(next).is_ascii_digit())
 }
 
 /// The digit meant by one of full width.
@@ -188,17 +200,21 @@ impl<'a> Draft<'a> {
     /// A number of an own register is typed only once it was issued: what the register has not given out yet
     /// it will give to another document. Of years that are over nothing is given out any more.
     pub(crate) fn check_number(&self, field: &str, text: &str) -> Result<(), Refusal> {
-        let Ok(number) = text.parse::<DocumentNumber>() else { return Ok(()) };
-        let own = self.facts.directory.units.iter().filter_map(|unit| unit.register.as_ref());
-        let Some(register) = own.into_iter().find(|register| register.code == number.code) else {
-            return Ok(());
+        let mut own = self.facts.directory.units.iter().filter_map(|unit| unit.register.as_ref());
+        let number = text.parse::<DocumentNumber>().ok();
+        let exact = |register: &&Register| number.as_ref().is_some_and(|number| number.code == register.code);
+        let Some((register, number)) = own.clone().find(exact).zip(number.as_ref()) else {
+            return match own.find(|register| is_like_one_of(text, &register.code)) {
+                Some(register) => Err(document(field, DocumentProblem::Form { code: register.code.clone() })),
+                None => Ok(()),
+            };
         };
         let registers = self.facts.registers;
         let last = if number.year > registers.year { 0 } else { registers.last(register) };
         let issued_now = self
             .effects
             .iter()
-            .any(|effect| matches!(effect, Effect::DocumentIssued { document } if *document == number));
+            .any(|effect| matches!(effect, Effect::DocumentIssued { document } if document == number));
         if issued_now || number.year < registers.year || (1..=last).contains(&number.no) {
             return Ok(());
         }

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 
-use crate::act::{Effect, Signature};
+use crate::act::{Effect, Link, Signature};
 use crate::command::{FieldProblem, Perform, Personal, Refusal};
 use crate::decide::Draft;
 use crate::definition::number;
 use crate::file::{ActSpec, Field, FieldDefault, FieldType};
+use crate::state::CaseLink;
 use crate::time::Instant;
 use crate::value::{Name, PersonId, UnitId, Value};
 
@@ -323,7 +324,11 @@ impl Draft<'_> {
         let took_part =
             acts.iter().find(|act| self.state.involved.get(*act).is_some_and(|who| who.contains(person)));
         match took_part {
-            Some(act) => Err(Refusal::Separation { person: person.clone(), act: act.clone() }),
+            Some(act) => {
+                let joined = |link: &CaseLink| matches!(link.link, Link::OpenedFrom | Link::Absorbed);
+                let linked = self.state.links.iter().any(joined);
+                Err(Refusal::Separation { person: person.clone(), act: act.clone(), linked })
+            }
             None => Ok(()),
         }
     }

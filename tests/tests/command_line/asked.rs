@@ -20,7 +20,7 @@ async fn a_period_is_written_in_one_way_and_none_is_planned_that_is_over() {
         let (exit, said) = refused(&county, &format!("{PLAN} {period} --lang en"));
         assert!(exit == 2 && said.starts_with("BH0090"), "{period}: {said}");
         let (_, said) = refused(&county, &format!("{PLAN} {period} --lang zh"));
-        assert!(said.contains("结束，不能再下达"), "{said}");
+        assert!(said.contains("已不能再下达"), "{said}");
         // What it came to can be looked at, as ever.
         done(&county, &format!("coverage periodic-duty --field duty=self_inspection --period {period}"));
     }

@@ -149,7 +149,8 @@ fn refusals() -> Vec<Refusal> {
         Refusal::EvidenceShared { kind: name(), digest: VALUE.repeat(64) },
         Refusal::EvidenceBad { digest: name() },
         Refusal::EvidenceKind { kind: name(), known: names() },
-        Refusal::Separation { person: VALUE.into(), act: name() },
+        Refusal::Separation { person: VALUE.into(), act: name(), linked: false },
+        Refusal::Separation { person: VALUE.into(), act: name(), linked: true },
         Refusal::Officers { needed: NUMBER, given: NUMBER },
         Refusal::OfficerRole { person: VALUE.into(), role: name() },
         Refusal::SignatureMissing,
@@ -198,6 +199,7 @@ fn refusals() -> Vec<Refusal> {
     for problem in [
         DocumentProblem::NotHere { allowed: vec![name()] },
         DocumentProblem::Given,
+        DocumentProblem::Form { code: name() },
         DocumentProblem::NoRegister { unit: VALUE.into() },
         DocumentProblem::NotIssued { number: name(), last: NUMBER },
     ] {

@@ -145,7 +145,9 @@ impl Opening<'_> {
                 set(name, value);
             }
         }
-        let key = format!("plan/{}/{}/{}/{of}", arguments.workflow, arguments.period, same.join("&"));
+        // A case is looked back on once, whatever period it is found in.
+        let period = if arguments.closed.is_some() { "look-back" } else { &arguments.period };
+        let key = format!("plan/{}/{period}/{}/{of}", arguments.workflow, same.join("&"));
         let case = engine::case_id(engine.tenant(), &key);
         let perform = Perform { act: self.act.clone(), fields, ..Perform::default() };
         Duty { unit: unit.to_owned(), name, key, case, perform }
@@ -172,8 +174,12 @@ pub(super) async fn plan(
     let calendar = engine.catalog().local_calendar().await?;
     let today = calendar.local_date(engine.store().clock().await?.utc());
     // Whoever still opened it would open what nobody can do in time any more.
-    if let Some(end) = period_end(&arguments.period).filter(|end| *end < today) {
-        return Err(usage("BH0090", json!({ "period": arguments.period, "end": end })));
+    let due = match duties.first() {
+        Some(duty) => engine.due_once_open(&definition, &duty.perform, &actor).await?,
+        None => None,
+    };
+    if let Some(due) = due.filter(|due| *due < today) {
+        return Err(usage("BH0090", json!({ "period": arguments.period, "due": due })));
     }
     let known = heads(engine, &duties).await?;
     let (mut opened, mut there) = (0, 0);

@@ -112,6 +112,7 @@ fn agrees(file: &Path, directory: &Directory, tenant: &TenantId, out: &Output) -
             OrganisationFault::PostTwice { .. } => "post_twice",
             OrganisationFault::PostNowhere { .. } => "post_nowhere",
             OrganisationFault::RegisterCode { .. } => "register_code",
+            OrganisationFault::RegisterPaper { .. } => "register_paper",
             OrganisationFault::RegisterTwice { .. } => "register_twice",
             OrganisationFault::DepartmentNowhere { .. } => "department_nowhere",
         };

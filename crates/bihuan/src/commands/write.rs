@@ -42,9 +42,10 @@ pub(super) async fn open(
     let actor = actor(engine, &arguments.who).await?;
     let perform = input::perform(Some(name), in_file, arguments, &definition)?;
     let key = arguments.who.key.clone().unwrap_or_else(own_key);
+    let issues = perform.issue.is_some();
     let receipt = engine.open(workflow, perform, actor, Auth::Asserted, key).await?;
     let (state, _) = engine.case(&receipt.case.to_string()).await?;
-    let document = issued(engine, &receipt).await?;
+    let document = issued(engine, issues, &receipt).await?;
     let values = json!({
         "number": state.number, "case": receipt.case, "version": receipt.version, "document": document,
     });
@@ -77,6 +78,7 @@ pub(super) async fn perform(
         key: arguments.who.key.clone(),
         expected_version: expect,
     };
+    let issues = request.command.issues();
     let receipt = if dry_run {
         match engine.dry_run(&state, &definition, &request).await? {
             Tried::Acts(acts) => return tried(engine, &state, &definition, &acts, out).await,
@@ -85,7 +87,7 @@ pub(super) async fn perform(
     } else {
         engine.execute(request).await?
     };
-    said(engine, &receipt, &state.number, out).await
+    said(engine, issues, &receipt, &state.number, out).await
 }
 
 /// The acts a command would write.
@@ -133,9 +135,10 @@ pub(super) async fn order(
             expected_version: None,
         });
     }
+    let issues = requests.iter().any(|request| request.command.issues());
     let receipts = engine.execute_all(requests, arguments.who.key.clone()).await?;
     let document = match receipts.first() {
-        Some(receipt) => issued(engine, receipt).await?,
+        Some(receipt) => issued(engine, issues, receipt).await?,
         None => None,
     };
     Ok(out.say("done.order", &json!({ "cases": receipts.len(), "document": document }))?)
@@ -159,19 +162,29 @@ pub(super) async fn execute(
         key: who.key.clone(),
         expected_version: None,
     };
+    let issues = request.command.issues();
     let receipt = engine.execute(request).await?;
-    said(engine, &receipt, &state.number, out).await
+    said(engine, issues, &receipt, &state.number, out).await
 }
 
 /// The document number a command took, also when it is answered a second time.
-async fn issued(engine: &Engine, receipt: &Receipt) -> Result<Option<String>, CliError> {
+async fn issued(engine: &Engine, issues: bool, receipt: &Receipt) -> Result<Option<String>, CliError> {
+    if !issues {
+        return Ok(None);
+    }
     let acts = engine.acts(receipt.case).await?;
     let act = acts.iter().find(|act| act.version == receipt.version);
     Ok(act.and_then(Act::document).map(ToString::to_string))
 }
 
-async fn said(engine: &Engine, receipt: &Receipt, number: &str, out: &mut Output) -> Result<(), CliError> {
-    let document = issued(engine, receipt).await?;
+async fn said(
+    engine: &Engine,
+    issues: bool,
+    receipt: &Receipt,
+    number: &str,
+    out: &mut Output,
+) -> Result<(), CliError> {
+    let document = issued(engine, issues, receipt).await?;
     let values = json!({
         "number": number, "version": receipt.version, "replayed": receipt.replayed, "document": document,
     });

@@ -115,10 +115,12 @@ impl Words<'_> {
                     DocumentProblem::NoRegister { unit } => {
                         values["problem"]["no_register"]["unit"] = self.unit(unit.as_str()).into();
                     }
-                    DocumentProblem::Given | DocumentProblem::NotIssued { .. } => {}
+                    DocumentProblem::Given
+                    | DocumentProblem::Form { .. }
+                    | DocumentProblem::NotIssued { .. } => {}
                 }
             }
-            Refusal::Separation { person, act } => {
+            Refusal::Separation { person, act, .. } => {
                 values["person"] = self.directory.person_name(person).into();
                 values["act"] = self.act(act).into();
             }

@@ -53,7 +53,7 @@ fn who_worked_on_a_case_taken_in_does_not_inspect_the_other() {
     world.at("2026-04-02 09:00");
     let refused = world.refused("sun", pass("2026-04-02"));
     assert!(
-        matches!(&refused, Refusal::Separation { person, act } if person.as_str() == "qian" && act == "report_complete"),
+        matches!(&refused, Refusal::Separation { person, act, .. } if person.as_str() == "qian" && act == "report_complete"),
         "{refused:?}"
     );
     world.ok("sun", pass("2026-04-02").officers(&["zhao", "sun"]));

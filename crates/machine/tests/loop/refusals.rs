@@ -194,7 +194,7 @@ fn nobody_inspects_or_closes_their_own_work() {
         .at("2026-04-01 09:00")
         .ok("zhao", complete("2026-04-01").entered_for("manager").evidence("signed_paper"));
     let separation = |world: &World, who, perform| match world.refused(who, perform) {
-        Refusal::Separation { person, act } => (person.to_string(), act),
+        Refusal::Separation { person, act, .. } => (person.to_string(), act),
         other => panic!("{other:?}"),
     };
     let zhao = ("zhao".to_owned(), "report_complete".to_owned());
@@ -312,7 +312,7 @@ fn a_file_may_bar_whoever_reported_a_hazard_from_its_re_inspection() {
     for (who, perform) in [("sun", pass("2026-04-01")), ("zhao", others.clone())] {
         let refusal = barred.refused(who, perform);
         assert!(
-            matches!(&refusal, Refusal::Separation { person, act } if person.as_str() == "zhao" && act == "report"),
+            matches!(&refusal, Refusal::Separation { person, act, .. } if person.as_str() == "zhao" && act == "report"),
             "{refusal:?}"
         );
     }

@@ -86,15 +86,27 @@ fn the_next_number_follows_what_is_out_on_paper_and_here() {
 fn a_number_of_an_own_register_is_typed_only_once_it_is_out() {
     let mut world = world();
     let typed = |number: &str| dispatch("2026-04-10").text("order_no", number);
-    for number in ["甲安办〔2026〕18号", "甲安办 [2026] 18", "甲安办〔2026〕0号", "甲安办〔2027〕1号"]
+    for number in
+        ["甲安办〔26〕18号", "甲安办〔2026〕33号文", "甲安办2026-99号", "通知（甲安办﹝2026﹞第99號）"]
     {
+        let form = DocumentProblem::Form { code: "甲安办".to_owned() };
+        assert_eq!(problem(world.refused("li", typed(number))), form, "{number}");
+    }
+    for number in [
+        "甲安办〔2026〕18号",
+        "甲安办 [2026] 18",
+        "甲安办﹝2026﹞第18號",
+        "甲安办〔2026〕0号",
+        "甲安办〔2027〕1号",
+    ] {
         let DocumentProblem::NotIssued { last, .. } = problem(world.refused("li", typed(number))) else {
             panic!("{number}")
         };
         assert_eq!(last, if number.contains("2027") { 0 } else { 17 }, "{number}");
     }
     // On paper, of a year that is over, of somebody else, or no number of this form.
-    for number in ["甲安办〔2026〕17号", "甲安办〔2025〕99号", "乙府〔2026〕99号", "会议纪要三"]
+    for number in
+        ["甲安办〔2026〕17号", "甲安办〔2025〕99号", "乙府〔2026〕99号", "甲安办罚〔2026〕99号", "会议纪要三"]
     {
         world.clone().ok("li", typed(number));
     }
@@ -180,6 +192,9 @@ fn two_units_never_share_a_register() {
     let mut world = world();
     let tenant = "county-a".into();
     assert_eq!(world.directory.faults(&tenant), []);
+    keep(&mut world, "government", "甲府", Some(u32::MAX));
+    let faults = world.directory.faults(&tenant);
+    assert!(matches!(&faults[..], [OrganisationFault::RegisterPaper { .. }]), "{faults:?}");
     keep(&mut world, "government", "甲安办", None);
     let twice = OrganisationFault::RegisterTwice { code: "甲安办".to_owned() };
     assert_eq!(world.directory.faults(&tenant), [twice]);

@@ -26,6 +26,9 @@ pub(super) async fn duties(
     let main = definition.file().tracks.get("main").into_iter().flat_map(|track| &track.states);
     let rectified = main.filter(|(_, state)| state.outcome == Some(Outcome::Rectified));
     let states: Vec<Name> = rectified.map(|(name, _)| name.clone()).collect();
+    if states.is_empty() {
+        return Err(usage("BH0091", json!({ "workflow": workflow })));
+    }
     let calendar = engine.catalog().calendar(&definition.file().calendar).await?;
     let bad_period = || usage("BH0068", json!({ "period": arguments.period }));
     let start = period_start(&arguments.period).ok_or_else(bad_period)?;
@@ -33,6 +36,10 @@ pub(super) async fn duties(
     let (from, until) = (midnight(&calendar, start), midnight(&calendar, after));
     let closed = engine.store().closed(engine.tenant(), workflow, &states, from, until).await?;
     let directory = engine.catalog().directory().await?;
+    let nobody = closed.iter().find(|row| row.department.is_none()).map(|row| &row.number);
+    if let Some(number) = nobody {
+        return Err(usage("BH0092", json!({ "number": number })));
+    }
     let duties = chosen(closed, arguments.share).into_iter().filter_map(|row| {
         let department = row.department.as_deref()?;
         let closed_on = calendar.local_date(row.closed_at.utc()).to_string();
