@@ -80,12 +80,13 @@ impl Third {
                 self.done += 1;
             }
             None => self.killed += 1,
-            Some(code) => panic!(
-                "the act of the third process ended with {code}: {}",
-                String::from_utf8_lossy(&ended.stderr)
-            ),
+            Some(code) => failed(code, &ended.stderr),
         }
     }
+}
+
+fn failed(code: i32, said: &[u8]) -> ! {
+    panic!("the act of the third process ended with {code}: {}", String::from_utf8_lossy(said))
 }
 
 async fn count(pool: &SqlitePool, sql: &'static str) -> i64 {
@@ -194,7 +195,11 @@ async fn every_rung_is_recorded_once_and_in_order_whatever_is_killed() {
         // What is left of the stage, by a worker that may live, and by the act that was killed.
         let mut last = worker(&county.path);
         let act = third.start(&county, &pool, now).await;
-        assert_eq!(act.wait_with_output().expect("ended").status.code(), Some(0));
+        let ended = act.wait_with_output().expect("ended");
+        match ended.status.code() {
+            Some(0) => {}
+            code => failed(code.unwrap_or(-1), &ended.stderr),
+        }
         third.number = None;
         third.done += 1;
         let due = || county.engine.store().due(county.engine.tenant(), now, &[], 1);
