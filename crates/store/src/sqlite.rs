@@ -38,6 +38,7 @@ mod catalog;
 mod lists;
 mod query;
 mod raw;
+mod rebuild;
 mod row;
 mod write;
 
@@ -536,7 +537,7 @@ impl Store for SqliteStore {
     }
 
     async fn rebuild(&self, tenant: &TenantId, change: &Change) -> Result<Outcome, StoreError> {
-        write::rebuild(&self.write, tenant, change).await
+        rebuild::rebuild(&self.write, tenant, change).await
     }
 }
 
