@@ -126,6 +126,19 @@ pub fn texts(pairs: &[(&str, &str)]) -> std::collections::BTreeMap<String, Value
     pairs.iter().map(|(name, value)| ((*name).to_owned(), Value::Text((*value).to_owned()))).collect()
 }
 
+/// What is reported of a major hazard.
+pub fn major_hazard(enterprise: &str, found_on: &str) -> std::collections::BTreeMap<String, Value> {
+    texts(&[
+        ("enterprise", enterprise),
+        ("township", "north"),
+        ("place", "一号车间"),
+        ("description", "除尘系统无泄爆装置"),
+        ("sector", "industry"),
+        ("source", "expert_inspection"),
+        ("found_on", found_on),
+    ])
+}
+
 /// Opens a general hazard due on a day.
 pub async fn open_hazard(engine: &Engine, key: &str, due_on: &str) -> Receipt {
     let fields = texts(&[

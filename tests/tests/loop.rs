@@ -8,7 +8,7 @@ use machine::command::{OtherCaseProblem, Perform};
 use machine::value::{CaseId, Value};
 use machine::{Command as Wish, Definition, Person, Refusal, State};
 use store::sqlite::SqliteStore;
-use tests::{County, bihuan, clerk, county, person, project, raw, request, texts};
+use tests::{County, bihuan, clerk, county, major_hazard, person, project, raw, request, texts};
 
 const FILE: &str = "workflows/major-hazard.yaml";
 const DAY: &str = "2026-09-01";
@@ -35,16 +35,8 @@ async fn report(engine: &Engine, key: &str) -> CaseId {
 }
 
 async fn report_at(engine: &Engine, key: &str, enterprise: &str) -> CaseId {
-    let fields = [
-        ("enterprise", enterprise),
-        ("township", "north"),
-        ("place", "一号车间"),
-        ("description", "除尘系统无泄爆装置"),
-        ("sector", "industry"),
-        ("source", "expert_inspection"),
-        ("found_on", DAY),
-    ];
-    let perform = Perform { evidence: evidence("photo", key), ..act("report", &fields) };
+    let fields = major_hazard(enterprise, DAY);
+    let perform = Perform { fields, evidence: evidence("photo", key), ..act("report", &[]) };
     engine
         .open("major-hazard", perform, officer(), Auth::Asserted, key.to_owned())
         .await
@@ -393,16 +385,8 @@ async fn two_cases_merged_into_each_other_at_once_make_no_circle() {
 async fn a_published_year_counts_open_dates_again_with_one_act_each() {
     let county = county("2026-12-28", FILE).await;
     let engine = &county.engine;
-    let fields = [
-        ("enterprise", "e-paper"),
-        ("township", "north"),
-        ("place", "一号车间"),
-        ("description", "除尘系统无泄爆装置"),
-        ("sector", "industry"),
-        ("source", "expert_inspection"),
-        ("found_on", "2026-12-28"),
-    ];
-    let perform = Perform { evidence: evidence("photo", "p"), ..act("report", &fields) };
+    let fields = major_hazard("e-paper", "2026-12-28");
+    let perform = Perform { fields, evidence: evidence("photo", "p"), ..act("report", &[]) };
     let case = engine.open("major-hazard", perform, officer(), Auth::Asserted, "year".to_owned()).await;
     let case = case.expect("opened").case;
     let determination = |state: &State| {

@@ -10,7 +10,7 @@ use machine::command::Perform;
 use machine::value::{CaseId, Value};
 use machine::{Command as Wish, Person, Refusal};
 use store::sqlite::SqliteStore;
-use tests::{County, bihuan, clerk, county, fault_line, person, raw, request, texts};
+use tests::{County, bihuan, clerk, county, fault_line, major_hazard, person, raw, request, texts};
 
 const FILE: &str = "workflows/major-hazard.yaml";
 const DAY: &str = "2026-09-01";
@@ -23,15 +23,7 @@ fn officer() -> Person {
 
 /// A hazard, determined and waiting for its order.
 async fn determined(engine: &Engine, key: &str) -> CaseId {
-    let fields = texts(&[
-        ("enterprise", "e-paper"),
-        ("township", "north"),
-        ("place", "一号车间"),
-        ("description", "除尘系统无泄爆装置"),
-        ("sector", "industry"),
-        ("source", "expert_inspection"),
-        ("found_on", DAY),
-    ]);
+    let fields = major_hazard("e-paper", DAY);
     let evidence =
         vec![Evidence { kind: "photo".to_owned(), digest: digest_hex(key.as_bytes()), size_bytes: 4 }];
     let report = Perform { act: "report".to_owned(), fields, evidence, ..Perform::default() };
