@@ -81,8 +81,8 @@ const WALKS: [(&str, &str, &str); 6] = [
         "GROUP BY main_state",
         "`status` counts every case, without reading its row",
     ),
-    ("COVERING INDEX cases_provisional", "provisional = 1", "it holds the cases counted, no others"),
-    ("COVERING INDEX cases_unverified", "unverified = 1", "it holds the cases counted, no others"),
+    ("COVERING INDEX cases_provisional", "AND provisional)", "it holds the cases counted, no others"),
+    ("COVERING INDEX cases_unverified", "AND unverified)", "it holds the cases counted, no others"),
     (
         "INDEX rungs_recorded",
         "ORDER BY recorded_at DESC LIMIT $2)",
@@ -139,7 +139,20 @@ async fn walked(pool: &SqlitePool, statement: &str) -> Vec<String> {
 
 /// A scan of what the statement itself has made: the rows of a subquery, of a list handed in.
 fn is_derived(line: &str) -> bool {
-    ["SCAN (subquery", "SCAN CONSTANT ROW", "SCAN new", "SCAN ended"].iter().any(|own| line.starts_with(own))
+    [
+        "SCAN (subquery",
+        "SCAN CONSTANT ROW",
+        "SCAN new",
+        "SCAN ended",
+        "SCAN of_",
+        "SCAN ids",
+        "SCAN held",
+        "SCAN counted",
+        "SCAN newest",
+        "SCAN numbers",
+    ]
+    .iter()
+    .any(|own| line.starts_with(own))
 }
 
 /// Every filter of the ledger alone, and then a page from its middle.

@@ -137,7 +137,7 @@ async fn a_migration_cut_short_leaves_nothing_and_is_done_again() {
     assert_eq!(damage.table, "store_settings");
     let tables: Vec<String> = rows(&pool, TABLES).await;
     assert!(tables.len() >= 14, "{tables:?}");
-    sqlx::query("INSERT INTO store_settings VALUES ('clock', 'simulated'), ('now', '0')")
+    sqlx::query("INSERT INTO store_settings VALUES ('', 'clock', 'simulated'), ('', 'now', '0')")
         .execute(&pool)
         .await
         .expect("set");

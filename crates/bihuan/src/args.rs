@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use store::Place;
 
 /// Drives regulated deadlines to a verified close-out.
 #[derive(Parser)]
@@ -35,9 +36,9 @@ pub(crate) struct Arguments {
 
 #[derive(Args)]
 pub(crate) struct Common {
-    /// The store
-    #[arg(long, global = true, env = "BIHUAN_STORE", hide_env_values = true, default_value = "bihuan.db")]
-    pub(crate) store: PathBuf,
+    /// The store: a file, or postgres://… ; bihuan.db or DATABASE_URL unless given
+    #[arg(long, global = true, env = "BIHUAN_STORE", hide_env_values = true, value_name = "STORE")]
+    pub(crate) store: Option<PathBuf>,
     /// The jurisdiction; needed only where the store holds several
     #[arg(long, global = true, env = "BIHUAN_TENANT", hide_env_values = true)]
     pub(crate) tenant: Option<String>,
@@ -47,6 +48,18 @@ pub(crate) struct Common {
     /// Print JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
+}
+
+impl Common {
+    /// Where the store is: as named, else a server the environment names, else a file in this folder.
+    pub(crate) fn place(&self) -> Place {
+        let server = || {
+            let url = std::env::var_os("DATABASE_URL").map(PathBuf::from)?;
+            Some(Place::of(&url)).filter(|place| matches!(place, Place::Server(_)))
+        };
+        let named = self.store.as_deref().map(Place::of);
+        named.or_else(server).unwrap_or_else(|| Place::File(PathBuf::from("bihuan.db")))
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]

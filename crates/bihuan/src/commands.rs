@@ -6,8 +6,7 @@ use engine::Engine;
 use engine::view::About;
 use machine::Command as Wish;
 use serde_json::json;
-use store::Store;
-use store::sqlite::SqliteStore;
+use store::Place;
 
 use crate::args::{Arguments, CalendarArguments, CalendarCommand, Command, Common};
 use crate::error::usage;
@@ -31,7 +30,7 @@ mod write;
 pub(crate) async fn run(arguments: &Arguments, out: &mut Output) -> Result<(), CliError> {
     let common = &arguments.common;
     match &arguments.command {
-        Command::Demo { folder } => crate::demo::run(folder.as_deref(), out).await,
+        Command::Demo { folder } => crate::demo::run(folder.as_deref(), common, out).await,
         Command::Init { organisation, calendars, simulated } => {
             setup::init(common, organisation, calendars, simulated.as_deref(), out).await
         }
@@ -40,7 +39,11 @@ pub(crate) async fn run(arguments: &Arguments, out: &mut Output) -> Result<(), C
         Command::Calendar(CalendarArguments { from, working_days, command: None }) => {
             let from = from.as_deref().ok_or_else(|| usage("BH0050", json!({})))?;
             // Of the place this store is in; without a store, of China as this program knows it.
-            let calendar = if common.store.exists() {
+            let here = match common.place() {
+                Place::File(path) => path.exists(),
+                Place::Server(_) => true,
+            };
+            let calendar = if here {
                 open_engine(common).await?.catalog().local_calendar().await?
             } else {
                 Arc::new(calendar::china())
@@ -140,7 +143,7 @@ async fn with_engine(engine: &Engine, command: &Command, out: &mut Output) -> Re
 
 /// Opens the store and picks the tenant.
 async fn open_engine(common: &Common) -> Result<Engine, CliError> {
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&common.store).await?);
+    let store = common.place().open().await?;
     let tenants = store.tenants().await?;
     let tenant = match (&common.tenant, tenants.as_slice()) {
         (Some(name), tenants) => tenants

@@ -11,10 +11,10 @@ use machine::command::Directory;
 use machine::value::{CaseId, TenantId};
 use machine::{Definition, Instant, State};
 use serde_json::json;
-use store::sqlite::SqliteStore;
-use store::{Clock, Read, Store};
+use store::{Clock, Place, Read};
 
 use crate::CliError;
+use crate::args::Common;
 use crate::error::{no_json, unwritable, usage};
 use crate::output::Output;
 use script::Day;
@@ -47,8 +47,23 @@ const WORKFLOWS: [(&str, &str); 4] = [
 ];
 
 /// Runs the demonstration in a new store, and shows what came of it.
-pub(crate) async fn run(folder: Option<&Path>, out: &mut Output) -> Result<(), CliError> {
+pub(crate) async fn run(folder: Option<&Path>, common: &Common, out: &mut Output) -> Result<(), CliError> {
     out.narrow(PAGE_COLUMNS);
+    let place = match common.place() {
+        Place::Server(url) if folder.is_none() => Place::Server(url),
+        Place::Server(_) | Place::File(_) => Place::File(new_file(folder)?),
+    };
+    let county = County::found(&place).await?;
+    let begins_on = calendar::parse_date(BEGINS_ON)?;
+    let mut cases = Cases::default();
+    for today in (0..DAYS).filter_map(|day| begins_on.checked_add_days(chrono::Days::new(day))) {
+        county.live_through(today, &mut cases).await?;
+    }
+    report::print(&county, begins_on, &place, out).await
+}
+
+/// A file for the store, in a folder of its own unless one is named.
+fn new_file(folder: Option<&Path>) -> Result<PathBuf, CliError> {
     let scratch = std::env::temp_dir().join(format!("bihuan-demo-{}", std::process::id()));
     let folder: PathBuf = folder.map_or(scratch, Path::to_path_buf);
     let path = folder.join("bihuan.db");
@@ -56,13 +71,7 @@ pub(crate) async fn run(folder: Option<&Path>, out: &mut Output) -> Result<(), C
         return Err(usage("BH0069", json!({ "store": path.display().to_string() })));
     }
     std::fs::create_dir_all(&folder).map_err(|error| unwritable(&folder, &error))?;
-    let county = County::found(&path).await?;
-    let begins_on = calendar::parse_date(BEGINS_ON)?;
-    let mut cases = Cases::default();
-    for today in (0..DAYS).filter_map(|day| begins_on.checked_add_days(chrono::Days::new(day))) {
-        county.live_through(today, &mut cases).await?;
-    }
-    report::print(&county, begins_on, &path, out).await
+    Ok(path)
 }
 
 /// Cases found so far, and those not at their end.
@@ -85,16 +94,16 @@ fn at(calendar: &Calendar, day: NaiveDate, hour: u32) -> Instant {
 
 impl County {
     /// A store with the sample county and its loops.
-    async fn found(path: &Path) -> Result<County, CliError> {
+    async fn found(place: &Place) -> Result<County, CliError> {
         let directory: Directory = machine::file::read("organisation.yaml", ORGANISATION)?;
         let china = calendar::china();
         let day = calendar::parse_date(BEGINS_ON)?;
-        let store = SqliteStore::create(path, Clock::Simulated, at(&china, day, 8)).await?;
+        let store = place.create(Clock::Simulated, at(&china, day, 8)).await?;
         let tenant = TenantId::from("qingyuan");
         store.put_organisation(&tenant, &serde_json::to_string(&directory).map_err(no_json)?).await?;
         let json = serde_json::to_string(&china).map_err(no_json)?;
         store.put_calendar(&tenant, china.id(), china.version(), &json).await?;
-        let engine = Engine::start(Arc::new(store), tenant);
+        let engine = Engine::start(store, tenant);
         for (name, text) in WORKFLOWS {
             let file = machine::file::parse(name, text)?;
             let definition =

@@ -135,7 +135,8 @@ async fn process(
     if groups.is_empty() {
         return Vec::new();
     }
-    let outcomes = store.commit(tenant, &groups).await;
+    let groups: Arc<[Vec<Change>]> = groups.into();
+    let outcomes = store.commit(tenant, groups.clone()).await;
     let (again, contended) = settle(writing, &groups, outcomes);
     let rows = contended.iter().filter_map(|waiting| {
         let request = &waiting.members.first()?.request;

@@ -1,6 +1,8 @@
 //! What a store can fail with.
 
 use serde::Serialize;
+use sqlx::error::DatabaseError;
+use sqlx::sqlite::SqliteError;
 
 /// What a store can fail with.
 #[derive(Debug, thiserror::Error)]
@@ -15,10 +17,10 @@ pub enum StoreError {
     #[error("{0}")]
     Inconsistent(Damage),
     /// A statement changed another number of rows than it had to.
-    #[error("{statement} changed {actual} rows, not {expected}")]
+    #[error("a statement on {table} changed {actual} rows, not {expected}")]
     RowsAffected {
-        /// The statement.
-        statement: &'static str,
+        /// The table.
+        table: &'static str,
         /// Rows that had to change.
         expected: u64,
         /// Rows that changed.
@@ -186,6 +188,14 @@ impl StoreError {
         }
     }
 
+    /// Whether others were at the same rows, and the transaction, run anew, may well succeed.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            StoreError::Database(error) => error.as_database_error().map(kind) == Some(Kind::Passing),
+            _ => false,
+        }
+    }
+
     /// The same for one more who waited: with its code where it has no cause, else as text.
     pub fn again(&self) -> StoreError {
         match self {
@@ -201,10 +211,10 @@ impl StoreError {
 /// Whether the connection, the disk or the machine failed, and not the statement.
 pub(crate) fn is_everybodys(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Database(error) => matches!(
-            primary(error.as_ref()),
-            Some(HELD | LOCKED | NO_MEMORY | READ_ONLY | IO_FAILED | FULL | CANNOT_OPEN)
-        ),
+        sqlx::Error::Database(said) => match kind(said.as_ref()) {
+            Kind::Statement | Kind::Passing => false,
+            Kind::Full | Kind::Held | Kind::ReadOnly | Kind::Machine => true,
+        },
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::RowNotFound => false,
         _ => true,
     }
@@ -221,43 +231,77 @@ fn causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-// Primary result codes of SQLite.
-const HELD: i32 = 5;
-const LOCKED: i32 = 6;
-const NO_MEMORY: i32 = 7;
-const READ_ONLY: i32 = 8;
-const IO_FAILED: i32 = 10;
-const FULL: i32 = 13;
-const CANNOT_OPEN: i32 = 14;
-/// The shared memory beside the database found no room.
-const NO_ROOM_BESIDE: i32 = 10 | (19 << 8);
-
-fn extended(error: &dyn sqlx::error::DatabaseError) -> Option<i32> {
-    error.code()?.parse().ok()
+/// What a database means with an error.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The statement or what it met.
+    Statement,
+    /// Others were at the same rows: the transaction, run anew, may well succeed.
+    Passing,
+    Full,
+    Held,
+    ReadOnly,
+    /// The server, the connection or the machine.
+    Machine,
 }
 
-fn primary(error: &dyn sqlx::error::DatabaseError) -> Option<i32> {
-    Some(extended(error)? & 0xff)
+fn kind(error: &dyn DatabaseError) -> Kind {
+    let code = error.code().unwrap_or_default();
+    match error.try_downcast_ref::<SqliteError>() {
+        Some(_) => sqlite_kind(&code),
+        None => postgres_kind(&code),
+    }
 }
 
-/// Whether a database could not be opened at all.
+/// Result codes of SQLite, <https://sqlite.org/rescode.html>.
+fn sqlite_kind(code: &str) -> Kind {
+    /// The shared memory beside the database found no room.
+    const NO_ROOM_BESIDE: i32 = 10 | (19 << 8);
+    let extended: i32 = code.parse().unwrap_or_default();
+    match extended & 0xff {
+        5 | 6 => Kind::Held,
+        8 => Kind::ReadOnly,
+        13 => Kind::Full,
+        10 if extended == NO_ROOM_BESIDE => Kind::Full,
+        // Out of memory, input and output, cannot open.
+        7 | 10 | 14 => Kind::Machine,
+        _ => Kind::Statement,
+    }
+}
+
+/// SQLSTATE, <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+fn postgres_kind(code: &str) -> Kind {
+    match code {
+        // Serialization failure, deadlock.
+        "40001" | "40P01" => Kind::Passing,
+        "53100" => Kind::Full,
+        // Waited too long for a lock, or in the middle of a transaction.
+        "55P03" | "25P03" => Kind::Held,
+        // A standby, or a server that became one.
+        "25006" => Kind::ReadOnly,
+        // Connections, resources, the operator, the system.
+        _ if ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)) => Kind::Machine,
+        _ => Kind::Statement,
+    }
+}
+
+/// Whether a SQLite database could not be opened at all.
 pub(crate) fn cannot_open(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| primary(error) == Some(CANNOT_OPEN))
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.and_then(|code| code.parse::<i32>().ok()).is_some_and(|code| code & 0xff == 14)
 }
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        // Whoever has the one connection that writes waits for a lock.
+        // Whoever has the connection waits for a lock, or for a server that can be written.
         if matches!(error, sqlx::Error::PoolTimedOut) {
             return StoreError::Held;
         }
-        let Some(said) = error.as_database_error() else { return StoreError::Database(error) };
-        match primary(said) {
-            Some(FULL) => StoreError::Full,
-            Some(HELD | LOCKED) => StoreError::Held,
-            Some(READ_ONLY) => StoreError::ReadOnly,
-            Some(IO_FAILED) if extended(said) == Some(NO_ROOM_BESIDE) => StoreError::Full,
-            _ => StoreError::Database(error),
+        match error.as_database_error().map(kind) {
+            Some(Kind::Full) => StoreError::Full,
+            Some(Kind::Held) => StoreError::Held,
+            Some(Kind::ReadOnly) => StoreError::ReadOnly,
+            Some(Kind::Statement | Kind::Passing | Kind::Machine) | None => StoreError::Database(error),
         }
     }
 }

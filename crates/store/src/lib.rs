@@ -1,10 +1,18 @@
 //! The durable case: one trait of a few calls, and the database behind it.
 //!
+//! What both databases do in the same words stands in `sql`, and is compiled once for each: `super` is
+//! `sqlite` or `postgres` there, which name the driver's types and the few words that differ. The driver's
+//! types are too many to be generic over, and its common denominator knows too few.
+//!
 //! Architecture invariants: the trait names no database. SQL stands in this crate alone. Nothing in SQL
 //! asks for the time. A change commits whole or not at all, and only against the version it was decided
 //! on.
 
+#![expect(clippy::duplicate_mod, reason = "what is the same for both databases is compiled for each")]
+
 use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use machine::act::{Measure, RungResult};
@@ -19,10 +27,14 @@ use serde::{Deserialize, Serialize};
 
 mod error;
 mod lists;
+mod place;
+pub mod postgres;
 pub mod sqlite;
+pub mod table;
 
 pub use error::{Damage, StoreError, Unfit, Wrong};
 pub use lists::*;
+pub use place::Place;
 
 /// Where a store takes its time from. Fixed for its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -372,7 +384,8 @@ pub trait Store: Send + Sync {
     async fn read(&self, tenant: &TenantId, wanted: &[Read]) -> Result<(Instant, Vec<Known>), StoreError>;
     /// One transaction for many groups of changes. Each change stands under its own version check; of a
     /// group all are written, or none. One outcome per group: one the database refuses fails alone.
-    async fn commit(&self, tenant: &TenantId, groups: &[Vec<Change>]) -> Vec<Result<Outcome, StoreError>>;
+    async fn commit(&self, tenant: &TenantId, groups: Arc<[Vec<Change>]>)
+    -> Vec<Result<Outcome, StoreError>>;
     /// Records refused commands.
     async fn refuse(&self, tenant: &TenantId, rows: &[RefusalRow]) -> Result<(), StoreError>;
 
@@ -499,6 +512,27 @@ pub struct RawAct {
     pub body: Vec<u8>,
     /// Hash, hex.
     pub hash: Vec<u8>,
+}
+
+fn damage(table: &'static str, column: &'static str, row: impl Into<String>, problem: Wrong) -> Damage {
+    Damage { table, column, row: row.into(), problem }
+}
+
+fn bad(table: &'static str, column: &'static str, row: &str, problem: Wrong) -> StoreError {
+    StoreError::Inconsistent(damage(table, column, row, problem))
+}
+
+fn instant(micros: i64) -> Result<Instant, StoreError> {
+    Instant::from_micros(micros).ok_or_else(|| bad("any", "at", &micros.to_string(), Wrong::OutOfRange))
+}
+
+fn case_id(text: &str) -> Result<CaseId, StoreError> {
+    CaseId::from_str(text).map_err(|_| bad("cases", "case_id", text, Wrong::NoId))
+}
+
+/// Every write says how many rows it has to change.
+fn rows_affected(table: &'static str, expected: u64, actual: u64) -> Result<(), StoreError> {
+    if actual == expected { Ok(()) } else { Err(StoreError::RowsAffected { table, expected, actual }) }
 }
 
 /// A due date as stored: a day, or an instant.

@@ -1,26 +1,22 @@
 //! The embedded store.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use machine::Instant;
-use machine::value::{CaseId, Name, PersonId, TenantId};
+use machine::act::hex;
+use machine::value::{CaseId, TenantId, UnitId};
 use serde_json::json;
-use sqlx::migrate::MigrateError;
+use sqlx::error::DatabaseError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
+use sqlx::{ConnectOptions, Connection as _, QueryBuilder, Row as _, Sqlite, SqliteConnection, Transaction};
 
-use crate::error::{cannot_open, is_everybodys};
-use crate::{
-    ActRow, Astray, CalendarRow, Change, Clock, ClosedRow, Damage, DefinitionRow, DigestRow, DocumentFilter,
-    DueCase, Filter, Known, LedgerRow, Outcome, OwedFilter, OwedRow, RawCase, Read, RefusalRow, Roundup,
-    Standing, Store, StoreError, Unfit, Wrong,
-};
+use crate::error::cannot_open;
+use crate::table::TABLES;
+use crate::{Clock, StoreError, Unfit};
 
 /// How often a database found locked is opened anew, and how long is waited between.
 const OPEN_ATTEMPTS: u32 = 50;
@@ -32,15 +28,84 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long whoever still reads is waited for in the end.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
-use self::row::whole_text;
+type Own = SqliteStore;
+type Db = Sqlite;
+type Pool = SqlitePool;
+type Row = SqliteRow;
+type Connection = SqliteConnection;
 
+/// `IN` a list bound as one parameter; of texts as stored; `NOT IN` those.
+macro_rules! one_of {
+    ($place:literal) => {
+        concat!("IN (SELECT value FROM json_each(", $place, "))")
+    };
+}
+macro_rules! one_of_stored {
+    ($place:literal) => {
+        concat!("IN (SELECT CAST(unhex(value) AS TEXT) FROM json_each(", $place, "))")
+    };
+}
+macro_rules! none_of_stored {
+    ($column:literal, $place:literal) => {
+        concat!("lower(hex(", $column, ")) NOT IN (SELECT value FROM json_each(", $place, "))")
+    };
+}
+/// A list bound as one parameter, to read from: its column is `value`.
+macro_rules! each_of {
+    ($place:literal) => {
+        concat!("json_each(", $place, ")")
+    };
+}
+/// A text as stored, bound as a parameter.
+macro_rules! stored {
+    ($place:literal) => {
+        concat!("CAST(", $place, " AS TEXT)")
+    };
+}
+/// A column with JSON in it.
+macro_rules! json_of {
+    ($column:literal) => {
+        $column
+    };
+}
+/// A join that is walked in the order it is written in.
+macro_rules! join_in_order {
+    () => {
+        "CROSS JOIN"
+    };
+}
+/// Without the rows somebody else is writing: nobody is.
+macro_rules! skip_locked {
+    () => {
+        ""
+    };
+}
+
+#[path = "sql/catalog.rs"]
 mod catalog;
+#[path = "sql/commit.rs"]
+mod commit;
+mod known;
+#[path = "sql/lists.rs"]
 mod lists;
+#[path = "sql/migrate.rs"]
+mod migrate;
+#[path = "sql/outbox.rs"]
+mod outbox;
+#[path = "sql/query.rs"]
 mod query;
+#[path = "sql/raw.rs"]
 mod raw;
+#[path = "sql/rebuild.rs"]
 mod rebuild;
 mod row;
+mod rows;
+#[path = "sql/store.rs"]
+mod store;
+#[path = "sql/write.rs"]
 mod write;
+
+use self::migrate::migrate;
 
 /// Oldest SQLite without the WAL-reset corruption bug.
 const VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
@@ -61,18 +126,8 @@ impl SqliteStore {
             return Err(StoreError::Unfit(Unfit::Exists { path: path.display().to_string() }));
         }
         let (write, read) = pools(path, true).await?;
-        migrate(&write).await?;
-        let kind = if clock == Clock::Real { "real" } else { "simulated" };
-        let settings = json!([
-            { "name": "clock", "value": kind },
-            { "name": "now", "value": now.micros().to_string() },
-        ]);
-        sqlx::query(
-            "INSERT INTO store_settings (name, value) SELECT value->>'name', value->>'value' FROM json_each($1)",
-        )
-        .bind(settings.to_string())
-        .execute(&write)
-        .await?;
+        migrate(&write, sqlx::migrate!("../../migrations/sqlite")).await?;
+        Self::fix_kind(&write, clock, now).await?;
         Ok(SqliteStore { write, read, clock })
     }
 
@@ -93,19 +148,8 @@ impl SqliteStore {
     async fn open_once(path: &Path) -> Result<Self, StoreError> {
         check_ours(path).await?;
         let (write, read) = pools(path, false).await?;
-        migrate(&write).await?;
-        let clock: Option<String> =
-            sqlx::query_scalar("SELECT value FROM store_settings WHERE name = 'clock'")
-                .fetch_optional(&read)
-                .await?;
-        let clock = match clock.as_deref() {
-            Some("real") => Clock::Real,
-            Some("simulated") => Clock::Simulated,
-            Some(other) => {
-                return Err(bad("store_settings", "value", "clock", Wrong::unreadable(other)));
-            }
-            None => return Err(bad("store_settings", "value", "clock", Wrong::Missing)),
-        };
+        migrate(&write, sqlx::migrate!("../../migrations/sqlite")).await?;
+        let clock = Self::kind(&write).await?;
         Ok(SqliteStore { write, read, clock })
     }
 
@@ -225,319 +269,78 @@ async fn check_fitness(connection: &mut SqliteConnection) -> Result<(), StoreErr
     if found == needed { Ok(()) } else { Err(StoreError::Unfit(Unfit::Lax { found, needed })) }
 }
 
-/// Brings the schema up to date; a database newer than this program is refused. Each step is a transaction
-/// of its own, so that one cut short is done again.
-async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {
-    let migrator = sqlx::migrate!("../../migrations/sqlite");
-    let known = migrator.iter().map(|migration| migration.version).max().unwrap_or(0);
-    let mut done = migrator.run(pool).await;
-    // Another process may have taken the same step at the same moment: then it is done, and this one failed.
-    // Each failure leaves one step less.
-    for _ in migrator.iter() {
-        if !matches!(done, Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..))) {
-            break;
-        }
-        done = migrator.run(pool).await;
-    }
-    done.map_err(|error| match error {
-        MigrateError::VersionMissing(found) => StoreError::Unfit(Unfit::Newer { found, known }),
-        MigrateError::VersionMismatch(schema) => StoreError::Unfit(Unfit::Altered { schema }),
-        // A full disk or a lock says nothing about the schema.
-        MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) if is_everybodys(&cause) => {
-            StoreError::from(cause)
-        }
-        error => StoreError::Migrate(error),
-    })
+/// A transaction that may write: it has the lock from its beginning.
+async fn begin_write(pool: &Pool) -> Result<Transaction<'static, Db>, StoreError> {
+    Ok(pool.begin_with("BEGIN IMMEDIATE").await?)
 }
 
-fn damage(table: &'static str, column: &'static str, row: impl Into<String>, problem: Wrong) -> Damage {
-    Damage { table, column, row: row.into(), problem }
+/// A transaction that sees one moment and may write: whoever writes here is alone anyway.
+async fn begin_alone(pool: &Pool) -> Result<Transaction<'static, Db>, StoreError> {
+    begin_write(pool).await
 }
 
-fn bad(table: &'static str, column: &'static str, row: &str, problem: Wrong) -> StoreError {
-    StoreError::Inconsistent(damage(table, column, row, problem))
+/// What is read in it is of one moment. Nothing is written in it, so there is no lock it could fail to get.
+async fn begin_snapshot(pool: &Pool) -> Result<Transaction<'static, Db>, StoreError> {
+    Ok(pool.begin_with("BEGIN DEFERRED").await?)
 }
 
-fn instant(micros: i64) -> Result<Instant, StoreError> {
-    Instant::from_micros(micros).ok_or_else(|| bad("any", "at", &micros.to_string(), Wrong::OutOfRange))
+/// Makes others of this tenant wait who number something: whoever writes here is alone anyway.
+async fn lock_tenant(_: &mut Connection, _: &TenantId) -> Result<(), StoreError> {
+    Ok(())
 }
 
-fn case_id(text: &str) -> Result<CaseId, StoreError> {
-    CaseId::from_str(text).map_err(|_| bad("cases", "case_id", text, Wrong::NoId))
+/// The same, of a case.
+async fn lock_case(_: &mut Connection, _: &TenantId, _: CaseId) -> Result<(), StoreError> {
+    Ok(())
 }
 
-#[async_trait]
-impl Store for SqliteStore {
-    async fn clock(&self) -> Result<Instant, StoreError> {
-        if self.clock == Clock::Real {
-            return Ok(host_time());
-        }
-        let now: String = sqlx::query_scalar("SELECT value FROM store_settings WHERE name = 'now'")
-            .fetch_one(&self.read)
-            .await?;
-        instant(now.parse().map_err(|error: std::num::ParseIntError| {
-            bad("store_settings", "value", "now", Wrong::unreadable(error))
-        })?)
-    }
+/// Lets a transaction be durable only with the next one that has to be: not to be had here.
+async fn may_wait(_: &mut Connection) -> Result<(), StoreError> {
+    Ok(())
+}
 
-    fn clock_kind(&self) -> Clock {
-        self.clock
-    }
+/// Some texts as one parameter.
+fn list<T: AsRef<str>>(values: &[T]) -> String {
+    json!(values.iter().map(AsRef::as_ref).collect::<Vec<&str>>()).to_string()
+}
 
-    async fn set_clock(&self, now: Instant) -> Result<(), StoreError> {
-        if self.clock == Clock::Real {
-            return Err(StoreError::RealClock);
-        }
-        let statement = "UPDATE store_settings SET value = $1
-             WHERE name = 'now' AND CAST(value AS INTEGER) <= CAST($1 AS INTEGER)";
-        let done = sqlx::query(statement).bind(now.micros().to_string()).execute(&self.write).await?;
-        if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::ClockBackwards) }
-    }
+/// A text as stored, as a parameter: a damaged one need not be text.
+fn stored(text: Vec<u8>) -> Vec<u8> {
+    text
+}
 
-    async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
-        let rows =
-            sqlx::query("SELECT tenant_id FROM tenants ORDER BY tenant_id").fetch_all(&self.read).await?;
-        rows.iter().map(|row| Ok(TenantId(row::text(row, 0)?))).collect()
-    }
+/// Some of them: as hex, since JSON could not carry one that is no text.
+fn stored_ids(ids: &[Vec<u8>]) -> String {
+    json!(ids.iter().map(|id| hex(id)).collect::<Vec<_>>()).to_string()
+}
 
-    async fn organisation(
-        &self,
-        tenant: &TenantId,
-        known: Option<u64>,
-    ) -> Result<Option<(u64, String)>, StoreError> {
-        let row = sqlx::query(
-            "SELECT organisation_version, organisation FROM tenants
-             WHERE tenant_id = $1 AND ($2 IS NULL OR organisation_version <> $2)",
-        )
-        .bind(tenant.as_str())
-        .bind(known.and_then(|known| i64::try_from(known).ok()))
-        .fetch_optional(&self.read)
-        .await?;
-        let body = |row: &SqliteRow| whole_text(row, ("tenants", "organisation"), tenant.as_str());
-        row.map(|row| Ok((row::count(&row, 0)?, body(&row)?))).transpose()
-    }
+/// Adds `IN` a list.
+fn push_list<T: AsRef<str>>(query: &mut QueryBuilder<Db>, values: &[T]) {
+    query.push("IN (SELECT value FROM json_each(").push_bind(list(values)).push("))");
+}
 
-    async fn put_organisation(&self, tenant: &TenantId, body: &str) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO tenants (tenant_id, organisation, organisation_version) VALUES ($1, $2, 1)
-             ON CONFLICT (tenant_id) DO UPDATE
-             SET organisation = excluded.organisation, organisation_version = organisation_version + 1",
-        )
-        .bind(tenant.as_str())
-        .bind(body)
-        .execute(&self.write)
-        .await?;
-        Ok(())
-    }
+/// Adds `IN` a list of pairs.
+fn push_pairs(query: &mut QueryBuilder<Db>, pairs: &[(String, UnitId)]) {
+    query.push("IN (SELECT value->>0, value->>1 FROM json_each(");
+    query.push_bind(json!(pairs).to_string()).push("))");
+}
 
-    async fn calendar(
-        &self,
-        tenant: &TenantId,
-        id: &str,
-        known: Option<&str>,
-    ) -> Result<Option<(String, Option<String>)>, StoreError> {
-        catalog::calendar(&self.read, tenant, id, known).await
-    }
+/// The function that says where in a text another stands.
+const CONTAINS: &str = "instr";
+/// Before a column: no index of it is used.
+const NO_INDEX: &str = "+";
 
-    async fn calendar_version(
-        &self,
-        tenant: &TenantId,
-        id: &str,
-        version: &str,
-    ) -> Result<Option<String>, StoreError> {
-        catalog::calendar_version(&self.read, tenant, id, version).await
-    }
+/// The table whose key was used already.
+fn table_of(refused: &dyn DatabaseError) -> Option<&'static str> {
+    // "UNIQUE constraint failed: rungs.tenant_id, rungs.case_id, …"
+    let said = refused.message();
+    TABLES.iter().map(|table| table.name).find(|table| said.contains(&format!(" {table}.")))
+}
 
-    async fn calendars(&self, tenant: &TenantId) -> Result<Vec<CalendarRow>, StoreError> {
-        catalog::calendars(&self.read, tenant).await
-    }
-
-    async fn put_calendar(
-        &self,
-        tenant: &TenantId,
-        id: &str,
-        version: &str,
-        body: &str,
-    ) -> Result<bool, StoreError> {
-        let now = self.clock().await?;
-        catalog::put_calendar(&self.write, tenant, id, version, body, now.micros()).await
-    }
-
-    async fn definition(&self, tenant: &TenantId, hash: &str) -> Result<Option<DefinitionRow>, StoreError> {
-        catalog::definition(&self.read, tenant, hash).await
-    }
-
-    async fn definitions(&self, tenant: &TenantId) -> Result<Vec<DefinitionRow>, StoreError> {
-        catalog::definitions(&self.read, tenant).await
-    }
-
-    async fn newest(&self, tenant: &TenantId, workflow: &str) -> Result<Option<String>, StoreError> {
-        catalog::newest(&self.read, tenant, workflow).await
-    }
-
-    async fn put_definition(&self, tenant: &TenantId, row: &DefinitionRow) -> Result<(), StoreError> {
-        catalog::put_definition(&self.write, tenant, row).await
-    }
-
-    async fn numbers(&self, tenant: &TenantId, prefix: &str, count: u32) -> Result<u64, StoreError> {
-        let last: i64 = sqlx::query_scalar(
-            "INSERT INTO case_numbers (tenant_id, prefix, last) VALUES ($1, $2, $3)
-             ON CONFLICT (tenant_id, prefix) DO UPDATE SET last = last + excluded.last RETURNING last",
-        )
-        .bind(tenant.as_str())
-        .bind(prefix)
-        .bind(i64::from(count))
-        .fetch_one(&self.write)
-        .await?;
-        Ok(last.unsigned_abs() - u64::from(count) + 1)
-    }
-
-    async fn registers(
-        &self,
-        tenant: &TenantId,
-        year: i32,
-        codes: &[String],
-    ) -> Result<BTreeMap<String, u32>, StoreError> {
-        let rows: Vec<(String, Option<u32>)> = sqlx::query_as(
-            "SELECT value, (SELECT max(no) FROM documents
-                WHERE tenant_id = $1 AND year = $2 AND code = value) FROM json_each($3)",
-        )
-        .bind(tenant.as_str())
-        .bind(year)
-        .bind(serde_json::json!(codes).to_string())
-        .fetch_all(&self.read)
-        .await?;
-        Ok(rows.into_iter().filter_map(|(code, last)| Some((code, last?))).collect())
-    }
-
-    async fn read(&self, tenant: &TenantId, wanted: &[Read]) -> Result<(Instant, Vec<Known>), StoreError> {
-        let mut connection = self.read.acquire().await?;
-        let known = query::known(&mut connection, tenant, wanted).await?;
-        drop(connection);
-        Ok((self.clock().await?, known))
-    }
-
-    async fn commit(&self, tenant: &TenantId, groups: &[Vec<Change>]) -> Vec<Result<Outcome, StoreError>> {
-        write::commit(&self.write, tenant, groups).await
-    }
-
-    async fn refuse(&self, tenant: &TenantId, rows: &[RefusalRow]) -> Result<(), StoreError> {
-        write::refuse(&self.write, tenant, rows).await
-    }
-
-    async fn due(
-        &self,
-        tenant: &TenantId,
-        now: Instant,
-        aside: &[Vec<u8>],
-        limit: u32,
-    ) -> Result<Vec<DueCase>, StoreError> {
-        query::due(&self.read, tenant, now, aside, limit).await
-    }
-
-    async fn next_wake(&self, tenant: &TenantId, aside: &[Vec<u8>]) -> Result<Option<Instant>, StoreError> {
-        query::next_wake(&self.read, tenant, aside).await
-    }
-
-    async fn deliver(
-        &self,
-        tenant: &TenantId,
-        now: Instant,
-        day: &str,
-        aside: &[Vec<u8>],
-    ) -> Result<u64, StoreError> {
-        // Looked up first: a worker that has nothing to send must not take the write lock every second.
-        let waiting: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM notices n WHERE n.tenant_id = $1 AND n.delivery_id IS NULL
-                AND NOT EXISTS (SELECT 1 FROM deliveries d
-                    WHERE d.tenant_id = $1 AND d.recipient = n.recipient AND d.day = $2))",
-        )
-        .bind(tenant.as_str())
-        .bind(day)
-        .fetch_one(&self.read)
-        .await?;
-        if waiting { write::deliver(&self.write, tenant, now, day, aside).await } else { Ok(0) }
-    }
-
-    async fn find(&self, tenant: &TenantId, number: &str) -> Result<Option<CaseId>, StoreError> {
-        let row =
-            sqlx::query("SELECT case_id FROM cases WHERE tenant_id = $1 AND (number = $2 OR case_id = $2)")
-                .bind(tenant.as_str())
-                .bind(number)
-                .fetch_optional(&self.read)
-                .await?;
-        row.map(|row| case_id(&row::text(&row, 0)?)).transpose()
-    }
-
-    async fn acts(&self, tenant: &TenantId, case: CaseId) -> Result<Vec<ActRow>, StoreError> {
-        query::acts(&self.read, tenant, case).await
-    }
-
-    async fn ledger(&self, tenant: &TenantId, filter: &Filter) -> Result<Vec<LedgerRow>, StoreError> {
-        lists::ledger(&self.read, tenant, filter).await
-    }
-
-    async fn ledger_count(&self, tenant: &TenantId, filter: &Filter) -> Result<u64, StoreError> {
-        lists::ledger_count(&self.read, tenant, filter).await
-    }
-
-    async fn owes(&self, tenant: &TenantId, filter: &OwedFilter) -> Result<Vec<OwedRow>, StoreError> {
-        lists::owes(&self.read, tenant, filter).await
-    }
-
-    async fn documents(&self, tenant: &TenantId, filter: &DocumentFilter) -> Result<u64, StoreError> {
-        lists::documents(&self.read, tenant, filter).await
-    }
-
-    async fn closed(
-        &self,
-        tenant: &TenantId,
-        workflow: &str,
-        states: &[Name],
-        from: Instant,
-        until: Instant,
-    ) -> Result<Vec<ClosedRow>, StoreError> {
-        lists::closed(&self.read, tenant, workflow, states, (from, until)).await
-    }
-
-    async fn roundup(&self, tenant: &TenantId, at: Instant, day_end: Instant) -> Result<Roundup, StoreError> {
-        lists::roundup(&self.read, tenant, at, day_end).await
-    }
-
-    async fn inbox(
-        &self,
-        tenant: &TenantId,
-        person: &PersonId,
-        before: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<DigestRow>, StoreError> {
-        query::inbox(&self.read, tenant, person, before, limit).await
-    }
-
-    async fn standing(&self, tenant: &TenantId, now: Instant) -> Result<Standing, StoreError> {
-        lists::standing(&self.read, tenant, now).await
-    }
-
-    async fn case_ids(
-        &self,
-        tenant: &TenantId,
-        after: &[u8],
-        limit: u32,
-    ) -> Result<Vec<Vec<u8>>, StoreError> {
-        let mut connection = self.read.acquire().await?;
-        raw::case_ids(&mut connection, tenant, after, limit).await
-    }
-
-    async fn raw(&self, tenant: &TenantId, after: &[u8], limit: u32) -> Result<Vec<RawCase>, StoreError> {
-        raw::cases(&self.read, tenant, after, limit).await
-    }
-
-    async fn astray(&self, tenant: &TenantId) -> Result<Vec<Astray>, StoreError> {
-        raw::astray(&self.read, tenant).await
-    }
-
-    async fn rebuild(&self, tenant: &TenantId, change: &Change) -> Result<Outcome, StoreError> {
-        rebuild::rebuild(&self.write, tenant, change).await
+impl SqliteStore {
+    /// The time of the host.
+    async fn real_time(&self) -> Result<Instant, StoreError> {
+        Ok(host_time())
     }
 }
 

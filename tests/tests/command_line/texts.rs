@@ -243,7 +243,7 @@ fn store_errors() -> Vec<StoreError> {
     let damaged = damages().map(StoreError::Inconsistent);
     let mut all = vec![
         StoreError::Database(sqlx::Error::Protocol(name())),
-        StoreError::RowsAffected { statement: VALUE, expected: 1, actual: 2 },
+        StoreError::RowsAffected { table: VALUE, expected: 1, actual: 2 },
         StoreError::Shared(name()),
         StoreError::RealClock,
         StoreError::ClockBackwards,

@@ -12,7 +12,7 @@ use machine::value::TenantId;
 use machine::{Definition, Instant};
 use serde_json::json;
 use store::sqlite::{SqliteStore, host_time};
-use store::{Clock, Store};
+use store::{Clock, Place, Store};
 
 use crate::args::Common;
 use crate::error::{no_json, unwritable, usage};
@@ -41,25 +41,44 @@ pub(super) async fn init(
             (Clock::Simulated, Instant::new(local.instant(day, eight)))
         }
     };
+    let place = common.place();
+    match &place {
+        Place::File(path) => make_file(path, (clock, now), &tenant, &directory, &calendars).await?,
+        Place::Server(_) => {
+            let store = place.create(clock, now).await?;
+            fill(store.as_ref(), &tenant, &directory, &calendars).await?;
+        }
+    }
+    Ok(out.say("done.initialised", &json!({ "store": place.to_string(), "tenant": tenant }))?)
+}
+
+/// A store in a file that was not there.
+async fn make_file(
+    path: &Path,
+    clock: (Clock, Instant),
+    tenant: &TenantId,
+    directory: &Directory,
+    calendars: &[calendar::Calendar],
+) -> Result<(), CliError> {
     let exists = || {
-        let path = common.store.display().to_string();
+        let path = path.display().to_string();
         CliError::from(store::StoreError::Unfit(store::Unfit::Exists { path }))
     };
-    if common.store.exists() {
+    if path.exists() {
         return Err(exists());
     }
-    let folder = common.store.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir());
     if let Some(folder) = folder {
         return Err(usage("BH0079", json!({ "folder": folder.display().to_string() })));
     }
     // Made whole under a name of this process alone, and then given its own: an `init` cut short leaves no
     // half a store, and whatever lies there already stays, whoever was faster.
-    let unfinished = beside(&common.store, &format!(".{}.unfinished", std::process::id()));
-    let made = make(&unfinished, (clock, now), &tenant, &directory, &calendars).await;
+    let unfinished = beside(path, &format!(".{}.unfinished", std::process::id()));
+    let made = make(&unfinished, clock, tenant, directory, calendars).await;
     let named = made.and_then(|()| {
-        std::fs::hard_link(&unfinished, &common.store).map_err(|error| match error.kind() {
+        std::fs::hard_link(&unfinished, path).map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => exists(),
-            _ => unwritable(&common.store, &error),
+            _ => unwritable(path, &error),
         })
     });
     // Whatever happened: what was unfinished goes, and what SQLite put beside it.
@@ -68,8 +87,7 @@ pub(super) async fn init(
         drop(std::fs::remove_file(beside(&unfinished, suffix)));
     }
     named?;
-    gone.map_err(|error| unwritable(&unfinished, &error))?;
-    Ok(out.say("done.initialised", &json!({ "store": common.store, "tenant": tenant }))?)
+    gone.map_err(|error| unwritable(&unfinished, &error))
 }
 
 /// A store in one file, whole: with everything in it that was to be, and nothing left in its log.
@@ -124,18 +142,18 @@ fn agrees(file: &Path, directory: &Directory, tenant: &TenantId, out: &Output) -
 
 /// What a store begins with.
 async fn fill(
-    store: &SqliteStore,
+    store: &dyn Store,
     tenant: &TenantId,
     directory: &Directory,
     calendars: &[calendar::Calendar],
 ) -> Result<(), CliError> {
-    let body = serde_json::to_string(directory).map_err(no_json)?;
-    store.put_organisation(tenant, &body).await?;
     for calendar in calendars {
         let body = serde_json::to_string(calendar).map_err(no_json)?;
         store.put_calendar(tenant, calendar.id(), calendar.version(), &body).await?;
     }
-    Ok(())
+    // The last: a database that holds a jurisdiction is a store, and one without may be begun anew.
+    let body = serde_json::to_string(directory).map_err(no_json)?;
+    Ok(store.put_organisation(tenant, &body).await?)
 }
 
 /// The calendars that come with the program, and those from files in place of or beside them.

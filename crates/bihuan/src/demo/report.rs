@@ -2,7 +2,6 @@
 //! why, one case from report to close-out, and what to try next.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use chrono::NaiveDate;
 use engine::notice;
@@ -13,7 +12,7 @@ use machine::state::ChargedTo;
 use machine::value::{CaseId, UnitId};
 use machine::{Act, Effect, State};
 use serde_json::json;
-use store::{Filter, LedgerKey, LedgerRow, OverdueBy, ROWS_MAX};
+use store::{Filter, LedgerKey, LedgerRow, OverdueBy, Place, ROWS_MAX};
 
 use super::{BEGINS_ON, County, DAYS, HAZARDS, WORKFLOW};
 use crate::CliError;
@@ -45,7 +44,7 @@ const TOLD_ACTS: std::ops::RangeInclusive<usize> = 18..=40;
 pub(super) async fn print(
     county: &County,
     begins_on: NaiveDate,
-    path: &Path,
+    place: &Place,
     out: &mut Output,
 ) -> Result<(), CliError> {
     // What stands in the list, not what the script remembers: a hazard that came back is a case of its own.
@@ -57,7 +56,7 @@ pub(super) async fn print(
     if out.json {
         let by_state = counts(&states, "main");
         let values = json!({
-            "store": path, "until": ends_on, "reported": HAZARDS, "cases": listed.len(), "by_state": by_state,
+            "store": place.to_string(), "until": ends_on, "reported": HAZARDS, "cases": listed.len(), "by_state": by_state,
         });
         return Ok(out.value(&values)?);
     }
@@ -81,7 +80,7 @@ pub(super) async fn print(
     heading("demo.heading.next", out)?;
     // The program as it was called just now: so the lines run as they stand, also where it is not on the PATH.
     let program = std::env::args().next().unwrap_or_else(|| "bihuan".to_owned());
-    let store = quoted(path.display().to_string());
+    let store = quoted(place.to_string());
     // In the language of this page, whatever that of the next shell is.
     let lang = match out.language {
         Language::Zh => "zh",

@@ -62,8 +62,8 @@ pub fn store_error(language: Language, error: &StoreError) -> String {
         StoreError::Database(cause) => json!({ "cause": causes(cause) }),
         StoreError::Migrate(cause) => json!({ "cause": causes(cause) }),
         StoreError::Inconsistent(damage) => damaged(language, damage),
-        StoreError::RowsAffected { statement, expected, actual } => {
-            json!({ "statement": statement, "expected": expected, "actual": actual })
+        StoreError::RowsAffected { table, expected, actual } => {
+            json!({ "table": table, "expected": expected, "actual": actual })
         }
         StoreError::Shared(cause) => json!({ "cause": cause }),
         StoreError::Unfit(unfit) => json!(unfit),

@@ -2,18 +2,17 @@
 
 use machine::Instant;
 use machine::value::{Name, TenantId, UnitId};
-use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::{QueryBuilder, Row as _};
 
-use super::raw::snapshot;
 use super::row::{count, id, moment, small, some_text, text};
-use super::{bad, instant};
+use super::{CONTAINS, Db, NO_INDEX, Pool, Row, begin_snapshot, list, push_list, push_pairs};
 use crate::{
     COUNT_MAX, ClosedRow, DepartmentProgress, DocumentFilter, Filter, Lamp, LedgerRow, OverdueBy, OverdueRow,
     OwedFilter, OwedRow, OwingUnit, ROWS_MAX, Roundup, StageCount, Standing, StoreError, Unverified, Wrong,
+    bad, instant,
 };
 
-type Query<'a> = QueryBuilder<Sqlite>;
+type Query<'a> = QueryBuilder<Db>;
 
 /// Lateness is taken from so many of the newest rungs.
 const FIRED_MAX: i64 = 10_000;
@@ -51,9 +50,8 @@ impl<'a> Owed<'a> {
             }
             Owed::Roles(roles) => {
                 // The sign keeps the walk on the index of the unit, which has the order asked for.
-                query.push(format!(" AND {prefix}owner_unit IS NULL AND +{prefix}owner_role IN ("));
-                query.push("SELECT value FROM json_each(").push_bind(serde_json::json!(roles).to_string());
-                query.push("))");
+                query.push(format!(" AND {prefix}owner_unit IS NULL AND {NO_INDEX}{prefix}owner_role "));
+                push_list(query, roles);
             }
         }
     }
@@ -67,23 +65,21 @@ fn push_any(query: &mut Query<'_>, column: &str, values: &[String]) {
             query.push(format!(" AND {column} = ")).push_bind(only.clone());
         }
         several => {
-            query.push(format!(" AND {column} IN (SELECT value FROM json_each("));
-            query.push_bind(serde_json::json!(several).to_string()).push("))");
+            query.push(format!(" AND {column} "));
+            push_list(query, several);
         }
     }
 }
 
 /// `FROM cases WHERE …` of a filter.
-fn ledger_query(columns: &str, tenant: &TenantId, filter: &Filter) -> Query<'static> {
-    let mut query = Query::new("");
+fn push_ledger(query: &mut Query<'_>, columns: &str, tenant: &TenantId, filter: &Filter) {
     for (index, owed) in Owed::ways(filter.unit.as_ref()).iter().enumerate() {
         query.push(if index > 0 { " UNION ALL " } else { "" });
         query.push(format!("SELECT {columns} FROM cases WHERE tenant_id = "));
         query.push_bind(tenant.as_str().to_owned());
-        owed.push(&mut query, "");
-        push_conditions(&mut query, filter);
+        owed.push(query, "");
+        push_conditions(query, filter);
     }
-    query
 }
 
 fn push_conditions(query: &mut Query<'_>, filter: &Filter) {
@@ -106,13 +102,13 @@ fn push_conditions(query: &mut Query<'_>, filter: &Filter) {
         let never = i64::MAX;
         let (now, tomorrow, soon) = (lamps.now.micros(), lamps.tomorrow.micros(), lamps.soon_until.micros());
         let (condition, after, until) = match lamp {
-            Lamp::Closed => ("at_rest = 1", i64::MIN, never),
-            Lamp::Overdue => ("at_rest = 0", i64::MIN, now),
-            Lamp::Paused => ("at_rest = 0 AND paused = 1", now, never),
-            Lamp::None => ("at_rest = 0 AND paused = 0", never - 1, never),
-            Lamp::Today => ("at_rest = 0 AND paused = 0", now, tomorrow),
-            Lamp::Soon => ("at_rest = 0 AND paused = 0", tomorrow, soon),
-            Lamp::Normal => ("at_rest = 0 AND paused = 0", soon, never - 1),
+            Lamp::Closed => ("at_rest", i64::MIN, never),
+            Lamp::Overdue => ("NOT at_rest", i64::MIN, now),
+            Lamp::Paused => ("NOT at_rest AND paused", now, never),
+            Lamp::None => ("NOT at_rest AND NOT paused", never - 1, never),
+            Lamp::Today => ("NOT at_rest AND NOT paused", now, tomorrow),
+            Lamp::Soon => ("NOT at_rest AND NOT paused", tomorrow, soon),
+            Lamp::Normal => ("NOT at_rest AND NOT paused", soon, never - 1),
         };
         query.push(" AND ").push(condition).push(" AND overdue_from > ").push_bind(after);
         query.push(" AND overdue_from <= ").push_bind(until);
@@ -127,10 +123,11 @@ fn push_conditions(query: &mut Query<'_>, filter: &Filter) {
         query.push(" AND ").push(column).push(" <= ").push_bind(now.micros());
     }
     if let Some(text) = &filter.text {
-        query.push(" AND (instr(search, ").push_bind(text.clone());
-        query.push(") > 0 OR instr(number, ").push_bind(text.clone());
-        query.push(") > 0 OR enterprise IN (SELECT value FROM json_each(");
-        query.push_bind(serde_json::json!(filter.called).to_string()).push(")))");
+        query.push(format!(" AND ({CONTAINS}(search, ")).push_bind(text.clone());
+        query.push(format!(") > 0 OR {CONTAINS}(number, ")).push_bind(text.clone());
+        query.push(") > 0 OR enterprise ");
+        push_list(query, &filter.called);
+        query.push(")");
     }
     if let Some(after) = &filter.after {
         query.push(" AND (overdue_from, number) > (").push_bind(after.overdue_from);
@@ -139,27 +136,25 @@ fn push_conditions(query: &mut Query<'_>, filter: &Filter) {
 }
 
 pub(super) async fn ledger(
-    pool: &SqlitePool,
+    pool: &Pool,
     tenant: &TenantId,
     filter: &Filter,
 ) -> Result<Vec<LedgerRow>, StoreError> {
-    let mut query = ledger_query(LEDGER_COLUMNS, tenant, filter);
+    let mut query = Query::new("");
+    push_ledger(&mut query, LEDGER_COLUMNS, tenant, filter);
     query.push(" ORDER BY overdue_from, number LIMIT ");
     query.push_bind(i64::from(filter.limit.clamp(1, ROWS_MAX)));
     query.build().fetch_all(pool).await?.iter().map(ledger_row).collect()
 }
 
-pub(super) async fn ledger_count(
-    pool: &SqlitePool,
-    tenant: &TenantId,
-    filter: &Filter,
-) -> Result<u64, StoreError> {
-    let mut query = ledger_query("1", tenant, filter);
-    query.push(" LIMIT ").push_bind(i64::try_from(COUNT_MAX + 1).unwrap_or(i64::MAX));
-    Ok(query.build().fetch_all(pool).await?.len() as u64)
+pub(super) async fn ledger_count(pool: &Pool, tenant: &TenantId, filter: &Filter) -> Result<u64, StoreError> {
+    let mut query = Query::new("SELECT count(*) FROM (");
+    push_ledger(&mut query, "1", tenant, filter);
+    query.push(" LIMIT ").push_bind(i64::try_from(COUNT_MAX + 1).unwrap_or(i64::MAX)).push(") AS counted");
+    count(&query.build().fetch_one(pool).await?, 0)
 }
 
-fn ledger_row(row: &SqliteRow) -> Result<LedgerRow, StoreError> {
+fn ledger_row(row: &Row) -> Result<LedgerRow, StoreError> {
     Ok(LedgerRow {
         case_id: id(row, "case_id")?,
         number: text(row, "number")?,
@@ -211,10 +206,12 @@ fn owes_query(tenant: &TenantId, filter: &OwedFilter) -> Query<'static> {
 fn push_owes_conditions(query: &mut Query<'_>, filter: &OwedFilter) {
     push_any(query, "o.owner_role", &filter.role);
     if let Some(posts) = &filter.posts {
-        query.push(" AND o.owner_role IN (SELECT value->>0 FROM json_each(");
-        query.push_bind(serde_json::json!(posts).to_string());
-        query.push(")) AND (o.owner_unit IS NULL OR (o.owner_role, o.owner_unit) IN (SELECT value->>0, value->>1 FROM json_each(");
-        query.push_bind(serde_json::json!(posts).to_string()).push(")))");
+        let roles: Vec<&str> = posts.iter().map(|(role, _)| role.as_str()).collect();
+        query.push(" AND o.owner_role ");
+        push_list(query, &roles);
+        query.push(" AND (o.owner_unit IS NULL OR (o.owner_role, o.owner_unit) ");
+        push_pairs(query, posts);
+        query.push(")");
     }
     if let Some(after) = &filter.after {
         query.push(" AND (o.due_day, o.case_id, o.deadline_no) > (");
@@ -224,12 +221,12 @@ fn push_owes_conditions(query: &mut Query<'_>, filter: &OwedFilter) {
 }
 
 pub(super) async fn owes(
-    pool: &SqlitePool,
+    pool: &Pool,
     tenant: &TenantId,
     filter: &OwedFilter,
 ) -> Result<Vec<OwedRow>, StoreError> {
     let rows = owes_query(tenant, filter).build().fetch_all(pool).await?;
-    let row = |row: &SqliteRow| {
+    let row = |row: &Row| {
         Ok(OwedRow {
             number: text(row, 0)?,
             case_id: id(row, 1)?,
@@ -249,15 +246,24 @@ pub(super) async fn owes(
 }
 
 /// What was taken back does not count. CROSS keeps the order: from the cases of the enterprise to their acts.
-const DOCUMENTS: &str = "SELECT count(DISTINCT a.body->'fields'->>$4) FROM cases c
-    CROSS JOIN acts a ON a.tenant_id = c.tenant_id AND a.case_id = c.case_id
-    WHERE c.tenant_id = $1 AND c.enterprise = $2 AND a.name = $3 AND a.body->'fields'->>$5 > $6
-        AND a.body->'fields'->>$7 IN (SELECT value FROM json_each($8))
-        AND NOT EXISTS (SELECT 1 FROM acts b WHERE b.tenant_id = c.tenant_id AND b.case_id = c.case_id
-            AND b.version = a.version + 1 AND b.name = 'take_back')";
+const DOCUMENTS: &str = concat!(
+    "SELECT count(DISTINCT ",
+    json_of!("a.body"),
+    "->'fields'->>$4) FROM cases c ",
+    join_in_order!(),
+    " acts a ON a.tenant_id = c.tenant_id AND a.case_id = c.case_id
+    WHERE c.tenant_id = $1 AND c.enterprise = $2 AND a.name = $3 AND ",
+    json_of!("a.body"),
+    "->'fields'->>$5 > $6 AND ",
+    json_of!("a.body"),
+    "->'fields'->>$7 ",
+    one_of!("$8"),
+    " AND NOT EXISTS (SELECT 1 FROM acts b WHERE b.tenant_id = c.tenant_id AND b.case_id = c.case_id
+            AND b.version = a.version + 1 AND b.name = 'take_back')"
+);
 
 pub(super) async fn documents(
-    pool: &SqlitePool,
+    pool: &Pool,
     tenant: &TenantId,
     filter: &DocumentFilter,
 ) -> Result<u64, StoreError> {
@@ -269,19 +275,22 @@ pub(super) async fn documents(
         .bind(&filter.on)
         .bind(&filter.after)
         .bind(&filter.field)
-        .bind(serde_json::json!(filter.values).to_string())
+        .bind(list(&filter.values))
         .fetch_one(pool)
         .await?;
     Ok(count.unsigned_abs())
 }
 
-const CLOSED: &str = "SELECT c.number, c.department, c.area, c.sector, c.level, h.from_at
+const CLOSED: &str = concat!(
+    "SELECT c.number, c.department, c.area, c.sector, c.level, h.from_at
     FROM cases c JOIN history h ON h.tenant_id = c.tenant_id AND h.case_id = c.case_id AND h.to_at IS NULL
-    WHERE c.tenant_id = $1 AND c.main_state IN (SELECT value FROM json_each($3)) AND c.workflow = $2
-        AND h.from_at >= $4 AND h.from_at < $5";
+    WHERE c.tenant_id = $1 AND c.main_state ",
+    one_of!("$3"),
+    " AND c.workflow = $2 AND h.from_at >= $4 AND h.from_at < $5"
+);
 
 pub(super) async fn closed(
-    pool: &SqlitePool,
+    pool: &Pool,
     tenant: &TenantId,
     workflow: &str,
     states: &[Name],
@@ -290,12 +299,12 @@ pub(super) async fn closed(
     let rows = sqlx::query(CLOSED)
         .bind(tenant.as_str())
         .bind(workflow)
-        .bind(serde_json::json!(states).to_string())
+        .bind(list(states))
         .bind(from.micros())
         .bind(until.micros())
         .fetch_all(pool)
         .await?;
-    let row = |row: SqliteRow| {
+    let row = |row: Row| {
         Ok(ClosedRow {
             number: row.try_get(0)?,
             department: row.try_get(1)?,
@@ -316,17 +325,13 @@ const STATES: &str =
 const COUNTS: &str = "SELECT (SELECT min(wake_at) FROM cases WHERE tenant_id = $1 AND wake_at IS NOT NULL),
     (SELECT count(*) FROM cases WHERE tenant_id = $1 AND wake_at <= $2),
     (SELECT count(*) FROM notices WHERE tenant_id = $1 AND delivery_id IS NULL),
-    (SELECT count(*) FROM cases WHERE tenant_id = $1 AND provisional = 1),
-    (SELECT count(*) FROM cases WHERE tenant_id = $1 AND unverified = 1)";
+    (SELECT count(*) FROM cases WHERE tenant_id = $1 AND provisional),
+    (SELECT count(*) FROM cases WHERE tenant_id = $1 AND unverified)";
 const LATENESS: &str = "SELECT recorded_at - due_at FROM
     (SELECT recorded_at, due_at FROM rungs WHERE tenant_id = $1 AND result = 'fired'
-     ORDER BY recorded_at DESC LIMIT $2) ORDER BY 1";
+     ORDER BY recorded_at DESC LIMIT $2) AS newest ORDER BY 1";
 
-pub(super) async fn standing(
-    pool: &SqlitePool,
-    tenant: &TenantId,
-    now: Instant,
-) -> Result<Standing, StoreError> {
+pub(super) async fn standing(pool: &Pool, tenant: &TenantId, now: Instant) -> Result<Standing, StoreError> {
     let counts = sqlx::query(COUNTS).bind(tenant.as_str()).bind(now.micros()).fetch_one(pool).await?;
     let by_state = sqlx::query(STATES).bind(tenant.as_str()).fetch_all(pool).await?;
     let by_state = by_state.iter().map(|row| Ok((text(row, 0)?, count(row, 1)?)));
@@ -353,16 +358,20 @@ pub(super) async fn standing(
 
 /// The rows that held at `$2`: those that still hold, and those that ended later. Two walks, since an OR
 /// would read everything that ever held. CROSS keeps the order: from what held to its case.
-const HELD: &str = "(SELECT h.*, c.workflow, c.unverified, c.number FROM history h
-    CROSS JOIN cases c ON c.tenant_id = $1 AND c.case_id = h.case_id
+const HELD: &str = concat!(
+    "(SELECT h.*, c.workflow, c.unverified, c.number FROM history h ",
+    join_in_order!(),
+    " cases c ON c.tenant_id = $1 AND c.case_id = h.case_id
     WHERE h.tenant_id = $1 AND h.to_at IS NULL AND h.from_at <= $2
-    UNION ALL SELECT h.*, c.workflow, c.unverified, c.number FROM history h
-    CROSS JOIN cases c ON c.tenant_id = $1 AND c.case_id = h.case_id
-    WHERE h.tenant_id = $1 AND h.to_at > $2 AND h.from_at <= $2)";
+    UNION ALL SELECT h.*, c.workflow, c.unverified, c.number FROM history h ",
+    join_in_order!(),
+    " cases c ON c.tenant_id = $1 AND c.case_id = h.case_id
+    WHERE h.tenant_id = $1 AND h.to_at > $2 AND h.from_at <= $2) AS held"
+);
 
 /// One transaction: what is counted here and listed there is the same, whatever is written meanwhile.
 pub(super) async fn roundup(
-    pool: &SqlitePool,
+    pool: &Pool,
     tenant: &TenantId,
     at: Instant,
     day_end: Instant,
@@ -371,25 +380,25 @@ pub(super) async fn roundup(
         sqlx::query(sqlx::AssertSqlSafe(statement)).bind(tenant.as_str().to_owned()).bind(at.micros())
     };
     let stages = held(format!(
-        "SELECT json_object('workflow', workflow, 'stage', stage, 'outcome', outcome, 'count', count(*))
-         FROM {HELD} WHERE NOT unverified
-         GROUP BY workflow, stage, outcome ORDER BY workflow, stage, outcome"
+        "SELECT workflow, stage, outcome, count(*) FROM {HELD} WHERE NOT unverified
+         GROUP BY workflow, stage, outcome ORDER BY workflow, stage, outcome NULLS FIRST"
     ));
-    let mut snapshot = snapshot(pool).await?;
+    let mut snapshot = begin_snapshot(pool).await?;
     let stages = stages.fetch_all(&mut *snapshot).await?;
-    let stages = stages.iter().map(|row| stage_count(&text(row, 0)?)).collect::<Result<_, StoreError>>()?;
+    let stages = stages.iter().map(stage_count).collect::<Result<_, StoreError>>()?;
     let departments = held(format!(
-        "SELECT department, count(*),
-            sum(dispatched_at IS NOT NULL),
-            sum(due AND NOT gone), sum(due AND NOT gone AND met_in_time AND stage = 'accepted'),
-            sum(coalesce(outcome IN ('rectified', 'done'), 0)), sum(due AND gone),
-            sum(coalesce(enterprise_overdue_from <= $2, 0)), sum(coalesce(regulator_overdue_from <= $2, 0)),
-            sum(late_extensions), sum(outcome IS 'downgraded' AND dispatched_at IS NOT NULL),
-            sum(supplementary), workflow
-         FROM (SELECT *, coalesce(legal_breach_at <= $3, 0) AS due,
-                coalesce(outcome IN ('shut_down', 'transferred', 'annulled'), 0) AS gone
-             FROM {HELD} WHERE NOT unverified)
-         GROUP BY workflow, department ORDER BY workflow, department"
+        "SELECT department, count(*), count(*) FILTER (WHERE dispatched_at IS NOT NULL),
+            count(*) FILTER (WHERE due AND NOT gone),
+            count(*) FILTER (WHERE due AND NOT gone AND met_in_time AND stage = 'accepted'),
+            count(*) FILTER (WHERE outcome IN ('rectified', 'done')), count(*) FILTER (WHERE due AND gone),
+            count(*) FILTER (WHERE enterprise_overdue_from <= $2),
+            count(*) FILTER (WHERE regulator_overdue_from <= $2), CAST(sum(late_extensions) AS BIGINT),
+            count(*) FILTER (WHERE outcome = 'downgraded' AND dispatched_at IS NOT NULL),
+            CAST(sum(supplementary) AS BIGINT), workflow
+         FROM (SELECT held.*, coalesce(legal_breach_at <= $3, FALSE) AS due,
+                coalesce(outcome IN ('shut_down', 'transferred', 'annulled'), FALSE) AS gone
+             FROM {HELD} WHERE NOT unverified) AS counted
+         GROUP BY workflow, department ORDER BY workflow, department NULLS FIRST"
     ));
     let departments = departments.bind(day_end.micros()).fetch_all(&mut *snapshot).await?;
     let departments = departments.iter().map(department).collect::<Result<_, StoreError>>()?;
@@ -406,7 +415,7 @@ pub(super) async fn roundup(
         let rows = held(format!(
             "SELECT {side}_unit, number, {side}_overdue_from, workflow, unverified, {side}_role FROM {HELD}
              WHERE {side}_overdue_from <= $2
-             ORDER BY unverified, workflow, {side}_unit, {side}_overdue_from, number LIMIT $3"
+             ORDER BY unverified, workflow, {side}_unit NULLS FIRST, {side}_overdue_from, number LIMIT $3"
         ));
         let rows = rows.bind(i64::try_from(OVERDUE_MAX).unwrap_or(i64::MAX) + 1);
         let rows = rows.fetch_all(&mut *snapshot).await?;
@@ -435,7 +444,7 @@ pub(super) async fn roundup(
     Ok(Roundup { stages, departments, overdue, unverified, overdue_cut: listed > OVERDUE_MAX })
 }
 
-fn department(row: &SqliteRow) -> Result<DepartmentProgress, StoreError> {
+fn department(row: &Row) -> Result<DepartmentProgress, StoreError> {
     Ok(DepartmentProgress {
         workflow: text(row, 12)?,
         department: some_text(row, 0)?,
@@ -454,7 +463,10 @@ fn department(row: &SqliteRow) -> Result<DepartmentProgress, StoreError> {
 }
 
 /// What is counted must be right: a circular with a stage that is none would leave a case out.
-fn stage_count(text: &str) -> Result<StageCount, StoreError> {
-    let wrong = |error| bad("history", "stage, outcome", text, Wrong::unreadable(error));
-    serde_json::from_str(text).map_err(wrong)
+fn stage_count(row: &Row) -> Result<StageCount, StoreError> {
+    let row = serde_json::json!({
+        "workflow": text(row, 0)?, "stage": text(row, 1)?, "outcome": some_text(row, 2)?, "count": count(row, 3)?,
+    });
+    let wrong = |error| bad("history", "stage, outcome", &row.to_string(), Wrong::unreadable(error));
+    serde_json::from_value(row.clone()).map_err(wrong)
 }

@@ -3,21 +3,20 @@
 
 use machine::act::digest_hex;
 use machine::value::TenantId;
-use sqlx::Row;
-use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::Row as _;
 
-use super::bad;
-use super::row::{text, whole_text};
-use crate::{CalendarRow, DefinitionRow, StoreError, Wrong};
+use super::row::{bytes, some_text, text, whole_text};
+use super::{Pool, Row, begin_write, lock_tenant};
+use crate::{CalendarRow, DefinitionRow, StoreError, Wrong, bad, rows_affected};
 
 pub(super) async fn calendar(
-    pool: &SqlitePool,
+    pool: &Pool,
     tenant: &TenantId,
     id: &str,
     known: Option<&str>,
 ) -> Result<Option<(String, Option<String>)>, StoreError> {
     let row = sqlx::query(
-        "SELECT version, CASE WHEN version IS $3 THEN NULL ELSE body END AS body, digest
+        "SELECT version, CASE WHEN version IS NOT DISTINCT FROM $3 THEN NULL ELSE body END AS body, digest
          FROM calendars WHERE tenant_id = $1 AND calendar_id = $2 ORDER BY sequence DESC LIMIT 1",
     )
     .bind(tenant.as_str())
@@ -27,13 +26,13 @@ pub(super) async fn calendar(
     .await?;
     let Some(row) = row else { return Ok(None) };
     let version = whole_text(&row, ("calendars", "version"), id)?;
-    let told: Option<&[u8]> = row.try_get("body")?;
+    let told = some_text(&row, "body")?;
     let body = told.map(|_| unaltered(id, &version, &row)).transpose()?;
     Ok(Some((version, body)))
 }
 
 /// The days of a calendar, which counts only as it was loaded.
-fn unaltered(id: &str, version: &str, row: &SqliteRow) -> Result<String, StoreError> {
+fn unaltered(id: &str, version: &str, row: &Row) -> Result<String, StoreError> {
     let name = format!("{id} {version}");
     let body = whole_text(row, ("calendars", "body"), &name)?;
     if text(row, "digest")? == digest_hex(body.as_bytes()) {
@@ -44,7 +43,7 @@ fn unaltered(id: &str, version: &str, row: &SqliteRow) -> Result<String, StoreEr
 }
 
 pub(super) async fn calendar_version(
-    pool: &SqlitePool,
+    pool: &Pool,
     tenant: &TenantId,
     id: &str,
     version: &str,
@@ -60,19 +59,19 @@ pub(super) async fn calendar_version(
     row.map(|row| unaltered(id, version, &row)).transpose()
 }
 
-pub(super) async fn calendars(pool: &SqlitePool, tenant: &TenantId) -> Result<Vec<CalendarRow>, StoreError> {
+pub(super) async fn calendars(pool: &Pool, tenant: &TenantId) -> Result<Vec<CalendarRow>, StoreError> {
     let rows = sqlx::query(
-        "SELECT CAST(calendar_id AS BLOB), CAST(version AS BLOB), CAST(body AS BLOB), CAST(digest AS BLOB)
-         FROM calendars WHERE tenant_id = $1 ORDER BY sequence",
+        "SELECT calendar_id, version, body, digest FROM calendars
+         WHERE tenant_id = $1 ORDER BY sequence",
     )
     .bind(tenant.as_str())
     .fetch_all(pool)
     .await?;
-    let row = |row: SqliteRow| {
+    let row = |row: Row| {
         Ok(CalendarRow {
             id: text(&row, 0)?,
             version: text(&row, 1)?,
-            body: row.try_get(2)?,
+            body: bytes(&row, 2)?,
             digest: text(&row, 3)?,
         })
     };
@@ -80,7 +79,7 @@ pub(super) async fn calendars(pool: &SqlitePool, tenant: &TenantId) -> Result<Ve
 }
 
 pub(super) async fn put_calendar(
-    pool: &SqlitePool,
+    pool: &Pool,
     tenant: &TenantId,
     id: &str,
     version: &str,
@@ -92,7 +91,9 @@ pub(super) async fn put_calendar(
          SELECT $1, $2, $3, (SELECT coalesce(max(sequence), 0) + 1 FROM calendars WHERE tenant_id = $1),
             $4, $5, $6 WHERE true
          ON CONFLICT (tenant_id, calendar_id, version) DO UPDATE
-         SET sequence = excluded.sequence, loaded_at = excluded.loaded_at WHERE body = excluded.body";
+         SET sequence = excluded.sequence, loaded_at = excluded.loaded_at WHERE calendars.body = excluded.body";
+    let mut transaction = begin_write(pool).await?;
+    lock_tenant(&mut transaction, tenant).await?;
     let done = sqlx::query(statement)
         .bind(tenant.as_str())
         .bind(id)
@@ -100,13 +101,14 @@ pub(super) async fn put_calendar(
         .bind(body)
         .bind(digest_hex(body.as_bytes()))
         .bind(now)
-        .execute(pool)
+        .execute(&mut *transaction)
         .await?;
+    transaction.commit().await?;
     // None: this version is kept with other days.
     Ok(done.rows_affected() == 1)
 }
 
-fn definition_row(row: &SqliteRow) -> Result<DefinitionRow, StoreError> {
+fn definition_row(row: &Row) -> Result<DefinitionRow, StoreError> {
     Ok(DefinitionRow {
         hash: text(row, "hash")?,
         workflow: text(row, "workflow")?,
@@ -117,7 +119,7 @@ fn definition_row(row: &SqliteRow) -> Result<DefinitionRow, StoreError> {
 }
 
 pub(super) async fn definition(
-    pool: &SqlitePool,
+    pool: &Pool,
     tenant: &TenantId,
     hash: &str,
 ) -> Result<Option<DefinitionRow>, StoreError> {
@@ -132,10 +134,7 @@ pub(super) async fn definition(
     row.as_ref().map(definition_row).transpose()
 }
 
-pub(super) async fn definitions(
-    pool: &SqlitePool,
-    tenant: &TenantId,
-) -> Result<Vec<DefinitionRow>, StoreError> {
+pub(super) async fn definitions(pool: &Pool, tenant: &TenantId) -> Result<Vec<DefinitionRow>, StoreError> {
     let rows = sqlx::query(
         "SELECT hash, workflow, edition, body, published_at FROM definitions
          WHERE tenant_id = $1 ORDER BY sequence DESC",
@@ -147,7 +146,7 @@ pub(super) async fn definitions(
 }
 
 pub(super) async fn newest(
-    pool: &SqlitePool,
+    pool: &Pool,
     tenant: &TenantId,
     workflow: &str,
 ) -> Result<Option<String>, StoreError> {
@@ -161,7 +160,7 @@ pub(super) async fn newest(
 }
 
 pub(super) async fn put_definition(
-    pool: &SqlitePool,
+    pool: &Pool,
     tenant: &TenantId,
     row: &DefinitionRow,
 ) -> Result<(), StoreError> {
@@ -170,6 +169,8 @@ pub(super) async fn put_definition(
             $3, $4, $5, $6 WHERE true
          ON CONFLICT (tenant_id, hash) DO UPDATE SET sequence = excluded.sequence, workflow = excluded.workflow,
             edition = excluded.edition, body = excluded.body, published_at = excluded.published_at";
+    let mut transaction = begin_write(pool).await?;
+    lock_tenant(&mut transaction, tenant).await?;
     let done = sqlx::query(statement)
         .bind(tenant.as_str())
         .bind(&row.hash)
@@ -177,10 +178,8 @@ pub(super) async fn put_definition(
         .bind(&row.edition)
         .bind(&row.body)
         .bind(row.published_at)
-        .execute(pool)
+        .execute(&mut *transaction)
         .await?;
-    match done.rows_affected() {
-        1 => Ok(()),
-        actual => Err(StoreError::RowsAffected { statement, expected: 1, actual }),
-    }
+    rows_affected("definitions", 1, done.rows_affected())?;
+    Ok(transaction.commit().await?)
 }

@@ -1,0 +1,346 @@
+//! The store on a PostgreSQL server, for many processes at once.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use machine::Instant;
+use machine::value::{CaseId, TenantId, UnitId};
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
+use sqlx::{ConnectOptions, Connection as _, PgConnection, Postgres, QueryBuilder, Row as _, Transaction};
+
+use crate::table::TABLES;
+use crate::{Clock, Place, StoreError, Unfit};
+
+type Own = PostgresStore;
+type Db = Postgres;
+type Pool = PgPool;
+type Row = PgRow;
+type Connection = PgConnection;
+
+/// `IN` a list bound as one parameter; of texts as stored; `NOT IN` those.
+macro_rules! one_of {
+    ($place:literal) => {
+        concat!("= ANY(", $place, ")")
+    };
+}
+macro_rules! one_of_stored {
+    ($place:literal) => {
+        concat!("= ANY(", $place, ")")
+    };
+}
+macro_rules! none_of_stored {
+    ($column:literal, $place:literal) => {
+        concat!("NOT ", $column, " = ANY(", $place, ")")
+    };
+}
+/// A list bound as one parameter, to read from: its column is `value`.
+macro_rules! each_of {
+    ($place:literal) => {
+        concat!("UNNEST(", $place, ") AS each(value)")
+    };
+}
+/// A text as stored, bound as a parameter.
+macro_rules! stored {
+    ($place:literal) => {
+        $place
+    };
+}
+/// A column with JSON in it.
+macro_rules! json_of {
+    ($column:literal) => {
+        concat!($column, "::json")
+    };
+}
+/// A join that is walked in the order it is written in: the planner knows better.
+macro_rules! join_in_order {
+    () => {
+        "JOIN"
+    };
+}
+/// Without the rows somebody else is writing.
+macro_rules! skip_locked {
+    () => {
+        " FOR UPDATE SKIP LOCKED"
+    };
+}
+
+/// The time of the server, in microseconds.
+macro_rules! server_time {
+    () => {
+        "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
+    };
+}
+
+#[path = "sql/catalog.rs"]
+mod catalog;
+#[path = "sql/commit.rs"]
+mod commit;
+mod known;
+#[path = "sql/lists.rs"]
+mod lists;
+#[path = "sql/migrate.rs"]
+mod migrate;
+#[path = "sql/outbox.rs"]
+mod outbox;
+#[path = "sql/query.rs"]
+mod query;
+#[path = "sql/raw.rs"]
+mod raw;
+#[path = "sql/rebuild.rs"]
+mod rebuild;
+mod row;
+mod rows;
+#[path = "sql/store.rs"]
+mod store;
+#[path = "sql/write.rs"]
+mod write;
+
+/// Oldest server this program was tried on, as the server numbers itself.
+const VERSION_MIN: i64 = 150_000;
+/// Connections of one process.
+const WRITING_MAX: u32 = 4;
+const READING_MAX: u32 = 8;
+/// How long a free connection, or a server that can be written, is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A store in a database of a PostgreSQL server.
+pub struct PostgresStore {
+    write: PgPool,
+    read: PgPool,
+    clock: Clock,
+}
+
+impl PostgresStore {
+    /// Makes a store of an empty database. One that was begun and never held a jurisdiction is begun anew.
+    pub async fn create(url: &str, clock: Clock, now: Instant) -> Result<Self, StoreError> {
+        let (options, shown) = (options(url)?, Place::Server(url.to_owned()).to_string());
+        match look(&options).await? {
+            Found::Nothing | Found::Begun => {}
+            Found::Store => return Err(StoreError::Unfit(Unfit::Exists { path: shown })),
+            Found::Other => return Err(StoreError::Unfit(Unfit::NotAStore { path: shown })),
+        }
+        let (write, read) = pools(options).await?;
+        migrate::migrate(&write, sqlx::migrate!("../../migrations/postgres")).await?;
+        sqlx::query("DELETE FROM store_settings WHERE tenant_id = ''").execute(&write).await?;
+        Self::fix_kind(&write, clock, now).await?;
+        Ok(PostgresStore { write, read, clock })
+    }
+
+    /// Opens a store and brings its schema up to date.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let (options, shown) = (options(url)?, Place::Server(url.to_owned()).to_string());
+        match look(&options).await? {
+            Found::Store | Found::Begun => {}
+            Found::Nothing => return Err(StoreError::Unfit(Unfit::Missing { path: shown })),
+            Found::Other => return Err(StoreError::Unfit(Unfit::NotAStore { path: shown })),
+        }
+        let (write, read) = pools(options).await?;
+        migrate::migrate(&write, sqlx::migrate!("../../migrations/postgres")).await?;
+        let clock = Self::kind(&write).await?;
+        Ok(PostgresStore { write, read, clock })
+    }
+
+    /// Ends all connections.
+    pub async fn close(self) -> Result<(), StoreError> {
+        self.read.close().await;
+        self.write.close().await;
+        Ok(())
+    }
+
+    /// The time of the server: whichever process asks, it is one time.
+    async fn real_time(&self) -> Result<Instant, StoreError> {
+        let micros: i64 =
+            sqlx::query_scalar(concat!("SELECT ", server_time!())).fetch_one(&self.read).await?;
+        crate::instant(micros)
+    }
+}
+
+fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let options = PgConnectOptions::from_str(url)?;
+    Ok(options.application_name("bihuan"))
+}
+
+/// What a database holds.
+enum Found {
+    /// No table at all.
+    Nothing,
+    /// A store without a jurisdiction.
+    Begun,
+    /// A store.
+    Store,
+    /// Something else.
+    Other,
+}
+
+/// Looks at what is there before anything is written to it: it may belong to somebody else.
+async fn look(options: &PgConnectOptions) -> Result<Found, StoreError> {
+    let mut connection = options.connect().await?;
+    check_fitness(&mut connection).await?;
+    let (tables, ours): (i64, i64) = sqlx::query_as(
+        "SELECT count(*), count(*) FILTER (WHERE c.relname IN ('store_settings', 'tenants', '_sqlx_migrations'))
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
+    )
+    .fetch_one(&mut connection)
+    .await?;
+    let found = match (tables, ours) {
+        (0, _) => Found::Nothing,
+        // The list of steps is made before the first of them.
+        (1, 1) => Found::Begun,
+        (_, 3) => {
+            let held: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM tenants)")
+                .fetch_one(&mut connection)
+                .await?;
+            if held { Found::Store } else { Found::Begun }
+        }
+        _ => Found::Other,
+    };
+    connection.close().await?;
+    Ok(found)
+}
+
+async fn pools(options: PgConnectOptions) -> Result<(PgPool, PgPool), StoreError> {
+    let write = pool(options.clone(), WRITING_MAX, BY_KEYS).await?;
+    let read = pool(options, READING_MAX, "").await?;
+    Ok((write, read))
+}
+
+async fn pool(
+    options: PgConnectOptions,
+    connections: u32,
+    session: &'static str,
+) -> Result<PgPool, StoreError> {
+    let pool = PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(PATIENCE)
+        // The question below is asked instead.
+        .test_before_acquire(false)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                sqlx::raw_sql(SESSION).execute(&mut *connection).await?;
+                sqlx::raw_sql(session).execute(&mut *connection).await?;
+                // A standby answers, and cannot be written: whoever waits for a connection waits for the primary.
+                if fit_to_write(connection).await? { Ok(()) } else { Err(sqlx::Error::WorkerCrashed) }
+            })
+        })
+        .before_acquire(|connection, _| Box::pin(fit_to_write(connection)));
+    Ok(pool.connect_with(options).await?)
+}
+
+/// A process that stands still in the middle of a transaction must not make all others wait for it, and nobody
+/// waits for a row for ever.
+const SESSION: &str = "SET idle_in_transaction_session_timeout = '5s'; SET lock_timeout = '10s'";
+
+/// What is written is found by its key, also while the server still believes a table to be small.
+const BY_KEYS: &str = "SET enable_seqscan = off";
+
+/// Whether a connection can be used: not to a standby or a server that became one, and not left inside somebody's
+/// transaction, where what is acknowledged next would be undone. Sent as one simple query: within it the time
+/// of the transaction and that of the statement are one, unless the transaction is older.
+async fn fit_to_write(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let row = sqlx::raw_sql(
+        "SELECT current_setting('transaction_read_only') = 'off' AND now() = statement_timestamp()",
+    )
+    .fetch_one(connection)
+    .await?;
+    row.try_get(0)
+}
+
+/// What durability rests on.
+async fn check_fitness(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let (number, version, found): (i64, String, String) = sqlx::query_as(
+        "SELECT current_setting('server_version_num')::bigint, current_setting('server_version'),
+            'fsync=' || current_setting('fsync') || ' full_page_writes=' || current_setting('full_page_writes')
+            || ' synchronous_commit=' || (current_setting('synchronous_commit') <> 'off')
+            || ' server_encoding=' || current_setting('server_encoding')",
+    )
+    .fetch_one(connection)
+    .await?;
+    if number < VERSION_MIN {
+        let least = (VERSION_MIN / 10_000).to_string();
+        return Err(StoreError::Unfit(Unfit::Old { version, least }));
+    }
+    let needed = "fsync=on full_page_writes=on synchronous_commit=true server_encoding=UTF8".to_owned();
+    if found == needed { Ok(()) } else { Err(StoreError::Unfit(Unfit::Lax { found, needed })) }
+}
+
+/// A transaction that may write.
+async fn begin_write(pool: &Pool) -> Result<Transaction<'static, Db>, StoreError> {
+    Ok(pool.begin_with("BEGIN").await?)
+}
+
+/// A transaction that sees one moment and may write; it fails, and is run anew, where others were at the same
+/// rows.
+async fn begin_alone(pool: &Pool) -> Result<Transaction<'static, Db>, StoreError> {
+    Ok(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?)
+}
+
+/// What is read in it is of one moment.
+async fn begin_snapshot(pool: &Pool) -> Result<Transaction<'static, Db>, StoreError> {
+    Ok(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?)
+}
+
+/// Makes others of this tenant wait who number something.
+async fn lock_tenant(connection: &mut Connection, tenant: &TenantId) -> Result<(), StoreError> {
+    sqlx::query("SELECT 1 FROM tenants WHERE tenant_id = $1 FOR NO KEY UPDATE")
+        .bind(tenant.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Makes others wait who write to this case.
+async fn lock_case(connection: &mut Connection, tenant: &TenantId, case: CaseId) -> Result<(), StoreError> {
+    sqlx::query("SELECT 1 FROM cases WHERE tenant_id = $1 AND case_id = $2 FOR UPDATE")
+        .bind(tenant.as_str())
+        .bind(case.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Lets a transaction be durable only with the next one that has to be. The log is written in order: a case
+/// with a number in it is never durable before the number is.
+async fn may_wait(connection: &mut Connection) -> Result<(), StoreError> {
+    sqlx::query("SET LOCAL synchronous_commit = off").execute(connection).await?;
+    Ok(())
+}
+
+/// Some texts as one parameter.
+fn list<T: AsRef<str>>(values: &[T]) -> Vec<String> {
+    values.iter().map(|value| value.as_ref().to_owned()).collect()
+}
+
+/// A text as stored, as a parameter. The server keeps no text that is none.
+fn stored(text: Vec<u8>) -> String {
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Some of them.
+fn stored_ids(ids: &[Vec<u8>]) -> Vec<String> {
+    ids.iter().cloned().map(stored).collect()
+}
+
+/// Adds `IN` a list.
+fn push_list<T: AsRef<str>>(query: &mut QueryBuilder<Db>, values: &[T]) {
+    query.push("= ANY(").push_bind(list(values)).push(")");
+}
+
+/// Adds `IN` a list of pairs.
+fn push_pairs(query: &mut QueryBuilder<Db>, pairs: &[(String, UnitId)]) {
+    let (roles, units): (Vec<String>, Vec<String>) =
+        pairs.iter().map(|(role, unit)| (role.clone(), unit.to_string())).unzip();
+    query.push("IN (SELECT * FROM UNNEST(").push_bind(roles).push(", ").push_bind(units).push("))");
+}
+
+/// The function that says where in a text another stands.
+const CONTAINS: &str = "strpos";
+/// Before a column: no index of it is used. The planner knows better.
+const NO_INDEX: &str = "";
+
+/// The table whose key was used already.
+fn table_of(refused: &dyn DatabaseError) -> Option<&'static str> {
+    let said = refused.table()?;
+    TABLES.iter().map(|table| table.name).find(|table| *table == said)
+}

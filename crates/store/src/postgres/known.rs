@@ -1,0 +1,65 @@
+//! Time, heads and keys of many callers: one statement.
+//!
+//! OFFSET 0 keeps each part a lookup by its key. As one join the planner would be free to walk a table, and it
+//! does where it still believes a table to be small.
+
+use machine::Instant;
+use machine::value::TenantId;
+use sqlx::Row as _;
+
+use super::query::{head, used};
+use super::{Own, Row};
+use crate::{Clock, Head, Known, Read, Store, StoreError, Used, instant};
+
+macro_rules! known {
+    ($time:expr) => {
+        concat!(
+            "SELECT c.case_id, c.number, c.state, c.last_hash,
+                a.hash AS act_hash, i.key, i.fingerprint, i.case_id AS used_case_id, i.version AS used_version,
+                ",
+            $time,
+            " AS now
+             FROM UNNEST($2, $3) WITH ORDINALITY AS w(case_id, key, place)
+             LEFT JOIN LATERAL (SELECT * FROM cases
+                WHERE tenant_id = $1 AND case_id = w.case_id OFFSET 0) c ON TRUE
+             LEFT JOIN LATERAL (SELECT hash FROM acts
+                WHERE tenant_id = $1 AND case_id = c.case_id AND version = c.version OFFSET 0) a ON TRUE
+             LEFT JOIN LATERAL (SELECT * FROM idempotency
+                WHERE tenant_id = $1 AND key = w.key OFFSET 0) i ON TRUE
+             ORDER BY w.place"
+        )
+    };
+}
+
+pub(super) async fn known(
+    store: &Own,
+    tenant: &TenantId,
+    wanted: &[Read],
+) -> Result<(Instant, Vec<Known>), StoreError> {
+    let statement = match store.clock {
+        Clock::Real => known!(server_time!()),
+        Clock::Simulated => {
+            known!("(SELECT CAST(value AS BIGINT) FROM store_settings WHERE tenant_id = '' AND name = 'now')")
+        }
+    };
+    let cases: Vec<String> = wanted.iter().map(|read| read.case.to_string()).collect();
+    let keys: Vec<Option<String>> = wanted.iter().map(|read| read.key.clone()).collect();
+    let rows =
+        sqlx::query(statement).bind(tenant.as_str()).bind(cases).bind(keys).fetch_all(&store.read).await?;
+    let now = match rows.first() {
+        Some(row) => instant(row.try_get("now")?)?,
+        None => store.clock().await?,
+    };
+    let known = rows.iter().map(|row| Ok(Known { head: some_head(row)?, used: some_use(row)? }));
+    Ok((now, known.collect::<Result<_, StoreError>>()?))
+}
+
+fn some_head(row: &Row) -> Result<Result<Option<Head>, crate::Damage>, StoreError> {
+    let id: Option<String> = row.try_get("case_id")?;
+    Ok(id.map(|id| head(&id, row)).transpose())
+}
+
+fn some_use(row: &Row) -> Result<Result<Option<Used>, crate::Damage>, StoreError> {
+    let key: Option<String> = row.try_get("key")?;
+    Ok(key.map(|key| used(&key, row)).transpose())
+}

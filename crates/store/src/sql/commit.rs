@@ -1,0 +1,125 @@
+//! Committing: one transaction for all callers waiting.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use machine::value::TenantId;
+
+use super::rows::write_heads;
+use super::write::write_rows;
+use super::{Pool, begin_write, table_of};
+use crate::{Change, Outcome, StoreError, Wrong, bad};
+
+/// How often a transaction is run anew that failed only because others were at the same rows.
+const ATTEMPTS_MAX: u32 = 8;
+/// How long is waited before the first new try; twice as long before each further one.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// Commits groups of changes. An error in a batch is answered by trying each group alone, so that one bad
+/// group cannot take the others with it; a full disk or a lock is everybody's, and told as it is.
+pub(super) async fn commit(
+    pool: &Pool,
+    tenant: &TenantId,
+    groups: &[Vec<Change>],
+) -> Vec<Result<Outcome, StoreError>> {
+    let mut outcomes: Vec<_> = groups.iter().map(|_| Ok(Outcome::Conflict)).collect();
+    let mut left: Vec<usize> = (0..groups.len()).collect();
+    while !left.is_empty() {
+        let batch: Vec<&[Change]> = left.iter().map(|index| groups[*index].as_slice()).collect();
+        match retried(|| commit_batch(pool, tenant, &batch)).await {
+            // Undone because of the torn ones: it runs again without them.
+            Ok(fates) if fates.contains(&Fate::Torn) => {
+                let mut fates = fates.into_iter();
+                left.retain(|_| fates.next() == Some(Fate::Won));
+            }
+            Ok(fates) => {
+                for (index, _) in left.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Won) {
+                    outcomes[*index] = Ok(Outcome::Committed);
+                }
+                break;
+            }
+            Err(error) if error.is_everybodys() => {
+                left.iter().for_each(|index| outcomes[*index] = Err(error.again()));
+                break;
+            }
+            Err(_) => {
+                for index in left {
+                    let group = [groups[index].as_slice()];
+                    outcomes[index] = match retried(|| commit_batch(pool, tenant, &group)).await {
+                        Ok(fates) if fates.contains(&Fate::Won) => Ok(Outcome::Committed),
+                        Ok(_) => Ok(Outcome::Conflict),
+                        Err(error) => stands_already(error, &groups[index]),
+                    };
+                }
+                break;
+            }
+        }
+    }
+    outcomes
+}
+
+/// Runs a transaction anew while it fails only because others were at the same rows.
+pub(super) async fn retried<T, F>(mut run: impl FnMut() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    for attempt in 1..ATTEMPTS_MAX {
+        match run().await {
+            Err(error) if error.is_passing() => tokio::time::sleep(PAUSE * (1 << attempt)).await,
+            done => return done,
+        }
+    }
+    run().await
+}
+
+/// What became of a group in a batch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Won,
+    Lost,
+    /// Some of its heads won and some lost: the batch is undone.
+    Torn,
+}
+
+/// What it means that a row stands already. A key or a document number: somebody else used it first, for
+/// another case. Any other row: the heads were those decided on, so nobody was first; the rows do not agree
+/// with the head.
+fn stands_already(error: StoreError, group: &[Change]) -> Result<Outcome, StoreError> {
+    let StoreError::Database(sqlx::Error::Database(refused)) = &error else { return Err(error) };
+    if !refused.is_unique_violation() {
+        return Err(error);
+    }
+    match table_of(refused.as_ref()) {
+        Some("idempotency" | "documents") => Ok(Outcome::Conflict),
+        table => {
+            let cases: Vec<&str> = group.iter().map(|change| change.state.number.as_str()).collect();
+            Err(bad(table.unwrap_or("any"), "key", &cases.join(", "), Wrong::StandsAlready))
+        }
+    }
+}
+
+async fn commit_batch(pool: &Pool, tenant: &TenantId, groups: &[&[Change]]) -> Result<Vec<Fate>, StoreError> {
+    let mut transaction = begin_write(pool).await?;
+    let changes: Vec<&Change> = groups.iter().copied().flatten().collect();
+    let winners = write_heads(&mut transaction, tenant, &changes).await?;
+    let won = |change: &Change| winners.contains(&change.state.case.to_string());
+    let fate = |group: &&[Change]| match group.iter().filter(|change| won(change)).count() {
+        0 => Fate::Lost,
+        all if all == group.len() => Fate::Won,
+        _ => Fate::Torn,
+    };
+    let fates: Vec<Fate> = groups.iter().map(fate).collect();
+    if fates.contains(&Fate::Torn) {
+        transaction.rollback().await?;
+        return Ok(fates);
+    }
+    let won: Vec<&Change> = changes.into_iter().filter(|change| won(change)).collect();
+    if !won.is_empty() {
+        write_rows(&mut transaction, tenant, &won).await?;
+    }
+    transaction.commit().await?;
+    Ok(fates)
+}
+
+/// The cases whose heads were those decided on.
+pub(super) type Winners = BTreeSet<String>;

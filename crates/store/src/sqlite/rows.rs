@@ -1,0 +1,115 @@
+//! Rows come as one JSON array through `jsonb_each`: with `json_each` every column of a row would turn the
+//! whole row to text and parse it again.
+
+use machine::value::TenantId;
+use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
+
+use super::Connection;
+use super::commit::Winners;
+use super::write::head_row;
+use crate::table::{CASES, HEAD_FIXED, Table};
+use crate::{Change, StoreError, rows_affected};
+
+/// `value->>'a', value->>'b'`, of the columns of a table.
+fn values(table: &Table) -> String {
+    let columns = table.columns.iter().map(|(name, _)| format!("value->>'{name}'"));
+    columns.collect::<Vec<_>>().join(", ")
+}
+
+/// Inserts rows and checks that every one of them arrived.
+pub(super) async fn insert(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    table: &'static Table,
+    rows: &[Value],
+) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let statement = format!(
+        "INSERT INTO {} (tenant_id, {}) SELECT $1, {} FROM jsonb_each($2)",
+        table.name,
+        table.names(),
+        values(table)
+    );
+    let done = sqlx::query(AssertSqlSafe(statement))
+        .bind(tenant.as_str())
+        .bind(json!(rows).to_string())
+        .execute(connection)
+        .await?;
+    rows_affected(table.name, rows.len() as u64, done.rows_affected())
+}
+
+/// Writes the heads whose version is still the one decided on. Gives the cases that won.
+pub(super) async fn write_heads(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    changes: &[&Change],
+) -> Result<Winners, StoreError> {
+    let rows = |opens: bool| {
+        let rows = changes.iter().filter(|change| (change.expected_version == 0) == opens);
+        rows.map(|change| head_row(change)).collect::<Vec<_>>()
+    };
+    let mut winners = Winners::new();
+    let opened = rows(true);
+    if !opened.is_empty() {
+        let statement = format!(
+            "INSERT INTO cases (tenant_id, {}) SELECT $1, {} FROM jsonb_each($2) WHERE true
+             ON CONFLICT (tenant_id, case_id) DO NOTHING RETURNING case_id",
+            CASES.names(),
+            values(&CASES)
+        );
+        winners.extend(won(connection, tenant, statement, &opened).await?);
+    }
+    let moved = rows(false);
+    if !moved.is_empty() {
+        let columns = CASES.columns.iter().map(|(name, _)| *name);
+        let new = columns.clone().chain(["expected"]).map(|name| format!("value->>'{name}' AS {name}"));
+        let set =
+            columns.filter(|name| !HEAD_FIXED.contains(name)).map(|name| format!("{name} = new.{name}"));
+        // Materialized: otherwise the planner walks all cases of the tenant and reads the array for each.
+        let statement = format!(
+            "WITH new AS MATERIALIZED (SELECT {} FROM jsonb_each($2))
+             UPDATE cases SET {} FROM new
+             WHERE cases.tenant_id = $1 AND cases.case_id = new.case_id AND cases.version = new.expected
+             RETURNING cases.case_id",
+            new.collect::<Vec<_>>().join(", "),
+            set.collect::<Vec<_>>().join(", ")
+        );
+        winners.extend(won(connection, tenant, statement, &moved).await?);
+    }
+    Ok(winners)
+}
+
+async fn won(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    statement: String,
+    rows: &[Value],
+) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar(AssertSqlSafe(statement))
+        .bind(tenant.as_str())
+        .bind(json!(rows).to_string())
+        .fetch_all(connection)
+        .await?)
+}
+
+/// Ends what held of some cases, each at its moment. Gives how many rows that were.
+pub(super) async fn end_history(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    ends: &[(String, i64)],
+) -> Result<u64, StoreError> {
+    // By IN, not by a join: the planner would walk the history of all cases.
+    let done = sqlx::query(
+        "WITH ended AS MATERIALIZED (SELECT value->>0 AS case_id, value->>1 AS at FROM jsonb_each($2))
+        UPDATE history SET to_at = (SELECT at FROM ended WHERE ended.case_id = history.case_id)
+        WHERE tenant_id = $1 AND case_id IN (SELECT case_id FROM ended) AND to_at IS NULL",
+    )
+    .bind(tenant.as_str())
+    .bind(json!(ends).to_string())
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
