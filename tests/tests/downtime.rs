@@ -218,7 +218,8 @@ async fn two_workers_deliver_the_whole_morning_in_one_digest_each() {
     let other = Engine::start(Arc::new(other), county.engine.tenant().clone());
     let now = morning("2026-09-11").plus_micros(HOUR);
     county.engine.store().set_clock(now).await.expect("set");
-    let (mut one, mut two) = (worker::Worker::new(&county.engine, 4), worker::Worker::new(&other, 4));
+    let (mut one, mut two) =
+        (worker::Worker::new(county.engine.clone(), 4), worker::Worker::new(other.clone(), 4));
     let (mut digests_made, start) = (0, std::time::Instant::now());
     loop {
         let (one, two) = tokio::join!(one.round(start), two.round(start));

@@ -83,7 +83,7 @@ async fn more_failing_cases_than_a_round_holds_stop_neither_rungs_nor_digests() 
         damage(&pool, statement, index).await;
     }
     county.engine.store().set_clock(morning("2026-09-03").plus_micros(HOUR)).await.expect("set");
-    let (mut worker, mut now) = (Worker::new(&county.engine, 4), Instant::now());
+    let (mut worker, mut now) = (Worker::new(county.engine.clone(), 4), Instant::now());
     let done = rounds(&mut worker, now).await;
     let named = failing(&done.errors);
     let expected = [
@@ -123,7 +123,7 @@ async fn more_failing_cases_than_a_round_holds_stop_neither_rungs_nor_digests() 
 async fn a_case_that_is_woken_with_nothing_to_do_is_named_and_left_alone() {
     let (county, pool) = opened(2).await;
     damage(&pool, WOKEN, 1).await;
-    let (mut worker, mut now) = (Worker::new(&county.engine, 4), Instant::now());
+    let (mut worker, mut now) = (Worker::new(county.engine.clone(), 4), Instant::now());
     let done = rounds(&mut worker, now).await;
     let named = failing(&done.errors);
     assert_eq!(named.len(), 1, "{named:?}");

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use engine::Engine;
 use engine::view::About;
 use machine::Command as Wish;
+use machine::value::TenantId;
 use serde_json::json;
-use store::Place;
+use store::{Place, Store};
 
 use crate::args::{Arguments, CalendarArguments, CalendarCommand, Command, Common};
 use crate::error::usage;
@@ -52,6 +53,14 @@ pub(crate) async fn run(arguments: &Arguments, out: &mut Output) -> Result<(), C
         }
         Command::Diagram { file } => diagram::diagram(file, out),
         Command::Help { words } => help::print(out.language, words),
+        Command::Work { until: None, batch } => {
+            let store = common.place().open().await?;
+            let only = match &common.tenant {
+                Some(_) => Some(tenant(store.as_ref(), common).await?),
+                None => None,
+            };
+            enforce::work(store, only.as_ref(), *batch, out).await
+        }
         other => {
             let engine = open_engine(common).await?;
             match (with_engine(&engine, other, out).await, about(other)) {
@@ -124,7 +133,7 @@ async fn with_engine(engine: &Engine, command: &Command, out: &mut Output) -> Re
         Command::Inbox { person, before } => inbox::inbox(engine, person, before.as_deref(), out).await,
         Command::Plan { duties, actor } => duty::plan(engine, duties, actor, out).await,
         Command::Coverage { duties } => duty::coverage(engine, duties, out).await,
-        Command::Work { until, batch } => enforce::work(engine, until.as_deref(), *batch, out).await,
+        Command::Work { until: Some(day), .. } => enforce::simulate(engine, day, out).await,
         Command::Status => enforce::status(engine, out).await,
         Command::Verify => enforce::verify(engine, out).await,
         Command::Calendar(CalendarArguments {
@@ -135,6 +144,7 @@ async fn with_engine(engine: &Engine, command: &Command, out: &mut Output) -> Re
         | Command::Init { .. }
         | Command::Check { .. }
         | Command::Try { .. }
+        | Command::Work { until: None, .. }
         | Command::Diagram { .. }
         | Command::Help { .. }
         | Command::Calendar(CalendarArguments { command: None, .. }) => Ok(()),
@@ -144,15 +154,20 @@ async fn with_engine(engine: &Engine, command: &Command, out: &mut Output) -> Re
 /// Opens the store and picks the tenant.
 async fn open_engine(common: &Common) -> Result<Engine, CliError> {
     let store = common.place().open().await?;
+    let tenant = tenant(store.as_ref(), common).await?;
+    Ok(Engine::start(store, tenant))
+}
+
+/// The jurisdiction named, or the only one.
+async fn tenant(store: &dyn Store, common: &Common) -> Result<TenantId, CliError> {
     let tenants = store.tenants().await?;
-    let tenant = match (&common.tenant, tenants.as_slice()) {
+    match (&common.tenant, tenants.as_slice()) {
         (Some(name), tenants) => tenants
             .iter()
             .find(|tenant| tenant.as_str() == name)
             .cloned()
-            .ok_or_else(|| usage("BH0051", json!({ "name": name, "known": tenants })))?,
-        (None, [only]) => only.clone(),
-        (None, several) => return Err(usage("BH0052", json!({ "known": several }))),
-    };
-    Ok(Engine::start(store, tenant))
+            .ok_or_else(|| usage("BH0051", json!({ "name": name, "known": tenants }))),
+        (None, [only]) => Ok(only.clone()),
+        (None, several) => Err(usage("BH0052", json!({ "known": several }))),
+    }
 }

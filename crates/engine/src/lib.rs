@@ -41,8 +41,9 @@ pub use dry::Tried;
 pub use inbox::Digest;
 pub use sweep::{Failed, Swept};
 
-/// Callers that may wait for the commit task; more have to wait to get in line.
-const QUEUE_MAX: usize = 1_024;
+/// Callers that may wait for the commit task; who comes when all places are taken is told so at once, and nobody
+/// waits longer the more come.
+pub const QUEUE_MAX: usize = 1_024;
 /// Cases one order may cover.
 pub const GROUP_MAX: usize = 100;
 
@@ -99,6 +100,9 @@ pub enum EngineError {
     /// Others kept getting in first.
     #[error("BH0037: too many others act on this case; try again")]
     Contended,
+    /// As many wait as may.
+    #[error("BH0046: too many wait already; nothing was done, try again")]
+    Busy,
     /// A calendar whose version is kept with other days, or is not the newest.
     #[error(
         "BH0042: version {0} of this calendar is kept with other days or is not the newest; give the new days a new version"
@@ -141,6 +145,7 @@ impl EngineError {
             EngineError::Damaged(_) => "BH0043",
             EngineError::Failing(_) => "BH0044",
             EngineError::Broken(_) => "BH0045",
+            EngineError::Busy => "BH0046",
         }
     }
 }
@@ -259,6 +264,11 @@ impl Engine {
         self.store.as_ref()
     }
 
+    /// The store, to share.
+    pub fn shared_store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
     /// Definitions, organisation and calendars.
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
@@ -314,7 +324,10 @@ impl Engine {
         }
         let (reply, answer) = oneshot::channel();
         let waiting = Waiting { members, asked, attempts: 0, reply };
-        self.queue.send(waiting).await.map_err(|_| EngineError::Stopped)?;
+        self.queue.try_send(waiting).map_err(|full| match full {
+            mpsc::error::TrySendError::Full(_) => EngineError::Busy,
+            mpsc::error::TrySendError::Closed(_) => EngineError::Stopped,
+        })?;
         answer.await.map_err(|_| EngineError::Stopped)?
     }
 

@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use machine::act::{Measure, RungResult};
@@ -24,6 +25,7 @@ use machine::time::Due;
 use machine::value::{CaseId, Name, PersonId, TenantId};
 use machine::{Instant, State};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 mod error;
 mod lists;
@@ -72,6 +74,20 @@ pub struct DueCase {
     pub case_id: Vec<u8>,
     /// Its number.
     pub number: String,
+}
+
+/// How long a worker sleeps at the longest: other processes' writes are noticed within this time.
+pub const NEAR: Duration = Duration::from_millis(1_000);
+
+/// How a tenant stands with its deadlines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waking {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The next moment anything is due.
+    pub next_wake: Option<Instant>,
+    /// Notices wait to be delivered.
+    pub undelivered: bool,
 }
 
 /// The head of a case.
@@ -399,6 +415,11 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<DueCase>, StoreError>;
     /// The next moment anything is due that is not set aside.
     async fn next_wake(&self, tenant: &TenantId, aside: &[Vec<u8>]) -> Result<Option<Instant>, StoreError>;
+    /// How every tenant stands with its deadlines, whatever is set aside. The one statement that walks tenants.
+    async fn waking(&self) -> Result<Vec<Waking>, StoreError>;
+    /// Changes whenever a deadline was written that comes within [`NEAR`]: a sleeper has to look again. A hint
+    /// alone: who misses it looks within that time anyway.
+    fn nearer(&self) -> watch::Receiver<()>;
     /// Delivers waiting notices: one digest per recipient for `day`. Gives the number of digests. Nothing is
     /// delivered while a case is due that is not set aside: its notices would miss the digest of the day.
     async fn deliver(

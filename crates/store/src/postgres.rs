@@ -8,6 +8,7 @@ use machine::value::{CaseId, TenantId, UnitId};
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
 use sqlx::{ConnectOptions, Connection as _, PgConnection, Postgres, QueryBuilder, Row as _, Transaction};
+use tokio::sync::watch;
 
 use crate::table::TABLES;
 use crate::{Clock, Place, StoreError, Unfit};
@@ -81,6 +82,7 @@ mod known;
 mod lists;
 #[path = "sql/migrate.rs"]
 mod migrate;
+mod others;
 #[path = "sql/outbox.rs"]
 mod outbox;
 #[path = "sql/query.rs"]
@@ -96,6 +98,8 @@ mod store;
 #[path = "sql/write.rs"]
 mod write;
 
+use self::others::Others;
+
 /// Oldest server this program was tried on, as the server numbers itself.
 const VERSION_MIN: i64 = 150_000;
 /// Connections of one process.
@@ -109,36 +113,43 @@ pub struct PostgresStore {
     write: PgPool,
     read: PgPool,
     clock: Clock,
+    nearer: watch::Sender<()>,
+    /// What other processes tell, unless it is switched off.
+    others: Option<Others>,
 }
 
 impl PostgresStore {
     /// Makes a store of an empty database. One that was begun and never held a jurisdiction is begun anew.
     pub async fn create(url: &str, clock: Clock, now: Instant) -> Result<Self, StoreError> {
-        let (options, shown) = (options(url)?, Place::Server(url.to_owned()).to_string());
+        let (options, listens) = options(url)?;
+        let shown = Place::Server(url.to_owned()).to_string();
         match look(&options).await? {
             Found::Nothing | Found::Begun => {}
             Found::Store => return Err(StoreError::Unfit(Unfit::Exists { path: shown })),
             Found::Other => return Err(StoreError::Unfit(Unfit::NotAStore { path: shown })),
         }
-        let (write, read) = pools(options).await?;
+        let (write, read) = pools(options.clone()).await?;
         migrate::migrate(&write, sqlx::migrate!("../../migrations/postgres")).await?;
         sqlx::query("DELETE FROM store_settings WHERE tenant_id = ''").execute(&write).await?;
         Self::fix_kind(&write, clock, now).await?;
-        Ok(PostgresStore { write, read, clock })
+        let others = listens.then(|| Others::new(options));
+        Ok(PostgresStore { write, read, clock, nearer: watch::Sender::new(()), others })
     }
 
     /// Opens a store and brings its schema up to date.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let (options, shown) = (options(url)?, Place::Server(url.to_owned()).to_string());
+        let (options, listens) = options(url)?;
+        let shown = Place::Server(url.to_owned()).to_string();
         match look(&options).await? {
             Found::Store | Found::Begun => {}
             Found::Nothing => return Err(StoreError::Unfit(Unfit::Missing { path: shown })),
             Found::Other => return Err(StoreError::Unfit(Unfit::NotAStore { path: shown })),
         }
-        let (write, read) = pools(options).await?;
+        let (write, read) = pools(options.clone()).await?;
         migrate::migrate(&write, sqlx::migrate!("../../migrations/postgres")).await?;
         let clock = Self::kind(&write).await?;
-        Ok(PostgresStore { write, read, clock })
+        let others = listens.then(|| Others::new(options));
+        Ok(PostgresStore { write, read, clock, nearer: watch::Sender::new(()), others })
     }
 
     /// Ends all connections.
@@ -146,6 +157,22 @@ impl PostgresStore {
         self.read.close().await;
         self.write.close().await;
         Ok(())
+    }
+
+    /// Tells other processes of a near deadline. After the commit, since the server lets one commit at a time
+    /// pass that tells something; and nobody waits for it.
+    fn tell_others(&self) {
+        if self.others.is_some() {
+            let pool = self.write.clone();
+            tokio::spawn(async move { others::tell(&pool).await });
+        }
+    }
+
+    /// Passes on what other processes tell.
+    fn hear_others(&self) {
+        if let Some(others) = &self.others {
+            others.hear(&self.nearer);
+        }
     }
 
     /// The time of the server: whichever process asks, it is one time.
@@ -156,9 +183,15 @@ impl PostgresStore {
     }
 }
 
-fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
-    let options = PgConnectOptions::from_str(url)?;
-    Ok(options.application_name("bihuan"))
+/// The options of a URL, and whether other processes are listened to. `bihuan_listen=off` is for what stands
+/// between and cannot pass it on: a pooler, another database of this protocol.
+fn options(url: &str) -> Result<(PgConnectOptions, bool), StoreError> {
+    let (place, query) = url.split_once('?').unwrap_or((url, ""));
+    let pairs = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("bihuan_listen="));
+    let pairs: Vec<&str> = pairs.collect();
+    let query = if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) };
+    let options = PgConnectOptions::from_str(&format!("{place}{query}"))?;
+    Ok((options.application_name("bihuan"), !url.contains("bihuan_listen=off")))
 }
 
 /// What a database holds.

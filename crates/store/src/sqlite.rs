@@ -13,6 +13,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection as _, QueryBuilder, Row as _, Sqlite, SqliteConnection, Transaction};
+use tokio::sync::watch;
 
 use crate::error::cannot_open;
 use crate::table::TABLES;
@@ -117,6 +118,7 @@ pub struct SqliteStore {
     write: SqlitePool,
     read: SqlitePool,
     clock: Clock,
+    nearer: watch::Sender<()>,
 }
 
 impl SqliteStore {
@@ -128,7 +130,7 @@ impl SqliteStore {
         let (write, read) = pools(path, true).await?;
         migrate(&write, sqlx::migrate!("../../migrations/sqlite")).await?;
         Self::fix_kind(&write, clock, now).await?;
-        Ok(SqliteStore { write, read, clock })
+        Ok(SqliteStore { write, read, clock, nearer: watch::Sender::new(()) })
     }
 
     /// Opens a store and brings its schema up to date.
@@ -150,7 +152,7 @@ impl SqliteStore {
         let (write, read) = pools(path, false).await?;
         migrate(&write, sqlx::migrate!("../../migrations/sqlite")).await?;
         let clock = Self::kind(&write).await?;
-        Ok(SqliteStore { write, read, clock })
+        Ok(SqliteStore { write, read, clock, nearer: watch::Sender::new(()) })
     }
 
     /// Ends all work on the file. What was written lies in the one file then, which may be moved; it fails
@@ -342,6 +344,12 @@ impl SqliteStore {
     async fn real_time(&self) -> Result<Instant, StoreError> {
         Ok(host_time())
     }
+
+    /// Other processes look by themselves within the time a worker sleeps.
+    fn tell_others(&self) {}
+
+    /// What other processes tell: nothing.
+    fn hear_others(&self) {}
 }
 
 /// The host clock: the one place in the program that reads it.

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use engine::{Engine, EngineError, Failed};
 use machine::Instant as Moment;
-use store::{Clock, Damage, StoreError, Wrong};
-use tokio::sync::watch;
+use store::{Clock, Damage, NEAR, StoreError, Wrong};
+
+pub mod all;
+
+pub use all::run;
 
 /// Cases swept in one round.
 pub const SWEEP_MAX: u32 = 200;
-/// The longest sleep: other processes' writes are noticed within this time.
-pub const SLEEP_MAX: Duration = Duration::from_millis(1_000);
 /// The longest a case that fails is left alone before it is tried again.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
@@ -46,17 +47,17 @@ struct Aside {
 }
 
 /// A worker: what it remembers between its rounds. Nothing depends on it; another worker finds out anew.
-pub struct Worker<'a> {
-    engine: &'a Engine,
+pub struct Worker {
+    engine: Engine,
     limit: u32,
     aside: BTreeMap<Vec<u8>, Aside>,
     /// Cases that were due with nothing to record, by version.
     idle: BTreeMap<Vec<u8>, u32>,
 }
 
-impl<'a> Worker<'a> {
+impl Worker {
     /// A worker that sweeps at most `limit` cases in a round.
-    pub fn new(engine: &'a Engine, limit: u32) -> Self {
+    pub fn new(engine: Engine, limit: u32) -> Self {
         Worker { engine, limit, aside: BTreeMap::new(), idle: BTreeMap::new() }
     }
 
@@ -105,7 +106,7 @@ impl<'a> Worker<'a> {
     fn set_aside(&mut self, failed: Failed, now: Instant) -> Option<Failed> {
         let reason = format!("{:?}", failed.error);
         let before = self.aside.get(&failed.case_id);
-        let pause = before.map_or(SLEEP_MAX, |aside| (aside.pause * 2).min(PAUSE_MAX));
+        let pause = before.map_or(NEAR, |aside| (aside.pause * 2).min(PAUSE_MAX));
         let known = before.is_some_and(|aside| aside.reason == reason);
         let until = now + pause;
         self.aside.insert(failed.case_id.clone(), Aside { reason, pause, until });
@@ -143,58 +144,10 @@ impl<'a> Worker<'a> {
         Ok(store.deliver(tenant, now, &today.to_string(), &self.set_aside_ids()).await?)
     }
 
-    /// Until the next wake-up or the next try, but never longer than [`SLEEP_MAX`].
-    async fn sleep_time(&self) -> Result<Duration, EngineError> {
-        let now = self.engine.store().clock().await?;
-        let wake = self.engine.store().next_wake(self.engine.tenant(), &self.set_aside_ids()).await?;
-        let micros = wake.map_or(i64::MAX, |wake| wake.micros() - now.micros()).max(1_000);
-        Ok(Duration::from_micros(micros.unsigned_abs()).min(SLEEP_MAX))
+    /// The next moment anything is due that is not set aside.
+    async fn next_wake(&self) -> Result<Option<Moment>, EngineError> {
+        Ok(self.engine.store().next_wake(self.engine.tenant(), &self.set_aside_ids()).await?)
     }
-}
-
-/// Runs until `stop` turns true, or the engine is gone. What rounds did, and errors, go to `report`, and the
-/// loop goes on: a worker that dies of one bad moment helps nobody.
-pub async fn run(
-    engine: &Engine,
-    limit: u32,
-    mut stop: watch::Receiver<bool>,
-    mut report: impl FnMut(Result<Round, &EngineError>),
-) -> Result<(), EngineError> {
-    let mut worker = Worker::new(engine, limit);
-    let mut said = Vec::new();
-    while !*stop.borrow() {
-        let done = worker.round(Instant::now()).await;
-        if done.round != Round::default() {
-            report(Ok(done.round));
-        }
-        let (mut broken, mut says) = (false, Vec::new());
-        for error in done.errors {
-            if matches!(error, EngineError::Stopped) {
-                return Err(error);
-            }
-            if matches!(error, EngineError::Failing(_)) {
-                report(Err(&error));
-                continue;
-            }
-            broken = true;
-            let text = format!("{error:?}");
-            // The same trouble second after second is said once.
-            if !said.contains(&text) {
-                report(Err(&error));
-            }
-            says.push(text);
-        }
-        said = says;
-        if done.round.moved > 0 && !broken {
-            continue;
-        }
-        let wait = if broken { SLEEP_MAX } else { worker.sleep_time().await.unwrap_or(SLEEP_MAX) };
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            changed = stop.changed() => if changed.is_err() { return Ok(()) },
-        }
-    }
-    Ok(())
 }
 
 /// Runs a simulated store forward to `until`, from wake-up to wake-up. Cases that fail are left behind, and
@@ -204,7 +157,7 @@ pub async fn simulate(engine: &Engine, until: Moment) -> Result<Round, EngineErr
     if engine.store().clock_kind() != Clock::Simulated {
         return Err(StoreError::RealClock.into());
     }
-    let mut worker = Worker::new(engine, SWEEP_MAX);
+    let mut worker = Worker::new(engine.clone(), SWEEP_MAX);
     let mut failed = Vec::new();
     loop {
         let done = worker.round_without(worker.set_aside_ids(), Instant::now()).await;

@@ -390,6 +390,7 @@ fn every_error_is_told_in_the_language_of_the_reader() {
         EngineError::Stored(name()),
         EngineError::NoCalendar(name()),
         EngineError::Contended,
+        EngineError::Busy,
         EngineError::CalendarVersion(name()),
         EngineError::GroupBad,
         EngineError::Stopped,

@@ -1,6 +1,7 @@
 //! What runs by itself, and whether all is well.
 
 use std::io;
+use std::sync::Arc;
 
 use chrono::NaiveTime;
 use engine::Engine;
@@ -8,34 +9,38 @@ use engine::rebuild::Rebuilt;
 use engine::text;
 use engine::verify::Report;
 use machine::Instant;
+use machine::value::TenantId;
 use serde_json::json;
-use store::{Clock, StoreError};
+use store::{Clock, Store, StoreError};
 
 use crate::CliError;
 use crate::error::verdict;
 use crate::output::Output;
 
+/// Runs a simulated store forward to the end of a day.
+pub(super) async fn simulate(engine: &Engine, day: &str, out: &mut Output) -> Result<(), CliError> {
+    let until = calendar::parse_date(day)?;
+    let calendar = engine.catalog().local_calendar().await?;
+    let end = NaiveTime::from_hms_opt(23, 59, 59).unwrap_or_default();
+    let end = Instant::new(calendar.instant(until, end));
+    let store = engine.store();
+    if store.clock_kind() == Clock::Simulated && end < store.clock().await? {
+        return Err(StoreError::ClockBackwards.into());
+    }
+    let done = worker::simulate(engine, end).await?;
+    let values = json!({ "until": day, "moved": done.moved, "digests": done.digests });
+    Ok(out.say("work.simulated", &values)?)
+}
+
+/// Enforces the deadlines of all jurisdictions, or of one, until it is asked to stop.
 pub(super) async fn work(
-    engine: &Engine,
-    until: Option<&str>,
+    store: Arc<dyn Store>,
+    only: Option<&TenantId>,
     batch: u32,
     out: &mut Output,
 ) -> Result<(), CliError> {
-    if let Some(day) = until {
-        let day = calendar::parse_date(day)?;
-        let calendar = engine.catalog().local_calendar().await?;
-        let end = NaiveTime::from_hms_opt(23, 59, 59).unwrap_or_default();
-        let end = Instant::new(calendar.instant(day, end));
-        let store = engine.store();
-        if store.clock_kind() == Clock::Simulated && end < store.clock().await? {
-            return Err(StoreError::ClockBackwards.into());
-        }
-        let done = worker::simulate(engine, end).await?;
-        let values = json!({ "until": day, "moved": done.moved, "digests": done.digests });
-        return Ok(out.say("work.simulated", &values)?);
-    }
     // Its clock stands still: whoever waits for dates to pass would wait for ever.
-    if engine.store().clock_kind() == Clock::Simulated {
+    if store.clock_kind() == Clock::Simulated {
         out.hint("work.stands_still", &json!({}));
     }
     let (stop, stopped) = tokio::sync::watch::channel(false);
@@ -43,7 +48,7 @@ pub(super) async fn work(
         asked_to_stop().await;
         stop.send_replace(true);
     });
-    worker::run(engine, batch, stopped, |round| match round {
+    worker::run(store, only, batch, stopped, |round| match round {
         Ok(round) => {
             let values = json!({ "moved": round.moved, "digests": round.digests });
             let line = if out.json { values.to_string() } else { out.text("work.round", &values) };

@@ -49,7 +49,11 @@ pub fn error(language: Language, error: &EngineError) -> String {
             json!({ "lines": lines, "more": failed.len().saturating_sub(NAMED_MAX) })
         }
         EngineError::GroupBad => json!({ "most": crate::GROUP_MAX }),
-        EngineError::KeyReused | EngineError::KeyBad | EngineError::Contended | EngineError::Stopped => {
+        EngineError::KeyReused
+        | EngineError::KeyBad
+        | EngineError::Contended
+        | EngineError::Busy
+        | EngineError::Stopped => {
             json!({})
         }
     };

@@ -9,8 +9,8 @@ use sqlx::Row as _;
 use super::row::{id, small, some_text, text, whole_text};
 use super::{Pool, Row, stored_ids};
 use crate::{
-    ActRow, Damage, DigestLine, DigestRow, DueCase, Head, ROWS_MAX, StoreError, Used, Wrong, bad, damage,
-    instant,
+    ActRow, Damage, DigestLine, DigestRow, DueCase, Head, ROWS_MAX, StoreError, Used, Waking, Wrong, bad,
+    damage, instant,
 };
 
 /// A head, if an act may be built on it.
@@ -90,6 +90,25 @@ pub(super) async fn next_wake(
         .fetch_optional(pool)
         .await?;
     wake.map(instant).transpose()
+}
+
+pub(super) async fn waking(pool: &Pool) -> Result<Vec<Waking>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT t.tenant_id,
+            (SELECT min(wake_at) FROM cases c WHERE c.tenant_id = t.tenant_id AND c.wake_at IS NOT NULL),
+            EXISTS (SELECT 1 FROM notices n WHERE n.tenant_id = t.tenant_id AND n.delivery_id IS NULL)
+         FROM tenants t ORDER BY t.tenant_id",
+    )
+    .fetch_all(pool)
+    .await?;
+    let row = |row: &Row| {
+        Ok(Waking {
+            tenant: TenantId(text(row, 0)?),
+            next_wake: super::row::moment(row, 1)?,
+            undelivered: row.try_get(2)?,
+        })
+    };
+    rows.iter().map(row).collect()
 }
 
 pub(super) async fn acts(pool: &Pool, tenant: &TenantId, case: CaseId) -> Result<Vec<ActRow>, StoreError> {

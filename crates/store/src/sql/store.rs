@@ -6,13 +6,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use machine::Instant;
 use machine::value::{CaseId, Name, PersonId, TenantId};
+use tokio::sync::watch;
 
 use super::row::{count, text, whole_text};
 use super::{Own, Row, begin_write, catalog, commit, known, list, lists, outbox, query, raw, rebuild, write};
 use crate::{
     ActRow, Astray, CalendarRow, Change, Clock, ClosedRow, DefinitionRow, DigestRow, DocumentFilter, DueCase,
-    Filter, Known, LedgerRow, Outcome, OwedFilter, OwedRow, RawCase, Read, RefusalRow, Roundup, Standing,
-    Store, StoreError, Wrong, bad, case_id, instant,
+    Filter, Known, LedgerRow, NEAR, Outcome, OwedFilter, OwedRow, RawCase, Read, RefusalRow, Roundup,
+    Standing, Store, StoreError, Waking, Wrong, bad, case_id, instant,
 };
 
 /// Runs a write in a task of its own: a caller that hangs up in the middle of it cancels nothing, and leaves no
@@ -197,7 +198,13 @@ impl Store for Own {
         let (pool, owner, written) = (self.write.clone(), tenant.clone(), groups.clone());
         let done = apart(async move { Ok(commit::commit(&pool, &owner, &written).await) }).await;
         match done {
-            Ok(outcomes) => outcomes,
+            Ok(outcomes) => {
+                if brings_nearer(&groups, &outcomes) {
+                    self.nearer.send_replace(());
+                    self.tell_others();
+                }
+                outcomes
+            }
             Err(error) => groups.iter().map(|_| Err(error.again())).collect(),
         }
     }
@@ -219,6 +226,15 @@ impl Store for Own {
 
     async fn next_wake(&self, tenant: &TenantId, aside: &[Vec<u8>]) -> Result<Option<Instant>, StoreError> {
         query::next_wake(&self.read, tenant, aside).await
+    }
+
+    async fn waking(&self) -> Result<Vec<Waking>, StoreError> {
+        query::waking(&self.read).await
+    }
+
+    fn nearer(&self) -> watch::Receiver<()> {
+        self.hear_others();
+        self.nearer.subscribe()
     }
 
     async fn deliver(
@@ -318,6 +334,17 @@ impl Store for Own {
         let (pool, tenant, change) = (self.write.clone(), tenant.clone(), change.clone());
         apart(async move { commit::retried(|| rebuild::rebuild(&pool, &tenant, &change)).await }).await
     }
+}
+
+/// Whether a sleeper would come too late for what was written, were it not told.
+fn brings_nearer(groups: &[Vec<Change>], outcomes: &[Result<Outcome, StoreError>]) -> bool {
+    let near = i64::try_from(NEAR.as_micros()).unwrap_or(i64::MAX);
+    let written =
+        groups.iter().zip(outcomes).filter(|(_, outcome)| matches!(outcome, Ok(Outcome::Committed)));
+    written.flat_map(|(group, _)| group).any(|change| {
+        let wake = change.projection.wake_at.map(Instant::micros);
+        wake.is_some_and(|wake| wake <= change.state.last_at.micros().saturating_add(near))
+    })
 }
 
 const REGISTERS: &str = concat!(
