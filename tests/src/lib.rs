@@ -1,4 +1,7 @@
-//! Shared support of the end-to-end tests: a store with the sample county, and the binary.
+//! Shared support of the end-to-end tests: a store with the sample county, the binary, and PostgreSQL servers.
+
+pub mod postgres;
+pub mod proxy;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
