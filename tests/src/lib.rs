@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use chrono::NaiveTime;
-use engine::{Engine, Receipt, Request};
+use engine::{Engine, EngineError, Receipt, Request};
 use machine::act::Auth;
 use machine::command::{Directory, Perform};
 use machine::value::{TenantId, Value};
@@ -153,7 +153,14 @@ pub async fn open_hazard(engine: &Engine, key: &str, due_on: &str) -> Receipt {
         ("due_on", due_on),
     ]);
     let perform = Perform { act: "register".to_owned(), fields, ..Perform::default() };
-    engine.open("general-hazard", perform, clerk(), Auth::Asserted, key.to_owned()).await.expect("opened")
+    loop {
+        let (perform, key) = (perform.clone(), key.to_owned());
+        match engine.open("general-hazard", perform, clerk(), Auth::Asserted, key).await {
+            // More at once than may wait: as it says, in a moment.
+            Err(EngineError::Busy) => tokio::task::yield_now().await,
+            opened => return opened.expect("opened"),
+        }
+    }
 }
 
 /// A request of a person on a case.

@@ -61,7 +61,7 @@ fn failing(errors: &[EngineError]) -> Vec<(&str, String)> {
 }
 
 /// Rounds until nothing is due that is not set aside: what they did, and what they said.
-async fn rounds(worker: &mut Worker<'_>, now: Instant) -> Done {
+async fn rounds(worker: &mut Worker, now: Instant) -> Done {
     let mut all = Done::default();
     loop {
         let done = worker.round(now).await;
