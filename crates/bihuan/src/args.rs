@@ -309,6 +309,18 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = worker::SWEEP_MAX, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         batch: u32,
     },
+    /// Copy a store, with everything in it, to a new file or an empty database
+    #[command(
+        after_help = "Examples:\n  bihuan copy --from sqlite:bihuan.db --to postgres://bihuan@localhost/city\n  bihuan copy --from postgres://bihuan@localhost/city --to sqlite:county.db"
+    )]
+    Copy {
+        /// The store to copy; the store otherwise worked on unless given
+        #[arg(long, value_name = "STORE")]
+        from: Option<PathBuf>,
+        /// Where to: a file that is not there, or an empty database; or where this copy was cut short
+        #[arg(long, value_name = "STORE")]
+        to: PathBuf,
+    },
     /// How enforcement stands
     #[command(after_help = "Example:\n  bihuan status")]
     Status,

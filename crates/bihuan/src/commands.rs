@@ -15,6 +15,7 @@ use crate::output::Output;
 use crate::{CliError, help, input};
 
 mod check;
+mod copy;
 mod diagram;
 mod duty;
 mod enforce;
@@ -53,6 +54,10 @@ pub(crate) async fn run(arguments: &Arguments, out: &mut Output) -> Result<(), C
         }
         Command::Diagram { file } => diagram::diagram(file, out),
         Command::Help { words } => help::print(out.language, words),
+        Command::Copy { from, to } => {
+            let from = from.as_deref().map_or_else(|| common.place(), Place::of);
+            copy::copy(&from, &Place::of(to), out).await
+        }
         Command::Work { until: None, batch } => {
             let store = common.place().open().await?;
             let only = match &common.tenant {
@@ -144,6 +149,7 @@ async fn with_engine(engine: &Engine, command: &Command, out: &mut Output) -> Re
         | Command::Init { .. }
         | Command::Check { .. }
         | Command::Try { .. }
+        | Command::Copy { .. }
         | Command::Work { until: None, .. }
         | Command::Diagram { .. }
         | Command::Help { .. }

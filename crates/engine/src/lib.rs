@@ -10,6 +10,7 @@ mod asked;
 mod batch;
 mod catalog;
 mod change;
+pub mod copy;
 mod counter;
 mod dry;
 mod inbox;
@@ -100,6 +101,17 @@ pub enum EngineError {
     /// Others kept getting in first.
     #[error("BH0037: too many others act on this case; try again")]
     Contended,
+    /// A store that does not hold is not copied.
+    #[error("BH0047: {faults} faults in {tenant}; nothing was copied")]
+    CopyFaulty {
+        /// The tenant.
+        tenant: String,
+        /// How many.
+        faults: usize,
+    },
+    /// Both sides differ after all.
+    #[error("BH0048: the table {0} changed while it was copied")]
+    CopyChanged(&'static str),
     /// As many wait as may.
     #[error("BH0046: too many wait already; nothing was done, try again")]
     Busy,
@@ -146,6 +158,8 @@ impl EngineError {
             EngineError::Failing(_) => "BH0044",
             EngineError::Broken(_) => "BH0045",
             EngineError::Busy => "BH0046",
+            EngineError::CopyFaulty { .. } => "BH0047",
+            EngineError::CopyChanged(_) => "BH0048",
         }
     }
 }

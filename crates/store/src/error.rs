@@ -71,6 +71,7 @@ impl StoreError {
             StoreError::Unfit(Unfit::Old { .. }) => "ST0016",
             StoreError::Unfit(Unfit::Lax { .. }) => "ST0017",
             StoreError::Unfit(Unfit::Closed { .. }) => "ST0018",
+            StoreError::Unfit(Unfit::Unfinished { .. }) => "ST0019",
         }
     }
 }
@@ -143,6 +144,11 @@ pub enum Unfit {
     /// Something else lies there: another program's database, a folder, a damaged file.
     NotAStore {
         /// The file.
+        path: String,
+    },
+    /// A store was being copied into it.
+    Unfinished {
+        /// The database.
         path: String,
     },
     /// It may be a store, and cannot be opened by this user.

@@ -25,6 +25,7 @@ use machine::time::Due;
 use machine::value::{CaseId, Name, PersonId, TenantId};
 use machine::{Instant, State};
 use serde::{Deserialize, Serialize};
+use table::Table;
 use tokio::sync::watch;
 
 mod error;
@@ -472,6 +473,30 @@ pub trait Store: Send + Sync {
     async fn raw(&self, tenant: &TenantId, after: &[u8], limit: u32) -> Result<Vec<RawCase>, StoreError>;
     /// Rows that hang on no case and do not agree with what they count or name, for `verify`.
     async fn astray(&self, tenant: &TenantId) -> Result<Vec<Astray>, StoreError>;
+    /// The next rows of a table after a key, in its order, as JSON objects of their columns.
+    async fn page(
+        &self,
+        tenant: &TenantId,
+        table: &'static Table,
+        after: Option<&[serde_json::Value]>,
+        limit: u32,
+    ) -> Result<Vec<serde_json::Value>, StoreError>;
+    /// The last key of a table.
+    async fn last_key(
+        &self,
+        tenant: &TenantId,
+        table: &'static Table,
+    ) -> Result<Option<Vec<serde_json::Value>>, StoreError>;
+    /// Puts rows as they stand elsewhere in place of those after the first key and up to the second.
+    async fn replace(
+        &self,
+        tenant: &TenantId,
+        table: &'static Table,
+        between: (Option<&[serde_json::Value]>, Option<&[serde_json::Value]>),
+        rows: &[serde_json::Value],
+    ) -> Result<(), StoreError>;
+    /// Makes a store of a database that was copied into, with these settings.
+    async fn finish_copy(&self, settings: &[serde_json::Value]) -> Result<(), StoreError>;
     /// Writes head, open duties, rungs and history of a case anew. `change` holds what all its acts give;
     /// a case that moved meanwhile is left alone.
     async fn rebuild(&self, tenant: &TenantId, change: &Change) -> Result<Outcome, StoreError>;

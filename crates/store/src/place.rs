@@ -39,6 +39,14 @@ impl Place {
         })
     }
 
+    /// Opens a database there for a store to be copied into.
+    pub async fn receive(&self) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(match self {
+            Place::File(path) => Arc::new(SqliteStore::receive(path).await?),
+            Place::Server(url) => Arc::new(PostgresStore::receive(url).await?),
+        })
+    }
+
     /// Opens the store there and brings its schema up to date.
     pub async fn open(&self) -> Result<Arc<dyn Store>, StoreError> {
         Ok(match self {

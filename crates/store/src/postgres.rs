@@ -77,6 +77,8 @@ macro_rules! server_time {
 mod catalog;
 #[path = "sql/commit.rs"]
 mod commit;
+#[path = "sql/copy.rs"]
+mod copy;
 mod known;
 #[path = "sql/lists.rs"]
 mod lists;
@@ -147,9 +149,23 @@ impl PostgresStore {
         }
         let (write, read) = pools(options.clone()).await?;
         migrate::migrate(&write, sqlx::migrate!("../../migrations/postgres")).await?;
-        let clock = Self::kind(&write).await?;
+        let clock = Self::kind(&write, &shown).await?;
         let others = listens.then(|| Others::new(options));
         Ok(PostgresStore { write, read, clock, nearer: watch::Sender::new(()), others })
+    }
+
+    /// Opens a database for a store to be copied into: an empty one, or one where that was cut short.
+    pub async fn receive(url: &str) -> Result<Self, StoreError> {
+        let (options, _) = options(url)?;
+        let shown = Place::Server(url.to_owned()).to_string();
+        if let Found::Other = look(&options).await? {
+            return Err(StoreError::Unfit(Unfit::NotAStore { path: shown }));
+        }
+        let (write, read) = pools(options).await?;
+        migrate::migrate(&write, sqlx::migrate!("../../migrations/postgres")).await?;
+        copy::begin(&write, &shown).await?;
+        // It has no time of its own yet.
+        Ok(PostgresStore { write, read, clock: Clock::Real, nearer: watch::Sender::new(()), others: None })
     }
 
     /// Ends all connections.

@@ -86,6 +86,8 @@ macro_rules! skip_locked {
 mod catalog;
 #[path = "sql/commit.rs"]
 mod commit;
+#[path = "sql/copy.rs"]
+mod copy;
 mod known;
 #[path = "sql/lists.rs"]
 mod lists;
@@ -133,6 +135,18 @@ impl SqliteStore {
         Ok(SqliteStore { write, read, clock, nearer: watch::Sender::new(()) })
     }
 
+    /// Opens a database for a store to be copied into: a new one, or one where that was cut short.
+    pub async fn receive(path: &Path) -> Result<Self, StoreError> {
+        if path.exists() {
+            check_ours(path).await?;
+        }
+        let (write, read) = pools(path, !path.exists()).await?;
+        migrate(&write, sqlx::migrate!("../../migrations/sqlite")).await?;
+        copy::begin(&write, &path.display().to_string()).await?;
+        // It has no time of its own yet.
+        Ok(SqliteStore { write, read, clock: Clock::Real, nearer: watch::Sender::new(()) })
+    }
+
     /// Opens a store and brings its schema up to date.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         // The first to open an empty database sets its journal and its schema; whoever comes at that very moment
@@ -151,7 +165,7 @@ impl SqliteStore {
         check_ours(path).await?;
         let (write, read) = pools(path, false).await?;
         migrate(&write, sqlx::migrate!("../../migrations/sqlite")).await?;
-        let clock = Self::kind(&write).await?;
+        let clock = Self::kind(&write, &path.display().to_string()).await?;
         Ok(SqliteStore { write, read, clock, nearer: watch::Sender::new(()) })
     }
 

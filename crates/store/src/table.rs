@@ -32,6 +32,13 @@ impl Table {
     }
 }
 
+impl Table {
+    /// What tells a row apart, of a row as an object of its columns.
+    pub fn key_of(&self, row: &serde_json::Value) -> Vec<serde_json::Value> {
+        self.key.iter().map(|column| row[*column].clone()).collect()
+    }
+}
+
 /// Columns of a head that never change.
 pub(crate) const HEAD_FIXED: [&str; 5] = ["case_id", "number", "workflow", "definition_hash", "opened_at"];
 

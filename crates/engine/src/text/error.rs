@@ -48,6 +48,8 @@ pub fn error(language: Language, error: &EngineError) -> String {
             let lines: Vec<String> = failed.iter().take(NAMED_MAX).map(line).collect();
             json!({ "lines": lines, "more": failed.len().saturating_sub(NAMED_MAX) })
         }
+        EngineError::CopyFaulty { tenant, faults } => json!({ "tenant": tenant, "faults": faults }),
+        EngineError::CopyChanged(table) => json!({ "table": table }),
         EngineError::GroupBad => json!({ "most": crate::GROUP_MAX }),
         EngineError::KeyReused
         | EngineError::KeyBad

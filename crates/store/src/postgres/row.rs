@@ -67,6 +67,7 @@ pub(super) fn object(row: &Row) -> Result<Value, StoreError> {
             (false, "INT8") => json!(row.try_get::<i64, _>(index)?),
             // As on SQLite.
             (false, "BOOL") => json!(i64::from(row.try_get::<bool, _>(index)?)),
+            (false, "BYTEA") => json!(String::from_utf8_lossy(row.try_get(index)?)),
             (false, _) => json!(row.try_get::<&str, _>(index)?),
         };
         Ok((column.name().to_owned(), value))

@@ -28,11 +28,19 @@ fn bind<'q>(
         let cells = rows.iter().map(|row| &row[*name]);
         match kind {
             Kind::Int => query.bind(cells.map(Value::as_i64).collect::<Vec<Option<i64>>>()),
-            Kind::Flag => query.bind(cells.map(Value::as_bool).collect::<Vec<Option<bool>>>()),
+            Kind::Flag => query.bind(cells.map(flag).collect::<Vec<Option<bool>>>()),
             Kind::Text => query.bind(cells.map(text).collect::<Vec<Option<String>>>()),
-            Kind::Bytes => query.bind(cells.map(|_| None).collect::<Vec<Option<Vec<u8>>>>()),
+            Kind::Bytes => {
+                let bytes = cells.map(|cell| text(cell).map(String::into_bytes));
+                query.bind(bytes.collect::<Vec<Option<Vec<u8>>>>())
+            }
         }
     })
+}
+
+/// Yes or no; as a number, where the row comes from a database.
+fn flag(cell: &Value) -> Option<bool> {
+    cell.as_bool().or_else(|| Some(cell.as_i64()? != 0))
 }
 
 /// A text; of a list or an object its JSON, as on SQLite.

@@ -6,14 +6,18 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use machine::Instant;
 use machine::value::{CaseId, Name, PersonId, TenantId};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::row::{count, text, whole_text};
-use super::{Own, Row, begin_write, catalog, commit, known, list, lists, outbox, query, raw, rebuild, write};
+use super::{
+    Own, Row, begin_write, catalog, commit, copy, known, list, lists, outbox, query, raw, rebuild, write,
+};
+use crate::table::Table;
 use crate::{
     ActRow, Astray, CalendarRow, Change, Clock, ClosedRow, DefinitionRow, DigestRow, DocumentFilter, DueCase,
     Filter, Known, LedgerRow, NEAR, Outcome, OwedFilter, OwedRow, RawCase, Read, RefusalRow, Roundup,
-    Standing, Store, StoreError, Waking, Wrong, bad, case_id, instant,
+    Standing, Store, StoreError, Unfit, Waking, Wrong, bad, case_id, instant,
 };
 
 /// Runs a write in a task of its own: a caller that hangs up in the middle of it cancels nothing, and leaves no
@@ -330,6 +334,44 @@ impl Store for Own {
         raw::astray(&self.read, tenant).await
     }
 
+    async fn page(
+        &self,
+        tenant: &TenantId,
+        table: &'static Table,
+        after: Option<&[Value]>,
+        limit: u32,
+    ) -> Result<Vec<Value>, StoreError> {
+        copy::page(&self.read, tenant, table, after, limit).await
+    }
+
+    async fn last_key(
+        &self,
+        tenant: &TenantId,
+        table: &'static Table,
+    ) -> Result<Option<Vec<Value>>, StoreError> {
+        copy::last_key(&self.read, tenant, table).await
+    }
+
+    async fn replace(
+        &self,
+        tenant: &TenantId,
+        table: &'static Table,
+        between: (Option<&[Value]>, Option<&[Value]>),
+        rows: &[Value],
+    ) -> Result<(), StoreError> {
+        let (pool, tenant, rows) = (self.write.clone(), tenant.clone(), rows.to_vec());
+        let (after, until) = (between.0.map(<[Value]>::to_vec), between.1.map(<[Value]>::to_vec));
+        apart(async move {
+            copy::replace(&pool, &tenant, table, (after.as_deref(), until.as_deref()), &rows).await
+        })
+        .await
+    }
+
+    async fn finish_copy(&self, settings: &[Value]) -> Result<(), StoreError> {
+        let (pool, settings) = (self.write.clone(), settings.to_vec());
+        apart(async move { copy::finish(&pool, &settings).await }).await
+    }
+
     async fn rebuild(&self, tenant: &TenantId, change: &Change) -> Result<Outcome, StoreError> {
         let (pool, tenant, change) = (self.write.clone(), tenant.clone(), change.clone());
         apart(async move { commit::retried(|| rebuild::rebuild(&pool, &tenant, &change)).await }).await
@@ -362,7 +404,10 @@ impl Own {
     }
 
     /// Where the time comes from, as fixed when the store was made.
-    pub(super) async fn kind(pool: &super::Pool) -> Result<Clock, StoreError> {
+    pub(super) async fn kind(pool: &super::Pool, shown: &str) -> Result<Clock, StoreError> {
+        if copy::unfinished(pool).await? {
+            return Err(StoreError::Unfit(Unfit::Unfinished { path: shown.to_owned() }));
+        }
         let clock: Option<String> =
             sqlx::query_scalar("SELECT value FROM store_settings WHERE tenant_id = '' AND name = 'clock'")
                 .fetch_optional(pool)

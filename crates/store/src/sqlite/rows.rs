@@ -8,12 +8,15 @@ use sqlx::AssertSqlSafe;
 use super::Connection;
 use super::commit::Winners;
 use super::write::head_row;
-use crate::table::{CASES, HEAD_FIXED, Table};
+use crate::table::{CASES, HEAD_FIXED, Kind, Table};
 use crate::{Change, StoreError, rows_affected};
 
 /// `value->>'a', value->>'b'`, of the columns of a table.
 fn values(table: &Table) -> String {
-    let columns = table.columns.iter().map(|(name, _)| format!("value->>'{name}'"));
+    let columns = table.columns.iter().map(|(name, kind)| match kind {
+        Kind::Bytes => format!("CAST(value->>'{name}' AS BLOB)"),
+        Kind::Int | Kind::Flag | Kind::Text => format!("value->>'{name}'"),
+    });
     columns.collect::<Vec<_>>().join(", ")
 }
 
