@@ -11,7 +11,7 @@ use tests::{County, binary, project};
 use crate::world::*;
 
 /// Commands that run for long, or for ever, and the one that prints help: their examples are tried elsewhere.
-const ELSEWHERE: [&str; 3] = ["demo", "work", "help"];
+const ELSEWHERE: [&str; 4] = ["demo", "work", "copy", "help"];
 
 /// Runs the binary under an English locale, on a terminal wide enough for every text of its help.
 fn ran(words: &[&str]) -> std::process::Output {

@@ -304,7 +304,8 @@ fn calendar_errors() -> Vec<CalendarError> {
 }
 
 /// Words that stand in both languages: what is typed, and names.
-const TYPED: [&str; 23] = [
+const TYPED: [&str; 24] = [
+    "copy",
     "code",
     "on",
     "paper",
