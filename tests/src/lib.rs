@@ -95,6 +95,12 @@ pub async fn empty_county(day: &str) -> County {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("bihuan.db");
     let store = SqliteStore::create(&path, Clock::Simulated, morning(day)).await.expect("a store");
+    let engine = settle(Arc::new(store)).await;
+    County { folder, path, engine }
+}
+
+/// The sample county in a store that is empty yet.
+pub async fn settle(store: Arc<dyn Store>) -> Engine {
     let tenant = TenantId::from("qingyuan");
     let organisation = project().join("workflows/sample/organisation.yaml");
     let text = std::fs::read_to_string(&organisation).expect("the organisation");
@@ -105,8 +111,7 @@ pub async fn empty_county(day: &str) -> County {
         .put_calendar(&tenant, china.id(), china.version(), &serde_json::to_string(&china).expect("JSON"))
         .await
         .expect("stored");
-    let engine = Engine::start(Arc::new(store), tenant);
-    County { folder, path, engine }
+    Engine::start(store, tenant)
 }
 
 /// A person of the sample county.

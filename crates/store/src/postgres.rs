@@ -207,7 +207,9 @@ fn options(url: &str) -> Result<(PgConnectOptions, bool), StoreError> {
     let pairs: Vec<&str> = pairs.collect();
     let query = if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) };
     let options = PgConnectOptions::from_str(&format!("{place}{query}"))?;
-    Ok((options.application_name("bihuan"), !url.contains("bihuan_listen=off")))
+    let named = options.get_application_name().is_some();
+    let options = if named { options } else { options.application_name("bihuan") };
+    Ok((options, !url.contains("bihuan_listen=off")))
 }
 
 /// What a database holds.
