@@ -191,8 +191,11 @@ const NOTICES: &str = of_cases!("*", "notices", "case_id, act_version, recipient
 const HISTORY: &str = of_cases!("*", "history", "case_id, version");
 const DOCUMENTS: &str = of_cases!("*", "documents", "case_id, act_version");
 const PERSONAL: &str = of_cases!("*", "personal", "case_id, version, field");
-const KEYS: &str =
-    concat!("SELECT key, case_id, version FROM idempotency WHERE tenant_id = $1 AND key ", one_of!("$2"));
+const KEYS: &str = concat!(
+    "SELECT key, case_id, version FROM idempotency WHERE tenant_id = $1 AND key ",
+    one_of!("$2"),
+    " ORDER BY key"
+);
 
 fn act(row: &Row) -> Result<RawAct, StoreError> {
     Ok(RawAct {
