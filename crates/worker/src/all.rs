@@ -102,6 +102,7 @@ impl Turn {
             let done: Done = worker.round(Instant::now()).await;
             self.round.moved += done.round.moved;
             self.round.digests += done.round.digests;
+            self.round.outrun += done.round.outrun;
             self.errors.extend(done.errors);
             match worker.next_wake().await {
                 Ok(wake) => next = wake,

@@ -26,6 +26,8 @@ pub struct Round {
     pub moved: usize,
     /// Digests delivered.
     pub digests: u64,
+    /// Cases that were due, and that another worker had seen to before.
+    pub outrun: usize,
 }
 
 /// What a round did, and what went wrong in it.
@@ -74,6 +76,7 @@ impl Worker {
         match self.engine.sweep(&waiting, self.limit).await {
             Ok(swept) => {
                 (done.due, done.round.moved) = (swept.due, swept.moved);
+                done.round.outrun = swept.idle.len();
                 let mut failed = swept.failed;
                 failed.extend(self.stuck(swept.idle));
                 if swept.due < self.limit as usize {

@@ -5,3 +5,4 @@
 mod callers;
 mod history;
 mod server;
+mod workers;

@@ -50,7 +50,10 @@ pub(super) async fn work(
     });
     worker::run(store, only, batch, stopped, |round| match round {
         Ok(round) => {
-            let values = json!({ "moved": round.moved, "digests": round.digests });
+            let values = json!({ "moved": round.moved, "digests": round.digests, "outrun": round.outrun });
+            if !out.json && round.moved == 0 && round.digests == 0 {
+                return;
+            }
             let line = if out.json { values.to_string() } else { out.text("work.round", &values) };
             // A reader that went away does not stop the enforcement of deadlines.
             drop(out.line(&line));
