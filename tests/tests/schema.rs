@@ -164,7 +164,7 @@ async fn both_have_the_same_tables_columns_and_keys() {
         ("DROP INDEX cases_unit; CREATE INDEX cases_unit ON cases (tenant_id, overdue_from)", 2),
         ("ALTER TABLE acts DROP CONSTRAINT acts_pkey", 1),
     ] {
-        let mut planting = postgres.begin().await.expect("begun");
+        let mut planting = postgres.begin_with("BEGIN").await.expect("begun");
         sqlx::raw_sql(planted).execute(&mut *planting).await.expect("planted");
         let found = of_postgres(&mut planting, "integer").await;
         let difference = difference(&expected, &found);
@@ -227,7 +227,7 @@ async fn tenant_id_leads_every_key_and_nothing_numbers_by_itself() {
         ),
         ("ALTER TABLE acts ADD COLUMN more BIGINT GENERATED ALWAYS AS IDENTITY", "acts identity more"),
     ] {
-        let mut planting = postgres.begin().await.expect("begun");
+        let mut planting = postgres.begin_with("BEGIN").await.expect("begun");
         sqlx::raw_sql(planted).execute(&mut *planting).await.expect("planted");
         let found = not_ours(&mut planting).await;
         assert!(found.iter().any(|line| line == seen), "{planted}: {found:?}");
