@@ -106,8 +106,7 @@ impl County {
 
     fn decide(
         &self,
-        case: CaseId,
-        number: &str,
+        (case, number, key): (CaseId, &str, Option<&str>),
         before: Option<&Change>,
         wish: &Command,
         now: Instant,
@@ -119,7 +118,7 @@ impl County {
             now,
             actor: Some(&actor),
             auth: Auth::Asserted,
-            key: None,
+            key,
             calendar: &self.calendar,
             directory: &self.directory,
             expected_version: None,
@@ -190,17 +189,33 @@ impl County {
         fields.extend(area.map(|area| texts(&[("area", area)])).unwrap_or_default());
         let perform = Perform { act: "register".to_owned(), fields, ..Perform::default() };
         let case = engine::case_id(&self.tenant, number);
-        self.decide(case, number, None, &Command::Perform(perform), morning(DAY))
+        self.decide((case, number, None), None, &Command::Perform(perform), morning(DAY))
     }
 
     pub fn opening(&self, number: &str) -> Change {
         self.opening_at(number, DUE, "一号仓库", None)
     }
 
+    /// A remark under a key, which its act names.
+    pub fn keyed(&self, before: &Change, key: &str) -> Change {
+        let wish = Command::Comment { text: "看过".to_owned() };
+        let of = (before.state.case, before.state.number.as_str(), Some(key));
+        let change = self.decide(of, Some(before), &wish, morning(DAY));
+        Change { key: Some((key.to_owned(), "digest".to_owned())), ..change }
+    }
+
     /// A remark on a case as a change left it.
     pub fn remark(&self, before: &Change, text: &str) -> Change {
         let wish = Command::Comment { text: text.to_owned() };
-        self.decide(before.state.case, &before.state.number, Some(before), &wish, morning(DAY))
+        self.decide((before.state.case, &before.state.number, None), Some(before), &wish, morning(DAY))
+    }
+
+    /// Ends a case as a change left it.
+    pub fn annulled(&self, before: &Change) -> Change {
+        let (act, reason) = ("annul".to_owned(), Some("误报".to_owned()));
+        let wish = Command::Perform(Perform { act, reason, ..Perform::default() });
+        let now = morning(DAY).plus_micros(1_000);
+        self.decide((before.state.case, &before.state.number, None), Some(before), &wish, now)
     }
 
     /// Commits each change on its own.

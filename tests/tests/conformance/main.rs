@@ -2,7 +2,9 @@
 
 mod commits;
 mod kept;
+mod lists;
 mod made;
+mod rows;
 
 use tests::postgres::Server;
 
@@ -46,4 +48,14 @@ on_both! {
     commits::refusals_are_numbered_without_gaps,
     commits::of_many_who_write_to_a_case_one_wins,
     commits::whoever_sleeps_hears_of_a_near_deadline,
+    lists::what_is_set_aside_is_not_due,
+    lists::a_digest_goes_out_once_a_day,
+    lists::the_ledger_is_paged_in_its_order,
+    lists::the_ledger_is_filtered,
+    lists::what_is_owed_is_paged_in_its_order,
+    lists::cases_are_counted,
+    rows::rows_are_shown_as_stored,
+    rows::a_table_is_paged_and_replaced,
+    rows::a_case_is_rebuilt_unless_it_moved,
+    rows::a_tenant_sees_nothing_of_another,
 }
