@@ -199,3 +199,21 @@ pub async fn whoever_sleeps_hears_of_a_near_deadline(room: &Room) {
         assert!(index < 100, "the other store never heard of it");
     }
 }
+
+pub async fn a_refusal_with_a_zero_in_it_is_recorded(room: &Room) {
+    let county = room.county().await;
+    let row = |text: &str| RefusalRow {
+        at: morning(DAY),
+        case: engine::case_id(&county.tenant, "nothing"),
+        person: Some(text.into()),
+        act: text.to_owned(),
+        code: "BH0004".to_owned(),
+        detail: "{}".to_owned(),
+    };
+    county.store.refuse(&county.tenant, &[row("零\0零"), row("登记")]).await.expect("recorded");
+    let rows = county.store.page(&county.tenant, &REFUSALS, None, 9).await.expect("read");
+    for (row, text) in rows.iter().zip(["零\u{fffd}零", "登记"]) {
+        assert_eq!((&row["act"], &row["person_id"]), (&text.into(), &text.into()));
+    }
+    assert_eq!(rows.len(), 2);
+}

@@ -48,6 +48,7 @@ on_both! {
     commits::refusals_are_numbered_without_gaps,
     commits::of_many_who_write_to_a_case_one_wins,
     commits::whoever_sleeps_hears_of_a_near_deadline,
+    commits::a_refusal_with_a_zero_in_it_is_recorded,
     lists::what_is_set_aside_is_not_due,
     lists::a_digest_goes_out_once_a_day,
     lists::the_ledger_is_paged_in_its_order,
