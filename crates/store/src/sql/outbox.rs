@@ -13,7 +13,7 @@ const SWEEPING: &str = concat!(
 );
 const TAKEN: &str = concat!(
     "UPDATE notices SET delivery_id = recipient || '@' || $2
-     WHERE tenant_id = $1 AND delivery_id IS NULL AND recipient ",
+     WHERE tenant_id = $1 AND delivery_id IS NULL AND created_at <= $4 AND recipient ",
     one_of!("$3")
 );
 
@@ -30,7 +30,8 @@ pub(super) async fn waiting(pool: &Pool, tenant: &TenantId, day: &str) -> Result
     .await?)
 }
 
-/// One digest per recipient and day; what comes later waits for the next day's.
+/// One digest per recipient and day; what comes later waits for the next day's, also what another process wrote
+/// since `now` was read: a digest holds nothing that came after it.
 pub(super) async fn deliver(
     pool: &Pool,
     tenant: &TenantId,
@@ -53,7 +54,8 @@ pub(super) async fn deliver(
     let made: Vec<(String, i64)> = sqlx::query_as(
         "INSERT INTO deliveries (tenant_id, delivery_id, recipient, day, delivered_at, notices)
          SELECT tenant_id, recipient || '@' || $2, recipient, $2, $3, count(*)
-         FROM notices WHERE tenant_id = $1 AND delivery_id IS NULL GROUP BY tenant_id, recipient
+         FROM notices WHERE tenant_id = $1 AND delivery_id IS NULL AND created_at <= $3
+         GROUP BY tenant_id, recipient
          ORDER BY recipient
          ON CONFLICT (tenant_id, recipient, day) DO NOTHING RETURNING recipient, notices",
     )
@@ -69,6 +71,7 @@ pub(super) async fn deliver(
             .bind(tenant.as_str())
             .bind(day)
             .bind(list(&recipients))
+            .bind(now.micros())
             .execute(&mut *transaction)
             .await?;
         let expected = made.iter().map(|(_, notices)| notices.unsigned_abs()).sum();

@@ -144,13 +144,16 @@ async fn refuse_once(pool: &Pool, tenant: &TenantId, rows: &[RefusalRow]) -> Res
             .bind(tenant.as_str())
             .fetch_one(&mut *transaction)
             .await?;
+    // A refused command may hold anything, and PostgreSQL keeps no text with a zero in it: all others who are
+    // refused in the same moment would go unrecorded with this one.
+    let kept = |text: &str| text.replace('\0', "\u{fffd}");
     let row = |(no, row): (i64, &RefusalRow)| {
         json!({
             "refusal_no": last + no,
             "at": row.at.micros(),
             "case_id": row.case,
-            "person_id": row.person,
-            "act": row.act,
+            "person_id": row.person.as_ref().map(|person| kept(person.as_str())),
+            "act": kept(&row.act),
             "code": row.code,
             "detail": row.detail,
         })
