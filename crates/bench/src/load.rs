@@ -239,20 +239,7 @@ impl Into {
                 copy.send(copy_lines(rows).into_bytes()).await?;
                 copy.finish().await?;
             }
-            Into::File(connection) => {
-                let values = (0..table.columns.len()).map(|place| format!("value->>{place}"));
-                let values = values.collect::<Vec<_>>().join(", ");
-                let insert = format!(
-                    "INSERT INTO {} (tenant_id, {names}) SELECT $1, {values} FROM jsonb_each($2)",
-                    table.name
-                );
-                let rows: Vec<Value> = rows.iter().map(|row| json_row(table, row)).collect();
-                sqlx::query(AssertSqlSafe(insert))
-                    .bind(tenant().to_string())
-                    .bind(Value::from(rows).to_string())
-                    .execute(connection)
-                    .await?;
-            }
+            Into::File(connection) => insert(connection, table, &rows.iter().collect::<Vec<_>>()).await?,
         }
         Ok(())
     }
@@ -295,8 +282,26 @@ fn copy_lines(rows: &[Cells]) -> String {
     lines
 }
 
-fn json_row(table: &Table, row: &Cells) -> Value {
-    let cells = row.iter().zip(table.columns).map(|(cell, (_, kind))| match (cell, kind) {
+/// Inserts rows into a file, all in one statement.
+pub async fn insert(connection: &mut SqliteConnection, table: &Table, rows: &[&Cells]) -> Result<()> {
+    let names = table.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let values = (0..table.columns.len()).map(|place| format!("value->>{place}"));
+    let values = values.collect::<Vec<_>>().join(", ");
+    let insert =
+        format!("INSERT INTO {} (tenant_id, {names}) SELECT $1, {values} FROM jsonb_each($2)", table.name);
+    let kinds: Vec<Kind> = table.columns.iter().map(|(_, kind)| *kind).collect();
+    let rows: Vec<Value> = rows.iter().map(|row| json_row(&kinds, row)).collect();
+    sqlx::query(AssertSqlSafe(insert))
+        .bind(tenant().to_string())
+        .bind(Value::from(rows).to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// A row as a JSON array.
+pub fn json_row(kinds: &[Kind], row: &Cells) -> Value {
+    let cells = row.iter().zip(kinds).map(|(cell, kind)| match (cell, kind) {
         (None, _) => Value::Null,
         (Some(text), Kind::Int | Kind::Flag) => json!(text.parse::<i64>().unwrap_or_default()),
         (Some(text), Kind::Text | Kind::Bytes) => json!(text),

@@ -12,16 +12,20 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 mod child;
 mod county;
+mod decide;
 mod drive;
 mod floor_postgres;
 mod floor_sqlite;
+mod floor_sweep;
 mod load;
 mod measure;
 mod postgres;
 mod report;
+mod seasons;
 mod source;
 mod sqlite;
 mod steps;
+mod sweep;
 
 /// What may go wrong in a measurement: all of it ends the run.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -64,6 +68,8 @@ enum Section {
     Postgres,
     /// Commands on SQLite.
     Sqlite,
+    /// Sweeps among many open cases, and lists of them.
+    Sweep,
 }
 
 /// How much is measured.
@@ -74,6 +80,12 @@ pub struct Plan {
     pub rounds: usize,
     /// Cases loaded before commands are measured.
     pub cases: u32,
+    /// Cases open beside those that are swept.
+    pub open: usize,
+    /// Cases due at a time.
+    pub due: usize,
+    /// Cases whose dates pass at one midnight.
+    pub midnight: usize,
 }
 
 #[tokio::main]
@@ -84,10 +96,24 @@ async fn main() -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let plan = if arguments.quick {
-        Plan { round: Duration::from_millis(1_000), rounds: 1, cases: 5_000 }
+        Plan {
+            round: Duration::from_secs(1),
+            rounds: 1,
+            cases: 5_000,
+            open: 20_000,
+            due: 1_000,
+            midnight: 2_000,
+        }
     } else {
         let round = Duration::from_secs_f64(arguments.seconds);
-        Plan { round, rounds: arguments.rounds, cases: arguments.cases }
+        Plan {
+            round,
+            rounds: arguments.rounds,
+            cases: arguments.cases,
+            open: 1_000_000,
+            due: 10_000,
+            midnight: 100_000,
+        }
     };
     let wants = |section| arguments.sections.is_empty() || arguments.sections.contains(&section);
     let mut report = report::Report::default();
@@ -96,6 +122,9 @@ async fn main() -> Result<ExitCode> {
     }
     if wants(Section::Sqlite) {
         sqlite::measure(&plan, &mut report).await?;
+    }
+    if wants(Section::Sweep) {
+        sweep::measure(&plan, &mut report).await?;
     }
     write!(std::io::stdout(), "{report}")?;
     if let Some(path) = arguments.json {

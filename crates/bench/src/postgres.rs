@@ -23,6 +23,8 @@ const MIDDLE: usize = 64;
 const PROCESSES: [usize; 3] = [2, 4, 8];
 /// What they have to reach together of one.
 const TOGETHER_LEAST: f64 = 0.7;
+/// What deciding may take of the processor time of a command in a batch.
+const DECIDE_MOST: f64 = 0.25;
 /// Connections the floor may have; the best number counts.
 const CONNECTIONS: [usize; 3] = [16, 32, 64];
 
@@ -196,6 +198,14 @@ async fn compare(
     line("client CPU us/command", &|round| round.per_command(round.client_cpu_us), None);
     line("server CPU us/command", &|round| round.per_command(round.server_cpu_us), None);
     line("WAL bytes/command", &|round| round.per_command(round.log_bytes), None);
+    if callers == MIDDLE {
+        let whole =
+            median_of(&our_rounds, |round| round.per_command(round.client_cpu_us + round.server_cpu_us));
+        let cost = crate::decide::cost().await?;
+        let what = "PostgreSQL, 64 callers: decide + encode + hash, us of all CPU us/command";
+        report.compare(what, cost.decide_us, whole, Some(Required::AtMost(DECIDE_MOST)));
+        report.tell("To read the state a command is decided on, CPU us", cost.decode_us);
+    }
     loaded.drop_copy(&our_url).await?;
     loaded.drop_copy(&floor_url).await
 }
