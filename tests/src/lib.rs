@@ -158,10 +158,14 @@ pub async fn open_hazard(engine: &Engine, key: &str, due_on: &str) -> Receipt {
         ("due_on", due_on),
     ]);
     let perform = Perform { act: "register".to_owned(), fields, ..Perform::default() };
+    open(engine, "general-hazard", perform, key).await
+}
+
+/// Opens a case as the clerk, among more at once than may wait.
+pub async fn open(engine: &Engine, workflow: &str, perform: Perform, key: &str) -> Receipt {
     loop {
-        let (perform, key) = (perform.clone(), key.to_owned());
-        match engine.open("general-hazard", perform, clerk(), Auth::Asserted, key).await {
-            // More at once than may wait: as it says, in a moment.
+        match engine.open(workflow, perform.clone(), clerk(), Auth::Asserted, key.to_owned()).await {
+            // As it says: in a moment.
             Err(EngineError::Busy) => tokio::task::yield_now().await,
             opened => return opened.expect("opened"),
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use machine::Instant;
 use machine::command::Perform;
 use sqlx::SqlitePool;
-use tests::{County, bihuan, binary, clerk, county, morning, raw, texts};
+use tests::{County, bihuan, binary, county, morning, raw, texts};
 
 const CASES: i64 = 2_000;
 /// The mornings on which a rung of every case falls due: each stage is two thousand rungs.
@@ -136,14 +136,10 @@ async fn opened() -> County {
         opening.spawn(async move {
             let fields = texts(&[("responsible", "e-paper"), ("due_on", "2026-09-10")]);
             let perform = Perform { act: "register".to_owned(), fields, ..Perform::default() };
-            engine
-                .open("ladder", perform, clerk(), machine::act::Auth::Asserted, format!("kill-{index}"))
-                .await
+            tests::open(&engine, "ladder", perform, &format!("kill-{index}")).await
         });
     }
-    while let Some(opened) = opening.join_next().await {
-        opened.expect("ran").expect("opened");
-    }
+    opening.join_all().await;
     county
 }
 
