@@ -215,9 +215,13 @@ async fn send(
         key: None,
         expected_version: None,
     };
-    match engine.execute(request).await {
-        Ok(_) => Ok(()),
-        Err(EngineError::Refused(refusal)) => Err(format!("{} {refusal:?}", refusal.code())),
-        Err(error) => panic!("{} {act}: {error}", event.case),
+    loop {
+        match engine.execute(request.clone()).await {
+            Ok(_) => return Ok(()),
+            Err(EngineError::Refused(refusal)) => return Err(format!("{} {refusal:?}", refusal.code())),
+            // More at one moment than may wait: as it says, in a moment.
+            Err(EngineError::Busy) => tokio::task::yield_now().await,
+            Err(error) => panic!("{} {act}: {error}", event.case),
+        }
     }
 }
