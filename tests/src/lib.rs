@@ -1,5 +1,6 @@
 //! Shared support of the end-to-end tests: a store with the sample county, the binary, and PostgreSQL servers.
 
+pub mod home;
 pub mod postgres;
 pub mod proxy;
 
@@ -13,8 +14,9 @@ use machine::act::Auth;
 use machine::command::{Directory, Perform};
 use machine::value::{TenantId, Value};
 use machine::{Command as Wish, Definition, Instant, Person};
-use store::sqlite::SqliteStore;
-use store::{Clock, Store};
+use store::{Clock, Place, Store};
+
+use home::{Home, Raw};
 
 /// The folder of the project.
 pub fn project() -> PathBuf {
@@ -50,10 +52,22 @@ fn run(store: &Path, arguments: &[&str], language: &str) -> Output {
 pub struct County {
     /// Its folder; gone with it.
     pub folder: tempfile::TempDir,
-    /// The database file.
+    /// The database file, or the URL of the database.
     pub path: PathBuf,
     /// The engine on it.
     pub engine: Engine,
+}
+
+impl County {
+    /// A connection of its own to the database.
+    pub async fn raw(&self) -> Raw {
+        Raw::of(&Place::of(&self.path)).await
+    }
+
+    /// A second engine on the same store, as another process would have it.
+    pub async fn again(&self) -> Engine {
+        Engine::start(Place::of(&self.path).open().await.expect("opened"), self.engine.tenant().clone())
+    }
 }
 
 /// 08:00 in China on a day.
@@ -92,11 +106,10 @@ pub async fn keep_unchecked(engine: &Engine, workflow: &str) {
 
 /// A county whose simulated clock begins on a day, with no workflow yet.
 pub async fn empty_county(day: &str) -> County {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("bihuan.db");
-    let store = SqliteStore::create(&path, Clock::Simulated, morning(day)).await.expect("a store");
-    let engine = settle(Arc::new(store)).await;
-    County { folder, path, engine }
+    let home = Home::chosen().await;
+    let store = home.place.create(Clock::Simulated, morning(day)).await.expect("a store");
+    let engine = settle(store).await;
+    County { path: home.named(), folder: home.folder, engine }
 }
 
 /// The sample county in a store that is empty yet.

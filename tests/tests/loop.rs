@@ -1,14 +1,11 @@
 //! The loop of a major hazard on a real store: several cases in one transaction.
 
-use std::sync::Arc;
-
 use engine::{Engine, EngineError};
 use machine::act::{Auth, Evidence, Link, Signature, digest_hex};
 use machine::command::{OtherCaseProblem, Perform};
 use machine::value::{CaseId, Value};
 use machine::{Command as Wish, Definition, Person, Refusal, State};
-use store::sqlite::SqliteStore;
-use tests::{County, bihuan, clerk, county, major_hazard, person, project, raw, request, texts};
+use tests::{County, bihuan, clerk, county, major_hazard, person, project, request, texts};
 
 const FILE: &str = "workflows/major-hazard.yaml";
 const DAY: &str = "2026-09-01";
@@ -67,11 +64,6 @@ async fn state(engine: &Engine, case: CaseId) -> State {
 
 fn links(state: &State) -> Vec<(&str, Link)> {
     state.links.iter().map(|link| (link.number.as_str(), link.link)).collect()
-}
-
-/// A second engine on the same file, as another process would have it.
-async fn second(county: &County) -> Engine {
-    Engine::start(Arc::new(SqliteStore::open(&county.path).await.expect("opened")), "qingyuan".into())
 }
 
 async fn publish_general(engine: &Engine) {
@@ -175,7 +167,7 @@ async fn an_order_from_the_command_line_gives_each_case_its_own_date() {
 async fn a_group_stays_whole_while_others_write_the_same_cases() {
     let county = county(DAY, FILE).await;
     let (one, two) = (report(&county.engine, "one").await, report(&county.engine, "two").await);
-    let other = second(&county).await;
+    let other = county.again().await;
     let comment = |case, text: &str| request(case, Wish::Comment { text: text.to_owned() }, clerk(), None);
     let disturb = tokio::spawn(async move {
         for index in 0..150 {
@@ -234,10 +226,7 @@ async fn a_downgraded_hazard_goes_on_as_a_general_one() {
     assert_eq!(links(&general), [(major.number.as_str(), Link::OpenedFrom)]);
     let (due, place) = (general.text("due_on"), general.text("place"));
     assert_eq!((general.on("main"), due, place), (Some("rectifying"), Some("2026-10-15"), Some("一号车间")));
-    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM cases")
-        .fetch_one(&raw(&county.path).await)
-        .await
-        .expect("counted");
+    let count = county.raw().await.number("SELECT count(*) FROM cases").await;
     assert_eq!(count, 2, "opened once");
     // An opening that is refused takes the downgrade with it: the date lies in the past.
     let case = determined(engine, "past").await;
@@ -356,17 +345,15 @@ async fn a_merge_names_an_open_case_and_stands_on_both() {
     // No circle: the case that went on elsewhere takes in nobody.
     assert_eq!(problem(merging(b, &first).await), Some(OtherCaseProblem::Ended));
     assert_eq!(state(engine, b).await.on("main"), Some("under_determination"));
-    let refusals: i64 = sqlx::query_scalar("SELECT count(*) FROM refusals WHERE code = 'BH0028'")
-        .fetch_one(&raw(&county.path).await)
-        .await
-        .expect("counted");
+    let refusals = "SELECT count(*) FROM refusals WHERE code = 'BH0028'";
+    let refusals = county.raw().await.number(refusals).await;
     assert_eq!(refusals, 3, "each refusal stands on record, once");
 }
 
 #[tokio::test]
 async fn two_cases_merged_into_each_other_at_once_make_no_circle() {
     let county = county(DAY, FILE).await;
-    let other = second(&county).await;
+    let other = county.again().await;
     for round in 0..10 {
         let a = report(&county.engine, &format!("a{round}")).await;
         let b = report(&county.engine, &format!("b{round}")).await;
@@ -452,14 +439,10 @@ async fn an_imported_case_is_marked_and_counted_apart() {
     opened.await.expect("brought in");
     engine.store().set_clock(tests::morning("2026-09-14")).await.expect("set");
     worker::simulate(engine, tests::morning("2026-09-14").plus_micros(3_600_000_000)).await.expect("worked");
-    let pool = raw(&county.path).await;
-    let rungs = |result: &'static str| {
-        let pool = pool.clone();
-        async move {
-            let query = "SELECT count(*) FROM rungs JOIN cases USING (case_id)
-                WHERE unverified = 1 AND result = $1";
-            sqlx::query_scalar::<_, i64>(query).bind(result).fetch_one(&pool).await.expect("counted")
-        }
+    let raw = county.raw().await;
+    let rungs = async |result: &str| {
+        let query = "SELECT count(*) FROM rungs JOIN cases USING (case_id) WHERE unverified AND result =";
+        raw.number(&format!("{query} '{result}'")).await
     };
     assert_eq!(rungs("fired").await, 0, "nothing calls anybody before it goes live");
     assert!(rungs("not_applicable").await >= 10);

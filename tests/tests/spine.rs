@@ -6,7 +6,7 @@ use engine::EngineError;
 use machine::act::{Evidence, Signature, digest_hex};
 use machine::command::Perform;
 use machine::{Command as Wish, Refusal};
-use tests::{bihuan, clerk, county, open_hazard, person, raw, request};
+use tests::{bihuan, clerk, county, open_hazard, person, request};
 
 const FILE: &str = "workflows/general-hazard.yaml";
 
@@ -52,9 +52,7 @@ async fn a_hazard_is_opened_rectified_reinspected_and_closed() {
     let (state, _) = engine.case("YB-2026-000001").await.expect("there");
     assert_eq!(state.on("main"), Some("closed"));
     assert_eq!(state.wake_at(), None, "a closed case wakes nobody");
-    let pool = raw(&county.path).await;
-    let refusals: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM refusals").fetch_one(&pool).await.expect("counted");
+    let refusals = county.raw().await.number("SELECT count(*) FROM refusals").await;
     assert_eq!(refusals, 4, "every refusal is a row");
     assert!(bihuan(&county.path, &["verify"]).status.success());
 }

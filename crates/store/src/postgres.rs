@@ -228,18 +228,19 @@ enum Found {
 async fn look(options: &PgConnectOptions) -> Result<Found, StoreError> {
     let mut connection = options.connect().await?;
     check_fitness(&mut connection).await?;
-    let (tables, ours): (i64, i64) = sqlx::query_as(
-        "SELECT count(*), count(*) FILTER (WHERE c.relname IN ('store_settings', 'tenants', '_sqlx_migrations'))
+    let (tables, steps, ours): (i64, i64, i64) = sqlx::query_as(
+        "SELECT count(*), count(*) FILTER (WHERE c.relname = '_sqlx_migrations'),
+            count(*) FILTER (WHERE c.relname IN ('store_settings', 'tenants', '_sqlx_migrations'))
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
     )
     .fetch_one(&mut connection)
     .await?;
-    let found = match (tables, ours) {
-        (0, _) => Found::Nothing,
+    let found = match (tables, steps, ours) {
+        (0, ..) => Found::Nothing,
         // The list of steps is made before the first of them.
-        (1, 1) => Found::Begun,
-        (_, 3) => {
+        (1, 1, _) => Found::Begun,
+        (.., 3) => {
             let held: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM tenants)")
                 .fetch_one(&mut connection)
                 .await?;
@@ -358,9 +359,14 @@ async fn may_wait(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// A text somebody asks for, as a parameter. The server takes none with a zero in it, and keeps none.
+fn asked(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 /// Some texts as one parameter.
 fn list<T: AsRef<str>>(values: &[T]) -> Vec<String> {
-    values.iter().map(|value| value.as_ref().to_owned()).collect()
+    values.iter().map(|value| asked(value.as_ref())).collect()
 }
 
 /// A text as stored, as a parameter. The server keeps no text that is none.

@@ -315,6 +315,11 @@ async fn may_wait(_: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// A text somebody asks for, as a parameter.
+fn asked(text: &str) -> String {
+    text.to_owned()
+}
+
 /// Some texts as one parameter.
 fn list<T: AsRef<str>>(values: &[T]) -> String {
     json!(values.iter().map(AsRef::as_ref).collect::<Vec<&str>>()).to_string()

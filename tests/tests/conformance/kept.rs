@@ -47,6 +47,17 @@ pub async fn what_is_no_store_is_not_taken_for_one(room: &Room) {
     room.execute("UPDATE recipes SET name = 'noodles' WHERE name = 'dumplings'").await;
 }
 
+/// One table says nothing, whatever it is called.
+pub async fn what_has_one_table_called_like_ours_is_no_store(room: &Room) {
+    room.execute("CREATE TABLE tenants (name TEXT); INSERT INTO tenants VALUES ('lodger')").await;
+    assert_eq!(code(room.place.open().await), "ST0013");
+    let made = code(room.place.create(Clock::Real, morning(DAY)).await);
+    assert!(["ST0012", "ST0013"].contains(&made), "{made}");
+    assert_eq!(code(room.place.receive().await), "ST0013");
+    // No list of steps was put beside it.
+    room.execute("CREATE TABLE _sqlx_migrations (name TEXT)").await;
+}
+
 pub async fn a_simulated_clock_goes_forward_only(room: &Room) {
     let county = room.county().await;
     let later = morning(DAY).plus_micros(1);

@@ -132,6 +132,25 @@ pub async fn the_ledger_is_paged_in_its_order(room: &Room) {
     }
 }
 
+/// No text kept has a zero in it: whoever asks for one is told that there is nothing.
+pub async fn what_no_text_can_hold_is_found_nowhere(room: &Room) {
+    let county = room.county().await;
+    let opening = county.opening_at("YB-1", "2026-09-10", "一号仓库", Some("north"));
+    county.committed(&[opening]).await;
+    let (store, tenant) = (&county.store, &county.tenant);
+    assert_eq!(store.find(tenant, "YB-1\0").await.expect("read"), None);
+    assert!(store.find(tenant, "YB-1").await.expect("read").is_some());
+    let (none, zero) = (Filter::default, "一号\0".to_owned());
+    for filter in [
+        Filter { text: Some(zero.clone()), ..none() },
+        Filter { area: vec![zero.clone()], ..none() },
+        Filter { state: vec![zero.clone(), "\0".to_owned()], ..none() },
+    ] {
+        assert_eq!(store.ledger(tenant, &filter).await.expect("read"), [], "{filter:?}");
+    }
+    assert_eq!(store.ledger_count(tenant, &none()).await.expect("counted"), 1);
+}
+
 pub async fn the_ledger_is_filtered(room: &Room) {
     let county = room.county().await;
     let mut hidden = county.opening_at("YB-4", "2026-09-30", "100%_\\ 'x'", Some("south"));

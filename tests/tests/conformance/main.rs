@@ -32,6 +32,7 @@ macro_rules! on_both {
 on_both! {
     kept::a_store_is_made_once_and_opened_as_it_was_made,
     kept::what_is_no_store_is_not_taken_for_one,
+    kept::what_has_one_table_called_like_ours_is_no_store,
     kept::a_store_without_a_jurisdiction_is_begun_anew_on_a_server,
     kept::a_simulated_clock_goes_forward_only,
     kept::a_real_clock_goes_by_itself,
@@ -53,6 +54,7 @@ on_both! {
     lists::a_digest_goes_out_once_a_day,
     lists::the_ledger_is_paged_in_its_order,
     lists::the_ledger_is_filtered,
+    lists::what_no_text_can_hold_is_found_nowhere,
     lists::what_is_owed_is_paged_in_its_order,
     lists::cases_are_counted,
     rows::rows_are_shown_as_stored,

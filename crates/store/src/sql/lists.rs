@@ -5,7 +5,7 @@ use machine::value::{Name, TenantId, UnitId};
 use sqlx::{QueryBuilder, Row as _};
 
 use super::row::{count, id, moment, small, some_text, text};
-use super::{CONTAINS, Db, NO_INDEX, Pool, Row, begin_snapshot, list, push_list, push_pairs};
+use super::{CONTAINS, Db, NO_INDEX, Pool, Row, asked, begin_snapshot, list, push_list, push_pairs};
 use crate::{
     COUNT_MAX, ClosedRow, DepartmentProgress, DocumentFilter, Filter, Lamp, LedgerRow, OverdueBy, OverdueRow,
     OwedFilter, OwedRow, OwingUnit, ROWS_MAX, Roundup, StageCount, Standing, StoreError, Unverified, Wrong,
@@ -62,7 +62,7 @@ fn push_any(query: &mut Query<'_>, column: &str, values: &[String]) {
     match values {
         [] => {}
         [only] => {
-            query.push(format!(" AND {column} = ")).push_bind(only.clone());
+            query.push(format!(" AND {column} = ")).push_bind(asked(only));
         }
         several => {
             query.push(format!(" AND {column} "));
@@ -123,8 +123,8 @@ fn push_conditions(query: &mut Query<'_>, filter: &Filter) {
         query.push(" AND ").push(column).push(" <= ").push_bind(now.micros());
     }
     if let Some(text) = &filter.text {
-        query.push(format!(" AND ({CONTAINS}(search, ")).push_bind(text.clone());
-        query.push(format!(") > 0 OR {CONTAINS}(number, ")).push_bind(text.clone());
+        query.push(format!(" AND ({CONTAINS}(search, ")).push_bind(asked(text));
+        query.push(format!(") > 0 OR {CONTAINS}(number, ")).push_bind(asked(text));
         query.push(") > 0 OR enterprise ");
         push_list(query, &filter.called);
         query.push(")");

@@ -11,7 +11,8 @@ use tokio::sync::watch;
 
 use super::row::{count, text, whole_text};
 use super::{
-    Own, Row, begin_write, catalog, commit, copy, known, list, lists, outbox, query, raw, rebuild, write,
+    Own, Row, asked, begin_write, catalog, commit, copy, known, list, lists, outbox, query, raw, rebuild,
+    write,
 };
 use crate::table::Table;
 use crate::{
@@ -261,7 +262,7 @@ impl Store for Own {
         let row =
             sqlx::query("SELECT case_id FROM cases WHERE tenant_id = $1 AND (number = $2 OR case_id = $2)")
                 .bind(tenant.as_str())
-                .bind(number)
+                .bind(asked(number))
                 .fetch_optional(&self.read)
                 .await?;
         row.map(|row| case_id(&text(&row, 0)?)).transpose()

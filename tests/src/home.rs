@@ -1,0 +1,85 @@
+//! Where a store of the tests lives, on either database; and a connection of one's own to it, to look at rows.
+
+use std::path::PathBuf;
+
+use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
+use store::Place;
+
+use crate::postgres::Server;
+
+/// Ends a URL whose store does not listen to other processes.
+const DEAF: &str = "&bihuan_listen=off";
+
+/// A fresh place for a store: nothing is there yet, and all of it is gone with the test.
+pub struct Home {
+    /// The place.
+    pub place: Place,
+    /// A folder for whatever the test writes beside.
+    pub folder: tempfile::TempDir,
+}
+
+impl Home {
+    /// A file that is not there yet.
+    pub fn file() -> Home {
+        let folder = tempfile::tempdir().expect("a folder");
+        Home { place: Place::File(folder.path().join("bihuan.db")), folder }
+    }
+
+    /// An empty database on the shared server.
+    pub async fn server() -> Home {
+        let url = Server::shared().await.database().await;
+        let deaf = std::env::var("BIHUAN_TESTS_LISTEN").is_ok_and(|listen| listen == "off");
+        let place = Place::Server(if deaf { url + DEAF } else { url });
+        Home { place, folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    /// On the database this run of the tests is for: a file, unless BIHUAN_TESTS_ON says `postgres`.
+    pub async fn chosen() -> Home {
+        match std::env::var("BIHUAN_TESTS_ON").as_deref() {
+            Err(_) | Ok("sqlite") => Home::file(),
+            Ok("postgres") => Home::server().await,
+            Ok(other) => panic!("BIHUAN_TESTS_ON={other}: there is sqlite and postgres"),
+        }
+    }
+
+    /// The same as it is named to the program: the path of the file, or the URL.
+    pub fn named(&self) -> PathBuf {
+        match &self.place {
+            Place::File(path) => path.clone(),
+            Place::Server(url) => PathBuf::from(url),
+        }
+    }
+}
+
+/// A connection of its own to a database, past the program.
+pub enum Raw {
+    /// To a SQLite file.
+    File(SqlitePool),
+    /// To a PostgreSQL database.
+    Server(PgPool),
+}
+
+impl Raw {
+    /// To the database at a place.
+    pub async fn of(place: &Place) -> Raw {
+        match place {
+            Place::File(path) => Raw::File(crate::raw(path).await),
+            Place::Server(url) => {
+                // What the store alone knows in a URL, the server would refuse.
+                let url = url.replace(DEAF, "");
+                let options = sqlx::postgres::PgPoolOptions::new().max_connections(1);
+                Raw::Server(options.connect(&url).await.expect("connected"))
+            }
+        }
+    }
+
+    /// The whole number a query gives.
+    pub async fn number(&self, sql: &str) -> i64 {
+        let query = AssertSqlSafe(sql.to_owned());
+        let found = match self {
+            Raw::File(pool) => sqlx::query_scalar(query).fetch_one(pool).await,
+            Raw::Server(pool) => sqlx::query_scalar(query).fetch_one(pool).await,
+        };
+        found.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+}
