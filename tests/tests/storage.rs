@@ -183,7 +183,7 @@ async fn a_store_that_cannot_be_opened_is_not_called_damaged() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("mine.db");
     assert!(init(&path).status.success());
-    // Another program holds it for itself.
+    // another program holds it for itself.
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
     let mut holder = SqliteConnection::connect_with(&options).await.expect("opened");
     sqlx::raw_sql("PRAGMA locking_mode = EXCLUSIVE; UPDATE store_settings SET value = value")
@@ -192,7 +192,7 @@ async fn a_store_that_cannot_be_opened_is_not_called_damaged() {
         .expect("held");
     let refused = bihuan(&path, &["ledger"]);
     assert!(refused.status.code() == Some(1) && said(&refused).contains("ST0009"), "{}", said(&refused));
-    assert!(said(&refused).contains("Another program holds"), "{}", said(&refused));
+    assert!(said(&refused).contains("another program holds"), "{}", said(&refused));
     holder.close().await.expect("closed");
     // Its log cannot be made beside it.
     let log = folder.path().join("mine.db-wal");

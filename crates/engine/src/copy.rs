@@ -4,6 +4,8 @@
 //! the last key that arrived. In the end every table is read on both sides and compared by a digest of its
 //! rows; one that differs, since somebody wrote to the old store meanwhile, is copied once more.
 
+use std::sync::Arc;
+
 use machine::act::digest_hex;
 use machine::value::TenantId;
 use serde::Serialize;
@@ -37,15 +39,12 @@ pub struct Copied {
     pub cases: u64,
     /// Acts verified, on both sides.
     pub acts: u64,
+    /// Rows copied this time; the others had arrived before.
+    pub moved: u64,
 }
 
-/// Copies every tenant of a store into a database that was opened to receive it. `told` hears of every table
-/// begun, and of how many rows arrived.
-pub async fn copy(
-    from: std::sync::Arc<dyn Store>,
-    to: std::sync::Arc<dyn Store>,
-    mut told: impl FnMut(&'static str, u64),
-) -> Result<Copied, EngineError> {
+/// Copies every tenant of a store into a database that was opened to receive it.
+pub async fn copy(from: Arc<dyn Store>, to: Arc<dyn Store>) -> Result<Copied, EngineError> {
     let tenants = from.tenants().await?;
     let before = verified(&from, &tenants).await?;
     // The tenants first: a database that holds one is no empty one any more.
@@ -53,25 +52,22 @@ pub async fn copy(
         TABLES.into_iter().filter(|table| table.name != TENANTS.name && table.name != STORE_SETTINGS.name),
     );
     let tables: Vec<&'static Table> = tables.collect();
+    let mut copied = Copied { cases: before.cases, acts: before.acts, ..Copied::default() };
     for table in &tables {
         for tenant in &tenants {
             let after = to.last_key(tenant, table).await?;
-            copy_table(from.as_ref(), to.as_ref(), tenant, table, after, &mut told).await?;
+            copied.moved += copy_table(from.as_ref(), to.as_ref(), tenant, table, after).await?;
         }
     }
-    let mut copied = Copied { cases: before.cases, acts: before.acts, ..Copied::default() };
     for table in tables {
-        let there = digest(from.as_ref(), &tenants, table).await?;
-        if digest(to.as_ref(), &tenants, table).await? != there {
+        let mut same = compared(from.as_ref(), to.as_ref(), &tenants, table).await?;
+        if same.is_none() {
             for tenant in &tenants {
-                copy_table(from.as_ref(), to.as_ref(), tenant, table, None, &mut told).await?;
+                copied.moved += copy_table(from.as_ref(), to.as_ref(), tenant, table, None).await?;
             }
+            same = compared(from.as_ref(), to.as_ref(), &tenants, table).await?;
         }
-        let (rows, digest_there) = digest(from.as_ref(), &tenants, table).await?;
-        if digest(to.as_ref(), &tenants, table).await? != (rows, digest_there.clone()) {
-            return Err(EngineError::CopyChanged(table.name));
-        }
-        copied.tables.push(CopiedTable { table: table.name, rows, digest: digest_there });
+        copied.tables.push(same.ok_or(EngineError::CopyChanged(table.name))?);
     }
     let after = verified(&to, &tenants).await?;
     if (after.cases, after.acts) != (before.cases, before.acts) {
@@ -83,7 +79,7 @@ pub async fn copy(
 }
 
 /// Verifies every tenant: what does not hold is not copied.
-async fn verified(store: &std::sync::Arc<dyn Store>, tenants: &[TenantId]) -> Result<Report, EngineError> {
+async fn verified(store: &Arc<dyn Store>, tenants: &[TenantId]) -> Result<Report, EngineError> {
     let mut all = Report::default();
     for tenant in tenants {
         let catalog = Catalog::new(store.clone(), tenant.clone());
@@ -97,15 +93,28 @@ async fn verified(store: &std::sync::Arc<dyn Store>, tenants: &[TenantId]) -> Re
     Ok(all)
 }
 
-/// Copies the rows of a table behind a key, page by page.
+/// A table that is the same on both sides.
+async fn compared(
+    from: &dyn Store,
+    to: &dyn Store,
+    tenants: &[TenantId],
+    table: &'static Table,
+) -> Result<Option<CopiedTable>, EngineError> {
+    let here = digest(from, tenants, table).await?;
+    let there = digest(to, tenants, table).await?;
+    let (rows, digest) = here.clone();
+    Ok((here == there).then_some(CopiedTable { table: table.name, rows, digest }))
+}
+
+/// Copies the rows of a table behind a key, page by page. Gives how many.
 async fn copy_table(
     from: &dyn Store,
     to: &dyn Store,
     tenant: &TenantId,
     table: &'static Table,
     mut after: Option<Vec<Value>>,
-    told: &mut impl FnMut(&'static str, u64),
-) -> Result<(), EngineError> {
+) -> Result<u64, EngineError> {
+    let mut copied = 0;
     loop {
         let rows = from.page(tenant, table, after.as_deref(), PAGE).await?;
         let full = rows.len() == PAGE as usize;
@@ -115,9 +124,9 @@ async fn copy_table(
         if !(table.key.is_empty() && after.is_some()) {
             to.replace(tenant, table, (after.as_deref(), until.as_deref()), &rows).await?;
         }
-        told(table.name, rows.len() as u64);
+        copied += rows.len() as u64;
         if !full || table.key.is_empty() {
-            return Ok(());
+            return Ok(copied);
         }
         after = until;
     }

@@ -32,12 +32,14 @@ mod error;
 mod lists;
 mod place;
 pub mod postgres;
+mod raw;
 pub mod sqlite;
 pub mod table;
 
 pub use error::{Damage, StoreError, Unfit, Wrong};
 pub use lists::*;
 pub use place::Place;
+pub use raw::{Astray, RawAct, RawCase};
 
 /// Where a store takes its time from. Fixed for its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -500,64 +502,6 @@ pub trait Store: Send + Sync {
     /// Writes head, open duties, rungs and history of a case anew. `change` holds what all its acts give;
     /// a case that moved meanwhile is left alone.
     async fn rebuild(&self, tenant: &TenantId, change: &Change) -> Result<Outcome, StoreError>;
-}
-
-/// A case as stored, for `verify`: nothing is believed. Rows are JSON objects of their columns by name;
-/// what is no UTF-8 has replacement characters in it.
-#[derive(Clone, Debug, Default)]
-pub struct RawCase {
-    /// Its id.
-    pub case_id: Vec<u8>,
-    /// Its head, if there is one.
-    pub head: Option<serde_json::Value>,
-    /// Its acts, in order of version.
-    pub acts: Vec<RawAct>,
-    /// Its open duties.
-    pub obligations: Vec<serde_json::Value>,
-    /// Its rungs.
-    pub rungs: Vec<serde_json::Value>,
-    /// Its notices.
-    pub notices: Vec<serde_json::Value>,
-    /// What it counted as, by act.
-    pub history: Vec<serde_json::Value>,
-    /// Numbers its acts took from registers.
-    pub documents: Vec<serde_json::Value>,
-    /// Its personal values.
-    pub personal: Vec<serde_json::Value>,
-    /// Idempotency keys its acts name.
-    pub keys: Vec<serde_json::Value>,
-}
-
-/// A row that does not agree with the rows it names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Astray {
-    /// The table.
-    pub table: &'static str,
-    /// The row.
-    pub row: String,
-    /// The case it names, if it names one.
-    pub case: String,
-    /// The act it names; 0 if it names none.
-    pub version: i64,
-}
-
-/// An act as stored: the bytes of its columns.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RawAct {
-    /// Its number in the case.
-    pub version: i64,
-    /// When, in microseconds.
-    pub at: i64,
-    /// Its name.
-    pub name: Vec<u8>,
-    /// The acting person.
-    pub person_id: Option<Vec<u8>>,
-    /// Algorithm of the chain.
-    pub algorithm: Vec<u8>,
-    /// What was hashed.
-    pub body: Vec<u8>,
-    /// Hash, hex.
-    pub hash: Vec<u8>,
 }
 
 fn damage(table: &'static str, column: &'static str, row: impl Into<String>, problem: Wrong) -> Damage {

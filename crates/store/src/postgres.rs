@@ -75,6 +75,7 @@ macro_rules! server_time {
 
 #[path = "sql/catalog.rs"]
 mod catalog;
+mod cell;
 #[path = "sql/commit.rs"]
 mod commit;
 #[path = "sql/copy.rs"]
@@ -93,6 +94,7 @@ mod query;
 mod raw;
 #[path = "sql/rebuild.rs"]
 mod rebuild;
+#[path = "sql/row.rs"]
 mod row;
 mod rows;
 #[path = "sql/store.rs"]

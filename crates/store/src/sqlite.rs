@@ -84,6 +84,7 @@ macro_rules! skip_locked {
 
 #[path = "sql/catalog.rs"]
 mod catalog;
+mod cell;
 #[path = "sql/commit.rs"]
 mod commit;
 #[path = "sql/copy.rs"]
@@ -101,6 +102,7 @@ mod query;
 mod raw;
 #[path = "sql/rebuild.rs"]
 mod rebuild;
+#[path = "sql/row.rs"]
 mod row;
 mod rows;
 #[path = "sql/store.rs"]

@@ -10,17 +10,11 @@ use crate::output::Output;
 pub(super) async fn copy(from: &Place, to: &Place, out: &mut Output) -> Result<(), CliError> {
     let source = from.open().await?;
     let target = to.receive().await?;
-    let mut rows = 0;
-    let copied = engine::copy::copy(source, target, |_, arrived| rows += arrived).await?;
-    print(&copied, rows, (from, to), out)
+    let copied = engine::copy::copy(source, target).await?;
+    print(&copied, (from, to), out)
 }
 
-fn print(
-    copied: &Copied,
-    moved: u64,
-    (from, to): (&Place, &Place),
-    out: &mut Output,
-) -> Result<(), CliError> {
+fn print(copied: &Copied, (from, to): (&Place, &Place), out: &mut Output) -> Result<(), CliError> {
     if out.json {
         return Ok(out.value(&json!({ "from": from.to_string(), "to": to.to_string(), "copied": copied }))?);
     }
@@ -30,7 +24,7 @@ fn print(
     };
     out.table(&header, copied.tables.iter().map(row).collect())?;
     let values = json!({
-        "to": to.to_string(), "moved": moved, "cases": copied.cases, "acts": copied.acts,
+        "to": to.to_string(), "moved": copied.moved, "cases": copied.cases, "acts": copied.acts,
     });
     Ok(out.line(&out.text("copy.done", &values))?)
 }

@@ -7,11 +7,9 @@ use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 
-use super::commit::Winners;
-use super::write::head_row;
 use super::{Connection, Db};
+use crate::StoreError;
 use crate::table::{CASES, HEAD_FIXED, Kind, Table};
-use crate::{Change, StoreError, rows_affected};
 
 /// `$2, $3`, one for each column of a table.
 fn places(columns: usize) -> String {
@@ -52,16 +50,13 @@ fn text(cell: &Value) -> Option<String> {
     }
 }
 
-/// Inserts rows and checks that every one of them arrived.
-pub(super) async fn insert(
+/// Inserts rows. Gives how many arrived.
+pub(super) async fn insert_rows(
     connection: &mut Connection,
     tenant: &TenantId,
     table: &'static Table,
     rows: &[Value],
-) -> Result<(), StoreError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
+) -> Result<u64, StoreError> {
     let statement = format!(
         "INSERT INTO {} (tenant_id, {}) SELECT $1, new.* FROM UNNEST({}) AS new",
         table.name,
@@ -70,52 +65,48 @@ pub(super) async fn insert(
     );
     let query = sqlx::query(AssertSqlSafe(statement)).bind(tenant.to_string());
     let done = bind(query, table.columns, rows).execute(connection).await?;
-    rows_affected(table.name, rows.len() as u64, done.rows_affected())
+    Ok(done.rows_affected())
 }
 
-/// Writes the heads whose version is still the one decided on. Gives the cases that won.
-pub(super) async fn write_heads(
+/// Writes the heads of cases that were not there. Gives those that won.
+pub(super) async fn open_heads(
     connection: &mut Connection,
     tenant: &TenantId,
-    changes: &[&Change],
-) -> Result<Winners, StoreError> {
-    let rows = |opens: bool| {
-        let rows = changes.iter().filter(|change| (change.expected_version == 0) == opens);
-        rows.map(|change| head_row(change)).collect::<Vec<_>>()
-    };
-    let mut winners = Winners::new();
-    let opened = rows(true);
-    if !opened.is_empty() {
-        let statement = format!(
-            "INSERT INTO cases (tenant_id, {}) SELECT $1, new.* FROM UNNEST({}) AS new
-             ON CONFLICT (tenant_id, case_id) DO NOTHING RETURNING case_id",
-            CASES.names(),
-            places(CASES.columns.len())
-        );
-        winners.extend(won(connection, tenant, statement, CASES.columns, &opened).await?);
-    }
-    let moved = rows(false);
-    if !moved.is_empty() {
-        let columns: Vec<_> = CASES.columns.iter().copied().chain([("expected", Kind::Int)]).collect();
-        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-        let set = CASES.columns.iter().map(|(name, _)| *name).filter(|name| !HEAD_FIXED.contains(name));
-        let set: Vec<String> = set.map(|name| format!("{name} = new.{name}")).collect();
-        // Locked in the order of their ids: two processes with the same cases wait for each other, and never
-        // both at once.
-        let statement = format!(
-            "WITH locked AS MATERIALIZED (SELECT case_id FROM cases WHERE tenant_id = $1 AND case_id = ANY($2)
-                ORDER BY case_id FOR NO KEY UPDATE)
-             UPDATE cases SET {} FROM locked JOIN UNNEST({}) AS new({}) ON new.case_id = locked.case_id
-             WHERE cases.tenant_id = $1 AND cases.case_id = ANY($2) AND cases.case_id = locked.case_id
-                AND cases.version = new.expected
-             RETURNING cases.case_id",
-            set.join(", "),
-            places(columns.len()),
-            names.join(", ")
-        );
-        winners.extend(won(connection, tenant, statement, &columns, &moved).await?);
-    }
-    Ok(winners)
+    rows: &[Value],
+) -> Result<Vec<String>, StoreError> {
+    let statement = format!(
+        "INSERT INTO cases (tenant_id, {}) SELECT $1, new.* FROM UNNEST({}) AS new
+         ON CONFLICT (tenant_id, case_id) DO NOTHING RETURNING case_id",
+        CASES.names(),
+        places(CASES.columns.len())
+    );
+    won(connection, tenant, statement, CASES.columns, rows).await
+}
+
+/// Writes the heads whose version is still the one decided on. Gives those that won.
+pub(super) async fn move_heads(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    rows: &[Value],
+) -> Result<Vec<String>, StoreError> {
+    let columns: Vec<_> = CASES.columns.iter().copied().chain([("expected", Kind::Int)]).collect();
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let set = CASES.columns.iter().map(|(name, _)| *name).filter(|name| !HEAD_FIXED.contains(name));
+    let set: Vec<String> = set.map(|name| format!("{name} = new.{name}")).collect();
+    // Locked in the order of their ids: two processes with the same cases wait for each other, and never
+    // both at once.
+    let statement = format!(
+        "WITH locked AS MATERIALIZED (SELECT case_id FROM cases WHERE tenant_id = $1 AND case_id = ANY($2)
+            ORDER BY case_id FOR NO KEY UPDATE)
+         UPDATE cases SET {} FROM locked JOIN UNNEST({}) AS new({}) ON new.case_id = locked.case_id
+         WHERE cases.tenant_id = $1 AND cases.case_id = ANY($2) AND cases.case_id = locked.case_id
+            AND cases.version = new.expected
+         RETURNING cases.case_id",
+        set.join(", "),
+        places(columns.len()),
+        names.join(", ")
+    );
+    won(connection, tenant, statement, &columns, rows).await
 }
 
 async fn won(

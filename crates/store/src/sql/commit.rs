@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use machine::value::TenantId;
 
-use super::rows::write_heads;
-use super::write::write_rows;
+use super::write::{write_heads, write_rows};
 use super::{Pool, begin_write, table_of};
 use crate::{Change, Outcome, StoreError, Wrong, bad};
 

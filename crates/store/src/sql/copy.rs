@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sqlx::QueryBuilder;
 
 use super::row::object;
-use super::rows::insert;
+use super::write::insert;
 use super::{Db, Pool, begin_write};
 use crate::table::{Kind, STORE_SETTINGS, Table};
 use crate::{StoreError, Unfit, rows_affected};

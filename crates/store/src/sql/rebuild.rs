@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 use sqlx::Row as _;
 
 use super::row::bytes;
-use super::rows::{insert, write_heads};
-use super::write::{clear, with_case, write_derived};
+use super::write::{clear, insert, with_case, write_derived, write_heads};
 use super::{Connection, Pool, Row, begin_write, lock_case, stored};
 use crate::table::{CASES, DOCUMENTS, HISTORY, OBLIGATIONS, RUNGS};
 use crate::{Change, DocumentRow, Outcome, StoreError};

@@ -4,8 +4,8 @@ use machine::act::hex;
 use machine::value::TenantId;
 use serde_json::{Value, json};
 
-use super::commit::retried;
-use super::rows::{end_history, insert};
+use super::commit::{Winners, retried};
+use super::rows::{end_history, insert_rows, move_heads, open_heads};
 use super::{Connection, Pool, begin_write, list, lock_tenant};
 use crate::table::{
     ACTS, DOCUMENTS, HISTORY, IDEMPOTENCY, NOTICES, OBLIGATIONS, PERSONAL, REFUSALS, RUNGS, Table,
@@ -13,13 +13,47 @@ use crate::table::{
 use crate::{Change, RefusalRow, StoreError, obligation_row, rows_affected};
 
 /// The row of a head.
-pub(super) fn head_row(change: &Change) -> Value {
+fn head_row(change: &Change) -> Value {
     let mut row = crate::head_columns(&change.state, &change.projection);
     row["expected"] = json!(change.expected_version);
     row["workflow"] = json!(change.workflow);
     row["last_hash"] = json!(change.last_hash);
     row["state"] = json!(serde_json::to_string(&change.state).unwrap_or_default());
     row
+}
+
+/// Writes the heads whose version is still the one decided on. Gives the cases that won.
+pub(super) async fn write_heads(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    changes: &[&Change],
+) -> Result<Winners, StoreError> {
+    let rows = |opens: bool| {
+        let rows = changes.iter().filter(|change| (change.expected_version == 0) == opens);
+        rows.map(|change| head_row(change)).collect::<Vec<_>>()
+    };
+    let (opened, moved, mut winners) = (rows(true), rows(false), Winners::new());
+    if !opened.is_empty() {
+        winners.extend(open_heads(connection, tenant, &opened).await?);
+    }
+    if !moved.is_empty() {
+        winners.extend(move_heads(connection, tenant, &moved).await?);
+    }
+    Ok(winners)
+}
+
+/// Inserts rows and checks that every one of them arrived.
+pub(super) async fn insert(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    table: &'static Table,
+    rows: &[Value],
+) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let done = insert_rows(connection, tenant, table, rows).await?;
+    rows_affected(table.name, rows.len() as u64, done)
 }
 
 /// Everything that goes with the heads that won.

@@ -6,10 +6,8 @@ use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
 use super::Connection;
-use super::commit::Winners;
-use super::write::head_row;
+use crate::StoreError;
 use crate::table::{CASES, HEAD_FIXED, Kind, Table};
-use crate::{Change, StoreError, rows_affected};
 
 /// `value->>'a', value->>'b'`, of the columns of a table.
 fn values(table: &Table) -> String {
@@ -20,16 +18,13 @@ fn values(table: &Table) -> String {
     columns.collect::<Vec<_>>().join(", ")
 }
 
-/// Inserts rows and checks that every one of them arrived.
-pub(super) async fn insert(
+/// Inserts rows. Gives how many arrived.
+pub(super) async fn insert_rows(
     connection: &mut Connection,
     tenant: &TenantId,
     table: &'static Table,
     rows: &[Value],
-) -> Result<(), StoreError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
+) -> Result<u64, StoreError> {
     let statement = format!(
         "INSERT INTO {} (tenant_id, {}) SELECT $1, {} FROM jsonb_each($2)",
         table.name,
@@ -41,48 +36,43 @@ pub(super) async fn insert(
         .bind(json!(rows).to_string())
         .execute(connection)
         .await?;
-    rows_affected(table.name, rows.len() as u64, done.rows_affected())
+    Ok(done.rows_affected())
 }
 
-/// Writes the heads whose version is still the one decided on. Gives the cases that won.
-pub(super) async fn write_heads(
+/// Writes the heads of cases that were not there. Gives those that won.
+pub(super) async fn open_heads(
     connection: &mut Connection,
     tenant: &TenantId,
-    changes: &[&Change],
-) -> Result<Winners, StoreError> {
-    let rows = |opens: bool| {
-        let rows = changes.iter().filter(|change| (change.expected_version == 0) == opens);
-        rows.map(|change| head_row(change)).collect::<Vec<_>>()
-    };
-    let mut winners = Winners::new();
-    let opened = rows(true);
-    if !opened.is_empty() {
-        let statement = format!(
-            "INSERT INTO cases (tenant_id, {}) SELECT $1, {} FROM jsonb_each($2) WHERE true
-             ON CONFLICT (tenant_id, case_id) DO NOTHING RETURNING case_id",
-            CASES.names(),
-            values(&CASES)
-        );
-        winners.extend(won(connection, tenant, statement, &opened).await?);
-    }
-    let moved = rows(false);
-    if !moved.is_empty() {
-        let columns = CASES.columns.iter().map(|(name, _)| *name);
-        let new = columns.clone().chain(["expected"]).map(|name| format!("value->>'{name}' AS {name}"));
-        let set =
-            columns.filter(|name| !HEAD_FIXED.contains(name)).map(|name| format!("{name} = new.{name}"));
-        // Materialized: otherwise the planner walks all cases of the tenant and reads the array for each.
-        let statement = format!(
-            "WITH new AS MATERIALIZED (SELECT {} FROM jsonb_each($2))
-             UPDATE cases SET {} FROM new
-             WHERE cases.tenant_id = $1 AND cases.case_id = new.case_id AND cases.version = new.expected
-             RETURNING cases.case_id",
-            new.collect::<Vec<_>>().join(", "),
-            set.collect::<Vec<_>>().join(", ")
-        );
-        winners.extend(won(connection, tenant, statement, &moved).await?);
-    }
-    Ok(winners)
+    rows: &[Value],
+) -> Result<Vec<String>, StoreError> {
+    let statement = format!(
+        "INSERT INTO cases (tenant_id, {}) SELECT $1, {} FROM jsonb_each($2) WHERE true
+         ON CONFLICT (tenant_id, case_id) DO NOTHING RETURNING case_id",
+        CASES.names(),
+        values(&CASES)
+    );
+    won(connection, tenant, statement, rows).await
+}
+
+/// Writes the heads whose version is still the one decided on. Gives those that won.
+pub(super) async fn move_heads(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    rows: &[Value],
+) -> Result<Vec<String>, StoreError> {
+    let columns = CASES.columns.iter().map(|(name, _)| *name);
+    let new = columns.clone().chain(["expected"]).map(|name| format!("value->>'{name}' AS {name}"));
+    let set = columns.filter(|name| !HEAD_FIXED.contains(name)).map(|name| format!("{name} = new.{name}"));
+    // Materialized: otherwise the planner walks all cases of the tenant and reads the array for each.
+    let statement = format!(
+        "WITH new AS MATERIALIZED (SELECT {} FROM jsonb_each($2))
+         UPDATE cases SET {} FROM new
+         WHERE cases.tenant_id = $1 AND cases.case_id = new.case_id AND cases.version = new.expected
+         RETURNING cases.case_id",
+        new.collect::<Vec<_>>().join(", "),
+        set.collect::<Vec<_>>().join(", ")
+    );
+    won(connection, tenant, statement, rows).await
 }
 
 async fn won(
