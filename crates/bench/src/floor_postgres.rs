@@ -138,7 +138,10 @@ impl Floor {
         let options: PgConnectOptions = url.parse()?;
         let mut open = Vec::with_capacity(connections);
         for _ in 0..connections {
-            open.push(Mutex::new(options.connect().await?));
+            let mut connection = options.connect().await?;
+            // As ours does.
+            sqlx::raw_sql("SET default_toast_compression = 'lz4'").execute(&mut connection).await?;
+            open.push(Mutex::new(connection));
         }
         Ok(Floor { connections: open, steps, way })
     }

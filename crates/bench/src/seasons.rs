@@ -118,8 +118,8 @@ async fn of_kind(site: &Site, kind: &str) -> Result<Vec<Template>> {
 /// When the first case of a kind is due next.
 async fn wake_of(site: &Site, kind: &str) -> Result<Instant> {
     let case = engine::case_id(&tenant(), &format!("template-{kind}-{:06}", 0));
-    let (_, known) = site.store.read(&tenant(), &[store::Read { case, key: None }]).await?;
-    let head = known.into_iter().next().ok_or("a case")?.head?.ok_or("a head")?;
+    let seen = site.store.read(&tenant(), &[store::Read { case, key: None }]).await?;
+    let head = seen.known.into_iter().next().ok_or("a case")?.head?.ok_or("a head")?;
     Ok(head.state.wake_at().ok_or("it waits for something")?)
 }
 

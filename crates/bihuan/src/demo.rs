@@ -142,7 +142,7 @@ impl County {
     /// The heads of some cases.
     async fn heads(&self, cases: impl Iterator<Item = CaseId>) -> Result<Vec<State>, CliError> {
         let wanted: Vec<Read> = cases.map(|case| Read { case, key: None }).collect();
-        let (_, known) = self.engine.store().read(self.engine.tenant(), &wanted).await?;
+        let known = self.engine.store().read(self.engine.tenant(), &wanted).await?.known;
         let heads = known.into_iter().filter_map(|known| known.head.transpose());
         heads.map(|head| Ok(head?.state)).collect::<Result<_, engine::EngineError>>().map_err(CliError::from)
     }

@@ -15,6 +15,9 @@ use clap::FromArgMatches;
 pub(crate) use crate::error::CliError;
 use crate::output::Output;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let mut output = Output::before_parsing();

@@ -14,8 +14,11 @@ use crate::{EngineError, Member, Other, Request, Waiting, is_alone};
 
 /// Digest of what is asked for: the same key with another one is refused. Personal values are no part of
 /// it, for a digest of one that was erased would still give it away; nor is what the engine fills in.
-pub(crate) fn fingerprint(asked: &[Request], definitions: &[Option<Arc<Definition>>]) -> String {
-    let parts = asked.iter().zip(definitions).map(|(request, definition)| {
+pub(crate) fn fingerprint<'a>(
+    asked: impl IntoIterator<Item = &'a Request>,
+    definitions: &[Option<Arc<Definition>>],
+) -> String {
+    let parts = asked.into_iter().zip(definitions).map(|(request, definition)| {
         let definition = definition.as_deref();
         json!({
             "case": request.case,
@@ -28,23 +31,23 @@ pub(crate) fn fingerprint(asked: &[Request], definitions: &[Option<Arc<Definitio
 }
 
 fn told(command: &Command, definition: Option<&Definition>) -> serde_json::Value {
+    let personal = |name: &Name| definition.and_then(|d| d.field(name)).is_some_and(|field| field.personal);
     let withhold = |fields: &BTreeMap<Name, Value>| {
-        let personal =
-            |name: &Name| definition.and_then(|d| d.field(name)).is_some_and(|field| field.personal);
         let told = |(name, value): (&Name, &Value)| {
             (name.clone(), if personal(name) { Value::Text(String::new()) } else { value.clone() })
         };
         fields.iter().map(told).collect()
     };
     match command {
-        Command::Perform(perform) => {
+        Command::Perform(perform) if perform.fields.keys().any(personal) => {
             json!(Command::Perform(Perform { fields: withhold(&perform.fields), ..perform.clone() }))
         }
         Command::Amend { fields, reason } => {
             json!(Command::Amend { fields: withhold(fields), reason: reason.clone() })
         }
         Command::TakeBack { reason, .. } => json!({ "take_back": reason }),
-        Command::Comment { .. }
+        Command::Perform(_)
+        | Command::Comment { .. }
         | Command::DecideProposal { .. }
         | Command::Tick
         | Command::Recalculate
@@ -86,7 +89,7 @@ pub(crate) fn to_record(
                 && matches!(request.command, Command::Perform(_));
             let own_version = linked
                 && matches!(**refusal, Refusal::Version { .. })
-                && waiting.asked.iter().all(|asked| asked.expected_version.is_none());
+                && waiting.asked().all(|asked| asked.expected_version.is_none());
             (!other_half_comes && !own_version).then(|| refused(request, refusal, now))
         }
         EngineError::KeyReused | EngineError::Contended => {

@@ -1,15 +1,17 @@
 //! The commit task: one read, many decisions, one transaction.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
 use calendar::Calendar;
 use machine::command::NOBODY;
 use machine::register::Registers;
-use machine::value::{PersonId, TenantId};
+use machine::value::{CaseId, PersonId, TenantId};
 use machine::{Command, Definition, Directory, Facts, Instant, Refusal};
-use store::{Change, Known, Outcome, Read, RefusalRow, Store, StoreError};
-use tokio::sync::mpsc;
+use store::{Change, Known, Outcome, Read, RefusalRow, Seen, Store, StoreError};
+use tokio::sync::{OnceCell, mpsc};
+use tokio::task::JoinSet;
 
 use crate::asked::{fingerprint, handed_in_twice, to_record};
 use crate::change::change;
@@ -17,6 +19,12 @@ use crate::{Catalog, EngineError, Other, Receipt, Request, Waiting};
 
 /// Commands in one transaction.
 const BATCH_MAX: usize = 256;
+/// Of them what the worker asks for: people wait behind no more of it than this.
+const TICKS_MAX: usize = 64;
+/// Batches under way at once: while one is being written, the next is read and decided.
+const BATCHES_MAX: usize = 2;
+/// How often other tasks get their turn before a batch is taken.
+const YIELDS: u32 = 2;
 /// How often a command is decided anew when others were first.
 pub(crate) const ATTEMPTS_MAX: u32 = 8;
 
@@ -28,52 +36,104 @@ pub(crate) async fn run(
     mut queue: mpsc::Receiver<Waiting>,
 ) {
     let mut backlog: VecDeque<Waiting> = VecDeque::new();
+    let mut held = Held::default();
+    let mut running: JoinSet<(Held, Vec<Waiting>)> = JoinSet::new();
     loop {
-        if backlog.is_empty() {
-            match queue.recv().await {
-                Some(waiting) => backlog.push_back(waiting),
-                None => return,
+        // Whoever was just answered may come at once with the next command.
+        for _ in 0..YIELDS {
+            tokio::task::yield_now().await;
+            while backlog.len() < BATCH_MAX {
+                match queue.try_recv() {
+                    Ok(waiting) => backlog.push_back(waiting),
+                    Err(_) => break,
+                }
             }
         }
-        while backlog.len() < BATCH_MAX {
-            match queue.try_recv() {
-                Ok(waiting) => backlog.push_back(waiting),
-                Err(_) => break,
+        // Beside one under way only as large a one: what a transaction costs is shared by all in it.
+        let enough = running.is_empty() || backlog.len() >= held.cases.len();
+        if enough && running.len() < BATCHES_MAX {
+            let (batch, takes) = take_batch(&mut backlog, &held);
+            if !batch.is_empty() {
+                held.add(&takes);
+                let (store, tenant, catalog) = (store.clone(), tenant.clone(), catalog.clone());
+                running
+                    .spawn(async move { (takes, process(store.as_ref(), &tenant, &catalog, batch).await) });
             }
         }
-        let batch = take_batch(&mut backlog);
-        let again = process(store.as_ref(), &tenant, &catalog, batch).await;
-        for waiting in again.into_iter().rev() {
-            backlog.push_front(waiting);
+        tokio::select! {
+            Some(done) = running.join_next() => match done {
+                Ok((took, again)) => {
+                    held.remove(&took);
+                    again.into_iter().rev().for_each(|waiting| backlog.push_front(waiting));
+                }
+                // Whatever broke was caught for its own command: this is a fault of the task itself.
+                Err(broken) => std::panic::resume_unwind(broken.into_panic()),
+            },
+            Some(waiting) = queue.recv(), if backlog.len() < BATCH_MAX => backlog.push_back(waiting),
+            else => return,
         }
     }
 }
 
-/// At most one command per case, and one per key; a group goes whole, and the next one waits its turn. Only one
-/// takes a number of a register: two would take the same one.
-fn take_batch(backlog: &mut VecDeque<Waiting>) -> Vec<Waiting> {
-    let (mut cases, mut keys) = (BTreeSet::new(), BTreeSet::new());
-    let (mut batch, mut rest, mut size, mut issuing) = (Vec::new(), VecDeque::new(), 0, false);
-    for waiting in backlog.drain(..) {
-        let free = waiting.members.iter().all(|member| {
-            let key = member.request.key.as_ref();
-            !cases.contains(&member.request.case) && key.is_none_or(|key| !keys.contains(key))
-        });
-        for member in &waiting.members {
-            cases.insert(member.request.case);
-            keys.extend(member.request.key.clone());
+/// What a batch has to itself: no other that is under way at the same time decides on the same cases, uses the
+/// same keys, or takes a number of a register, for two would take the same one.
+#[derive(Default)]
+struct Held {
+    cases: HashSet<CaseId>,
+    keys: HashSet<String>,
+    registers: bool,
+}
+
+impl Held {
+    fn of(waiting: &Waiting) -> Held {
+        let requests = || waiting.members.iter().map(|member| &member.request);
+        Held {
+            cases: requests().map(|request| request.case).collect(),
+            keys: requests().filter_map(|request| request.key.clone()).collect(),
+            registers: requests().any(|request| request.command.issues()),
         }
-        let issues = waiting.members.iter().any(|member| member.request.command.issues());
-        if free && !(issues && issuing) && (batch.is_empty() || size + waiting.members.len() <= BATCH_MAX) {
+    }
+
+    fn meets(&self, other: &Held) -> bool {
+        (self.registers && other.registers)
+            || other.cases.iter().any(|case| self.cases.contains(case))
+            || other.keys.iter().any(|key| self.keys.contains(key))
+    }
+
+    fn add(&mut self, other: &Held) {
+        self.cases.extend(&other.cases);
+        self.keys.extend(other.keys.iter().cloned());
+        self.registers |= other.registers;
+    }
+
+    fn remove(&mut self, other: &Held) {
+        self.cases.retain(|case| !other.cases.contains(case));
+        self.keys.retain(|key| !other.keys.contains(key));
+        self.registers &= !other.registers;
+    }
+}
+
+/// What can be decided together, people first. A group goes whole. What meets something before it waits until
+/// that is done: the commands of a case are decided in the order they came in.
+fn take_batch(backlog: &mut VecDeque<Waiting>, held: &Held) -> (Vec<Waiting>, Held) {
+    let (mut batch, mut takes, mut before) = (Vec::new(), Held::default(), Held::default());
+    let (mut size, mut rest) = (0, VecDeque::new());
+    let (ticks, people): (Vec<_>, Vec<_>) = backlog.drain(..).partition(Waiting::is_tick);
+    let most = people.iter().map(|waiting| waiting.members.len()).sum::<usize>() + TICKS_MAX;
+    for waiting in people.into_iter().chain(ticks) {
+        let own = Held::of(&waiting);
+        let fits = batch.is_empty() || size + waiting.members.len() <= BATCH_MAX.min(most);
+        if fits && !held.meets(&own) && !takes.meets(&own) && !before.meets(&own) {
             size += waiting.members.len();
-            issuing |= issues;
+            takes.add(&own);
             batch.push(waiting);
         } else {
+            before.add(&own);
             rest.push_back(waiting);
         }
     }
     *backlog = rest;
-    batch
+    (batch, takes)
 }
 
 /// What one command came to.
@@ -99,8 +159,8 @@ async fn process(
     let members = batch.iter().flat_map(|waiting| &waiting.members);
     let wanted: Vec<Read> =
         members.map(|m| Read { case: m.request.case, key: m.request.key.clone() }).collect();
-    let (now, known) = match store.read(tenant, &wanted).await {
-        Ok(read) => read,
+    let Seen { now, organisation, calendars, known } = match store.read(tenant, &wanted).await {
+        Ok(seen) => seen,
         Err(error) => {
             for waiting in batch {
                 answer(waiting, Err(failed(&error)));
@@ -108,7 +168,7 @@ async fn process(
             return Vec::new();
         }
     };
-    let mut round = Round::new(store, tenant, catalog, now);
+    let round = Round { store, tenant, catalog, now, organisation, calendars, registers: OnceCell::new() };
     let mut numbers = round.numbers(&batch, &known).await.into_iter();
     let mut known = known.into_iter();
     let (mut refusals, mut refused) = (Vec::new(), Vec::new());
@@ -203,58 +263,43 @@ fn failed(error: &StoreError) -> EngineError {
     error.again().into()
 }
 
-/// What all decisions of a batch share: the instant, and what is read once for all of them.
+/// What all decisions of a batch share: the instant, and what stands at it.
 struct Round<'a> {
     store: &'a dyn Store,
     tenant: &'a TenantId,
     catalog: &'a Catalog,
     now: Instant,
-    directory: Option<Arc<Directory>>,
-    calendars: HashMap<String, Arc<Calendar>>,
-    registers: Option<Arc<Registers>>,
+    organisation: u64,
+    calendars: u64,
+    registers: OnceCell<Arc<Registers>>,
 }
 
-impl<'a> Round<'a> {
-    fn new(store: &'a dyn Store, tenant: &'a TenantId, catalog: &'a Catalog, now: Instant) -> Self {
-        Round { store, tenant, catalog, now, directory: None, calendars: HashMap::new(), registers: None }
+impl Round<'_> {
+    async fn directory(&self) -> Result<Arc<Directory>, EngineError> {
+        self.catalog.directory_as_of(self.organisation).await
     }
 
-    async fn directory(&mut self) -> Result<Arc<Directory>, EngineError> {
-        if self.directory.is_none() {
-            self.directory = Some(self.catalog.directory().await?);
-        }
-        Ok(self.directory.clone().unwrap_or_default())
-    }
-
-    async fn calendar(&mut self, id: &str) -> Result<Arc<Calendar>, EngineError> {
-        if let Some(calendar) = self.calendars.get(id) {
-            return Ok(calendar.clone());
-        }
-        let calendar = self.catalog.calendar(id).await?;
-        self.calendars.insert(id.to_owned(), calendar.clone());
-        Ok(calendar)
+    async fn calendar(&self, id: &str) -> Result<Arc<Calendar>, EngineError> {
+        self.catalog.calendar_as_of(id, self.calendars).await
     }
 
     /// Where the registers stand, for the commands that have to know.
-    async fn registers(&mut self, command: &Command) -> Result<Arc<Registers>, EngineError> {
+    async fn registers(&self, command: &Command) -> Result<Arc<Registers>, EngineError> {
         if !command.needs_registers() {
             return Ok(Arc::default());
         }
-        if let Some(registers) = &self.registers {
-            return Ok(registers.clone());
-        }
-        let directory = self.directory().await?;
-        let calendar = self.calendar(directory.calendar()).await?;
-        let registers = crate::registers(self.store, self.tenant, &calendar, &directory, self.now).await?;
-        Ok(self.registers.insert(Arc::new(registers)).clone())
+        let read = async || {
+            let directory = self.directory().await?;
+            let calendar = self.calendar(directory.calendar()).await?;
+            let registers =
+                crate::registers(self.store, self.tenant, &calendar, &directory, self.now).await?;
+            Ok::<_, EngineError>(Arc::new(registers))
+        };
+        Ok(self.registers.get_or_try_init(read).await?.clone())
     }
 
     /// A case number for every opening: handed out once for all openings with the same letters and year.
-    async fn numbers(
-        &mut self,
-        batch: &[Waiting],
-        known: &[Known],
-    ) -> Vec<Result<Option<String>, EngineError>> {
+    async fn numbers(&self, batch: &[Waiting], known: &[Known]) -> Vec<Result<Option<String>, EngineError>> {
         let mut openings: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         let mut numbers: Vec<Result<Option<String>, EngineError>> = Vec::with_capacity(known.len());
         let members = batch.iter().flat_map(|waiting| &waiting.members);
@@ -281,7 +326,7 @@ impl<'a> Round<'a> {
     }
 
     /// `YH-2026`: the letters of the workflow and the local year.
-    async fn prefix(&mut self, hash: &str) -> Result<String, EngineError> {
+    async fn prefix(&self, hash: &str) -> Result<String, EngineError> {
         let definition = self.catalog.definition(hash).await?;
         let calendar = self.calendar(&definition.file().calendar).await?;
         let year = calendar.local_date(self.now.utc()).format("%Y");
@@ -290,14 +335,14 @@ impl<'a> Round<'a> {
 
     /// Decides every command of a group; one that fails fails the group, and is named.
     async fn decide_group(
-        &mut self,
+        &self,
         waiting: &Waiting,
         known: &[Known],
         numbers: Vec<Result<Option<String>, EngineError>>,
     ) -> Result<GroupVerdict, (Request, EngineError)> {
         let alone = waiting.members.len() == 1;
         let definitions = self.definitions(waiting, known).await;
-        let fingerprint = fingerprint(&waiting.asked, &definitions);
+        let fingerprint = fingerprint(waiting.asked(), &definitions);
         let mut evidence = BTreeSet::new();
         let (mut receipts, mut changes) = (Vec::new(), Vec::new());
         let given: Vec<Option<String>> =
@@ -353,7 +398,7 @@ impl<'a> Round<'a> {
     }
 
     async fn decide(
-        &mut self,
+        &self,
         request: &Request,
         fingerprint: &str,
         known: &Known,
@@ -427,18 +472,20 @@ fn caught<T>(decide: impl FnOnce() -> T) -> Result<T, EngineError> {
 }
 
 /// A taking back needs the state before the last act, folded from the acts.
-async fn with_before(
+async fn with_before<'a>(
     store: &dyn Store,
     tenant: &TenantId,
-    request: &Request,
-) -> Result<Command, EngineError> {
-    let Command::TakeBack { reason, before } = &request.command else { return Ok(request.command.clone()) };
+    request: &'a Request,
+) -> Result<Cow<'a, Command>, EngineError> {
+    let Command::TakeBack { reason, before } = &request.command else {
+        return Ok(Cow::Borrowed(&request.command));
+    };
     let rows = store.acts(tenant, request.case).await?;
     let acts: Result<Vec<machine::Act>, _> = rows.iter().map(|row| serde_json::from_str(&row.body)).collect();
     let acts = acts.map_err(|error| EngineError::Stored(format!("act: {error}")))?;
     let kept = acts.len().saturating_sub(1);
     let before = machine::fold(acts.iter().take(kept)).map_or_else(|| before.clone(), Box::new);
-    Ok(Command::TakeBack { reason: reason.clone(), before })
+    Ok(Cow::Owned(Command::TakeBack { reason: reason.clone(), before }))
 }
 
 /// 32 random bytes for a command of a person; the worker brings no personal values.

@@ -19,6 +19,8 @@ pub struct Catalog {
     definitions: Mutex<HashMap<String, Arc<Definition>>>,
     directory: Mutex<Option<(u64, Arc<Directory>)>>,
     calendars: Mutex<HashMap<String, Arc<Calendar>>>,
+    /// What had been loaded last when the calendars were read that a batch counts with.
+    loaded: Mutex<(u64, HashMap<String, Arc<Calendar>>)>,
 }
 
 impl Catalog {
@@ -29,6 +31,7 @@ impl Catalog {
             definitions: Mutex::default(),
             directory: Mutex::default(),
             calendars: Mutex::default(),
+            loaded: Mutex::default(),
         }
     }
 
@@ -64,6 +67,30 @@ impl Catalog {
             *directory = Some((version, Arc::new(read)));
         }
         Ok(directory.as_ref().map(|(_, directory)| directory.clone()).unwrap_or_default())
+    }
+
+    /// The same, where a read just told which version stands: the store is asked only for another one.
+    pub(crate) async fn directory_as_of(&self, version: u64) -> Result<Arc<Directory>, EngineError> {
+        if let Some((known, directory)) = &*self.directory.lock().await
+            && *known == version
+        {
+            return Ok(directory.clone());
+        }
+        self.directory().await
+    }
+
+    /// The newest version of a calendar, where a read just told which was loaded last.
+    pub(crate) async fn calendar_as_of(&self, id: &str, loaded: u64) -> Result<Arc<Calendar>, EngineError> {
+        let mut known = self.loaded.lock().await;
+        if known.0 != loaded {
+            *known = (loaded, HashMap::new());
+        }
+        if let Some(calendar) = known.1.get(id) {
+            return Ok(calendar.clone());
+        }
+        let calendar = self.calendar(id).await?;
+        known.1.insert(id.to_owned(), calendar.clone());
+        Ok(calendar)
     }
 
     /// The calendar of the place the tenant is in.

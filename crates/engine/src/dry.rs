@@ -52,11 +52,11 @@ impl Engine {
     ) -> Result<Option<Receipt>, EngineError> {
         check_key(request.key.as_deref())?;
         let read = [Read { case: request.case, key: request.key.clone() }];
-        let (_, known) = self.store.read(&self.tenant, &read).await?;
-        let Some(used) = known.into_iter().next().map_or(Ok(None), |known| known.used)? else {
+        let seen = self.store.read(&self.tenant, &read).await?;
+        let Some(used) = seen.known.into_iter().next().map_or(Ok(None), |known| known.used)? else {
             return Ok(None);
         };
-        let asked = fingerprint(std::slice::from_ref(request), &[Some(definition.clone())]);
+        let asked = fingerprint([request], &[Some(definition.clone())]);
         if used.fingerprint != asked {
             return Err(EngineError::KeyReused);
         }

@@ -80,9 +80,8 @@ impl Engine {
     /// A case as it stands and as it came there.
     async fn recorded(&self, line: &DigestLine) -> Result<Recorded, Arc<EngineError>> {
         let read = async {
-            let (_, known) =
-                self.store().read(self.tenant(), &[Read { case: line.case_id, key: None }]).await?;
-            let head = known.into_iter().next().map_or(Ok(None), |known| known.head)?;
+            let seen = self.store().read(self.tenant(), &[Read { case: line.case_id, key: None }]).await?;
+            let head = seen.known.into_iter().next().map_or(Ok(None), |known| known.head)?;
             let head = head.ok_or_else(|| EngineError::NoCase(line.number.clone()))?;
             Ok(Recorded { now: head.state, acts: self.acts(line.case_id).await? })
         };

@@ -244,10 +244,24 @@ enum Other {
 /// Requests that are written together or not at all; most often one.
 struct Waiting {
     members: Vec<Member>,
-    /// What callers asked for; the halves of an act on two cases are one of them.
-    asked: Vec<Request>,
+    /// What the caller asked for, where that is not what the members are: the halves of an act on two cases are
+    /// one request.
+    whole: Option<Box<Request>>,
     attempts: u32,
     reply: oneshot::Sender<Result<Vec<Receipt>, EngineError>>,
+}
+
+impl Waiting {
+    /// Asked by the worker: nobody sits before a screen for it.
+    fn is_tick(&self) -> bool {
+        self.asked().all(|request| request.command == Command::Tick)
+    }
+
+    /// What callers asked for.
+    fn asked(&self) -> impl Iterator<Item = &Request> {
+        let members = self.members.iter().filter(|_| self.whole.is_none()).map(|member| &member.request);
+        self.whole.as_deref().into_iter().chain(members)
+    }
 }
 
 /// The engine of one tenant.
@@ -293,7 +307,7 @@ impl Engine {
     pub async fn execute(&self, request: Request) -> Result<Receipt, EngineError> {
         check_key(request.key.as_deref())?;
         let member = Member { request: request.clone(), other: Other::None };
-        match self.submit(vec![request.clone()], vec![member]).await {
+        match self.submit(None, vec![member]).await {
             Err(EngineError::Refused(refusal)) if is_alone(&refusal) => match &request.command {
                 Command::Perform(perform) => self.execute_linked(&request, perform).await,
                 _ => Err(EngineError::Refused(refusal)),
@@ -321,15 +335,14 @@ impl Engine {
         if let [request] = requests.as_slice() {
             return Ok(vec![self.execute(request.clone()).await?]);
         }
-        let members =
-            requests.iter().cloned().map(|request| Member { request, other: Other::None }).collect();
-        self.submit(requests, members).await
+        let members = requests.into_iter().map(|request| Member { request, other: Other::None }).collect();
+        self.submit(None, members).await
     }
 
     /// Waits for the commit of a group. Each member keeps its own row of the key.
     async fn submit(
         &self,
-        asked: Vec<Request>,
+        whole: Option<Request>,
         mut members: Vec<Member>,
     ) -> Result<Vec<Receipt>, EngineError> {
         for (index, member) in members.iter_mut().enumerate().skip(1) {
@@ -337,7 +350,7 @@ impl Engine {
             member.request.key = member.request.key.take().map(|key| format!("{key}\u{1f}{index}"));
         }
         let (reply, answer) = oneshot::channel();
-        let waiting = Waiting { members, asked, attempts: 0, reply };
+        let waiting = Waiting { members, whole: whole.map(Box::new), attempts: 0, reply };
         self.queue.try_send(waiting).map_err(|full| match full {
             mpsc::error::TrySendError::Full(_) => EngineError::Busy,
             mpsc::error::TrySendError::Closed(_) => EngineError::Stopped,
@@ -403,8 +416,8 @@ impl Engine {
     pub async fn case(&self, number: &str) -> Result<(State, Arc<Definition>), EngineError> {
         let no_case = || EngineError::NoCase(number.to_owned());
         let case = self.store.find(&self.tenant, number).await?.ok_or_else(no_case)?;
-        let (_, mut known) = self.store.read(&self.tenant, &[store::Read { case, key: None }]).await?;
-        let head = known.pop().map_or(Ok(None), |known| known.head)?.ok_or_else(no_case)?;
+        let mut seen = self.store.read(&self.tenant, &[store::Read { case, key: None }]).await?;
+        let head = seen.known.pop().map_or(Ok(None), |known| known.head)?.ok_or_else(no_case)?;
         let definition = self.catalog.definition(&head.state.definition).await?;
         Ok((head.state, definition))
     }

@@ -23,8 +23,8 @@ impl Engine {
     ) -> Result<Receipt, EngineError> {
         for _ in 0..ATTEMPTS_MAX {
             let read = [Read { case: request.case, key: None }];
-            let (_, mut known) = self.store.read(&self.tenant, &read).await?;
-            let head = known.pop().map_or(Ok(None), |known| known.head)?.ok_or(Refusal::NoSuchCase)?;
+            let mut seen = self.store.read(&self.tenant, &read).await?;
+            let head = seen.known.pop().map_or(Ok(None), |known| known.head)?.ok_or(Refusal::NoSuchCase)?;
             let definition = self.catalog.definition(&head.state.definition).await?;
             let spec = definition.act(&perform.act).ok_or(Refusal::NoSuchCase)?;
             let members = match (&spec.opens_case, &spec.joins) {
@@ -34,7 +34,7 @@ impl Engine {
                 }
                 (None, None) => return Err(Refusal::NoSuchCase.into()),
             };
-            match self.submit(vec![request.clone()], members).await {
+            match self.submit(Some(request.clone()), members).await {
                 // Somebody acted on the case meanwhile: what the other case is filled from may have changed.
                 Err(EngineError::RefusedIn { refusal, .. })
                     if matches!(*refusal, Refusal::Version { .. }) && request.expected_version.is_none() => {}

@@ -96,9 +96,8 @@ impl Engine {
     async fn tick(&self, case: CaseId) -> Result<Answer, EngineError> {
         let request = ask(case, Command::Tick, None);
         let (reply, answer) = oneshot::channel();
-        let asked = vec![request.clone()];
         let members = vec![Member { request, other: Other::None }];
-        let waiting = Waiting { members, asked, attempts: 0, reply };
+        let waiting = Waiting { members, whole: None, attempts: 0, reply };
         self.queue.send(waiting).await.map_err(|_| EngineError::Stopped)?;
         Ok(answer)
     }

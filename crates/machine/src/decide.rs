@@ -92,6 +92,11 @@ pub fn decide(
 /// Records everything due by now, one act each.
 fn catch_up(definition: &Definition, facts: &Facts<'_>, decision: &mut Decision) -> Result<(), Refusal> {
     while decision.acts.len() < ACTS_MAX {
+        // Most often nothing is: that costs no copy of the state.
+        let at = facts.now.max(decision.state.last_at);
+        if decision.state.wake_at().is_none_or(|wake| wake > at) {
+            break;
+        }
         let mut draft = Draft::new(definition, facts, decision.state.clone());
         if !draft.tick()? {
             break;

@@ -18,16 +18,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use machine::act::{Measure, RungResult};
 use machine::command::Personal;
-use machine::file::Column;
-use machine::project::{Obligation, Projection};
+use machine::project::Projection;
 use machine::register::DocumentNumber;
-use machine::time::Due;
 use machine::value::{CaseId, Name, PersonId, TenantId};
 use machine::{Instant, State};
 use serde::{Deserialize, Serialize};
 use table::Table;
 use tokio::sync::watch;
 
+pub mod cells;
 mod error;
 mod lists;
 mod place;
@@ -36,6 +35,7 @@ mod raw;
 pub mod sqlite;
 pub mod table;
 
+pub use cells::due_text;
 pub use error::{Damage, StoreError, Unfit, Wrong};
 pub use lists::*;
 pub use place::Place;
@@ -68,6 +68,19 @@ pub struct Known {
     pub head: Result<Option<Head>, Damage>,
     /// What the key was used for.
     pub used: Result<Option<Used>, Damage>,
+}
+
+/// What one read for many callers gives.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The time of the store.
+    pub now: Instant,
+    /// The version of the organisation; another one with every change of it.
+    pub organisation: u64,
+    /// Which calendar was loaded last; another number with every load.
+    pub calendars: u64,
+    /// Heads and keys, in the order they were asked for.
+    pub known: Vec<Known>,
 }
 
 /// A case that is due, as stored: a damaged id need not be text.
@@ -399,8 +412,8 @@ pub trait Store: Send + Sync {
         codes: &[String],
     ) -> Result<BTreeMap<String, u32>, StoreError>;
 
-    /// One read for many callers: time, heads and idempotency rows.
-    async fn read(&self, tenant: &TenantId, wanted: &[Read]) -> Result<(Instant, Vec<Known>), StoreError>;
+    /// One read for many callers: time, heads and idempotency rows, and whether what rarely changes did.
+    async fn read(&self, tenant: &TenantId, wanted: &[Read]) -> Result<Seen, StoreError>;
     /// One transaction for many groups of changes. Each change stands under its own version check; of a
     /// group all are written, or none. One outcome per group: one the database refuses fails alone.
     async fn commit(&self, tenant: &TenantId, groups: Arc<[Vec<Change>]>)
@@ -523,64 +536,4 @@ fn case_id(text: &str) -> Result<CaseId, StoreError> {
 /// Every write says how many rows it has to change.
 fn rows_affected(table: &'static str, expected: u64, actual: u64) -> Result<(), StoreError> {
     if actual == expected { Ok(()) } else { Err(StoreError::RowsAffected { table, expected, actual }) }
-}
-
-/// A due date as stored: a day, or an instant.
-pub fn due_text(due: Due) -> String {
-    match due {
-        Due::Day(day) => day.to_string(),
-        Due::Moment(moment) => moment.to_string(),
-    }
-}
-
-/// The row of an open duty: what a commit writes and `verify` compares.
-pub fn obligation_row(case: CaseId, owed: &Obligation) -> serde_json::Value {
-    serde_json::json!({
-        "case_id": case,
-        "deadline_no": owed.deadline_no,
-        "name": owed.name,
-        "subject": serde_json::to_string(&owed.subject).unwrap_or_default(),
-        "owner_role": owed.owner,
-        "owner_unit": owed.owner_unit,
-        "due_day": owed.due_day,
-        "due": due_text(owed.due),
-        "breached": owed.breached,
-        "paused": owed.paused,
-    })
-}
-
-/// The projected columns of a head, by name: what a commit writes and a rebuild compares.
-pub fn head_columns(state: &State, projection: &Projection) -> serde_json::Value {
-    let column = |column| projection.columns.get(&column);
-    let overdue = |owing: &Option<machine::project::Owing>| owing.as_ref().map(|owing| owing.from.micros());
-    serde_json::json!({
-        "case_id": state.case,
-        "number": state.number,
-        "definition_hash": state.definition,
-        "version": state.version,
-        "opened_at": state.opened_at.micros(),
-        "last_at": state.last_at.micros(),
-        "main_state": projection.main_state,
-        "at_rest": projection.at_rest,
-        "owner_role": projection.owner_role,
-        "owner_unit": projection.owner_unit,
-        "enterprise": column(Column::Enterprise),
-        "area": column(Column::Area),
-        "sector": column(Column::Sector),
-        "source": column(Column::Source),
-        "level": column(Column::Level),
-        "search": column(Column::Text),
-        "legal_due": projection.legal_due.map(due_text),
-        "legal_due_day": projection.legal_due_day,
-        "enterprise_breach": projection.enterprise_breach,
-        "regulator_breach": projection.regulator_breach,
-        "department": column(Column::Department),
-        "paused": projection.paused,
-        "overdue_from": projection.overdue_from.map_or(i64::MAX, Instant::micros),
-        "enterprise_overdue_from": overdue(&projection.progress.enterprise),
-        "regulator_overdue_from": overdue(&projection.progress.regulator),
-        "provisional": projection.provisional,
-        "unverified": projection.unverified,
-        "wake_at": projection.wake_at.map(Instant::micros),
-    })
 }

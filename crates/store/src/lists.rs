@@ -344,47 +344,6 @@ pub struct HistoryRow {
     pub progress: Progress,
 }
 
-impl HistoryRow {
-    /// The row: what a commit writes and `verify` compares.
-    pub fn row(&self, case: CaseId) -> serde_json::Value {
-        let Progress {
-            stage,
-            outcome,
-            department,
-            dispatched_at,
-            legal_breach_at,
-            met_in_time,
-            enterprise,
-            regulator,
-            late_extensions,
-            supplementary,
-        } = &self.progress;
-        let unit = |owing: &Option<machine::project::Owing>| owing.as_ref().and_then(|o| o.unit.clone());
-        let role = |owing: &Option<machine::project::Owing>| owing.as_ref().map(|o| o.role.clone());
-        let from = |owing: &Option<machine::project::Owing>| owing.as_ref().map(|o| o.from.micros());
-        serde_json::json!({
-            "case_id": case,
-            "version": self.version,
-            "from_at": self.from.micros(),
-            "to_at": self.to.map(Instant::micros),
-            "stage": stage,
-            "outcome": outcome,
-            "department": department,
-            "dispatched_at": dispatched_at.map(Instant::micros),
-            "legal_breach_at": legal_breach_at.map(Instant::micros),
-            "met_in_time": met_in_time,
-            "enterprise_overdue_from": from(enterprise),
-            "enterprise_role": role(enterprise),
-            "enterprise_unit": unit(enterprise),
-            "regulator_overdue_from": from(regulator),
-            "regulator_role": role(regulator),
-            "regulator_unit": unit(regulator),
-            "late_extensions": late_extensions,
-            "supplementary": supplementary,
-        })
-    }
-}
-
 /// How many cases of a workflow stood where, at a moment. The parts of the identity found = pending +
 /// listed + the other ends (I8), which holds of each workflow: a hazard and a duty are nothing to be summed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

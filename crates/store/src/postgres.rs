@@ -255,7 +255,7 @@ async fn look(options: &PgConnectOptions) -> Result<Found, StoreError> {
 }
 
 async fn pools(options: PgConnectOptions) -> Result<(PgPool, PgPool), StoreError> {
-    let write = pool(options.clone(), WRITING_MAX, BY_KEYS).await?;
+    let write = pool(options.clone(), WRITING_MAX, WRITING).await?;
     let read = pool(options, READING_MAX, "").await?;
     Ok((write, read))
 }
@@ -286,8 +286,11 @@ async fn pool(
 /// waits for a row for ever.
 const SESSION: &str = "SET idle_in_transaction_session_timeout = '5s'; SET lock_timeout = '10s'";
 
-/// What is written is found by its key, also while the server still believes a table to be small.
-const BY_KEYS: &str = "SET enable_seqscan = off";
+/// What is written is found by its key, also while the server still believes a table to be small. The state of a
+/// case is compressed with it, in less time than the old way takes, by a server that knows the new one.
+const WRITING: &str = "SET enable_seqscan = off;
+    SELECT set_config('default_toast_compression', 'lz4', false) FROM pg_catalog.pg_settings
+    WHERE name = 'default_toast_compression' AND 'lz4' = ANY(enumvals)";
 
 /// Whether a connection can be used: not to a standby or a server that became one, and not left inside somebody's
 /// transaction, where what is acknowledged next would be undone. Sent as one simple query: within it the time
@@ -322,6 +325,12 @@ async fn check_fitness(connection: &mut PgConnection) -> Result<(), StoreError> 
 /// A transaction that may write.
 async fn begin_write(pool: &Pool) -> Result<Transaction<'static, Db>, StoreError> {
     Ok(pool.begin_with("BEGIN").await?)
+}
+
+/// A transaction that commits changes. Rows that come with it are joined to those that stand by hashing: in a loop
+/// each would be compared with every other. Neither is walked in the order it lies in, but by key.
+async fn begin_commit(pool: &Pool) -> Result<Transaction<'static, Db>, StoreError> {
+    Ok(pool.begin_with("BEGIN; SET LOCAL enable_nestloop = off; SET LOCAL enable_bitmapscan = off").await?)
 }
 
 /// A transaction that sees one moment and may write; it fails, and is run anew, where others were at the same

@@ -292,6 +292,11 @@ async fn begin_write(pool: &Pool) -> Result<Transaction<'static, Db>, StoreError
     Ok(pool.begin_with("BEGIN IMMEDIATE").await?)
 }
 
+/// A transaction that commits changes.
+async fn begin_commit(pool: &Pool) -> Result<Transaction<'static, Db>, StoreError> {
+    begin_write(pool).await
+}
+
 /// A transaction that sees one moment and may write: whoever writes here is alone anyway.
 async fn begin_alone(pool: &Pool) -> Result<Transaction<'static, Db>, StoreError> {
     begin_write(pool).await

@@ -16,7 +16,7 @@ const LOST: Result<Outcome, String> = Ok(Outcome::Conflict);
 
 async fn known(county: &County, case: CaseId, key: Option<&str>) -> Known {
     let wanted = [Read { case, key: key.map(str::to_owned) }];
-    let (_, mut known) = county.store.read(&county.tenant, &wanted).await.expect("read");
+    let mut known = county.store.read(&county.tenant, &wanted).await.expect("read").known;
     known.pop().expect("one for each")
 }
 
@@ -122,7 +122,7 @@ pub async fn many_are_committed_at_once(room: &Room) {
     assert_eq!((county.count(&CASES).await, county.count(&ACTS).await), (256, 512));
     let wanted: Vec<Read> =
         openings.iter().map(|change| Read { case: change.state.case, key: None }).collect();
-    let (_, known) = county.store.read(&county.tenant, &wanted).await.expect("read");
+    let known = county.store.read(&county.tenant, &wanted).await.expect("read").known;
     for (known, remark) in known.into_iter().zip(&remarks) {
         let head = known.head.expect("undamaged").expect("a case");
         assert_eq!((&head.state.number, head.state.version), (&remark.state.number, 2), "in the order asked");

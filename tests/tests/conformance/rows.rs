@@ -122,7 +122,7 @@ pub async fn a_case_is_rebuilt_unless_it_moved(room: &Room) {
     county.committed([&county.remark(&opening, "动了")]).await;
     assert_eq!(store.rebuild(tenant, &whole(&opening)).await.expect("decided"), Outcome::Conflict);
     let wanted = [Read { case: opening.state.case, key: None }];
-    let (_, known) = store.read(tenant, &wanted).await.expect("read");
+    let known = store.read(tenant, &wanted).await.expect("read").known;
     let head = known[0].head.as_ref().expect("undamaged").as_ref().expect("a case");
     assert_eq!(head.state.version, 2, "it is left alone");
 }

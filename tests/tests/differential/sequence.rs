@@ -159,8 +159,8 @@ impl Sequence {
 
     async fn found(&mut self, engine: &Engine) -> Option<Found> {
         let case = *self.dice.choose(&self.cases)?;
-        let (_, known) =
-            engine.store().read(engine.tenant(), &[Read { case, key: None }]).await.expect("read");
+        let known =
+            engine.store().read(engine.tenant(), &[Read { case, key: None }]).await.expect("read").known;
         let state = known.into_iter().next()?.head.expect("undamaged")?.state;
         let definition = self.definitions.iter().position(|one| one.digest() == state.definition)?;
         Some(Found { state, definition })

@@ -156,7 +156,7 @@ impl Opening<'_> {
 
 async fn heads(engine: &Engine, duties: &[Duty]) -> Result<Vec<Option<State>>, CliError> {
     let wanted: Vec<Read> = duties.iter().map(|duty| Read { case: duty.case, key: None }).collect();
-    let (_, known) = engine.store().read(engine.tenant(), &wanted).await?;
+    let known = engine.store().read(engine.tenant(), &wanted).await?.known;
     let heads = known.into_iter().map(|known| Ok(known.head?.map(|head| head.state)));
     heads.collect::<Result<_, EngineError>>().map_err(CliError::from)
 }

@@ -3,13 +3,12 @@
 //! OFFSET 0 keeps each part a lookup by its key. As one join the planner would be free to walk a table, and it
 //! does where it still believes a table to be small.
 
-use machine::Instant;
 use machine::value::TenantId;
 use sqlx::Row as _;
 
 use super::query::{head, used};
 use super::{Own, Row};
-use crate::{Clock, Head, Known, Read, Store, StoreError, Used, instant};
+use crate::{Clock, Head, Known, Read, Seen, StoreError, Used, instant};
 
 macro_rules! known {
     ($time:expr) => {
@@ -18,8 +17,11 @@ macro_rules! known {
                 a.hash AS act_hash, i.key, i.fingerprint, i.case_id AS used_case_id, i.version AS used_version,
                 ",
             $time,
-            " AS now
-             FROM UNNEST($2, $3) WITH ORDINALITY AS w(case_id, key, place)
+            " AS now,
+                (SELECT organisation_version FROM tenants WHERE tenant_id = $1) AS organisation,
+                (SELECT max(sequence) FROM calendars WHERE tenant_id = $1) AS calendars
+             FROM (VALUES (1)) AS once
+             LEFT JOIN UNNEST($2, $3) WITH ORDINALITY AS w(case_id, key, place) ON TRUE
              LEFT JOIN LATERAL (SELECT * FROM cases
                 WHERE tenant_id = $1 AND case_id = w.case_id OFFSET 0) c ON TRUE
              LEFT JOIN LATERAL (SELECT hash FROM acts
@@ -31,11 +33,7 @@ macro_rules! known {
     };
 }
 
-pub(super) async fn known(
-    store: &Own,
-    tenant: &TenantId,
-    wanted: &[Read],
-) -> Result<(Instant, Vec<Known>), StoreError> {
+pub(super) async fn known(store: &Own, tenant: &TenantId, wanted: &[Read]) -> Result<Seen, StoreError> {
     let statement = match store.clock {
         Clock::Real => known!(server_time!()),
         Clock::Simulated => {
@@ -46,12 +44,15 @@ pub(super) async fn known(
     let keys: Vec<Option<String>> = wanted.iter().map(|read| read.key.clone()).collect();
     let rows =
         sqlx::query(statement).bind(tenant.as_str()).bind(cases).bind(keys).fetch_all(&store.read).await?;
-    let now = match rows.first() {
-        Some(row) => instant(row.try_get("now")?)?,
-        None => store.clock().await?,
-    };
-    let known = rows.iter().map(|row| Ok(Known { head: some_head(row)?, used: some_use(row)? }));
-    Ok((now, known.collect::<Result<_, StoreError>>()?))
+    // Who asks for nothing is told the time.
+    let known =
+        rows.iter().take(wanted.len()).map(|row| Ok(Known { head: some_head(row)?, used: some_use(row)? }));
+    let known = known.collect::<Result<_, StoreError>>()?;
+    let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+    let number =
+        |column| Ok::<_, StoreError>(first.try_get::<Option<i64>, _>(column)?.unwrap_or(0).unsigned_abs());
+    let (organisation, calendars) = (number("organisation")?, number("calendars")?);
+    Ok(Seen { now: instant(first.try_get("now")?)?, organisation, calendars, known })
 }
 
 fn some_head(row: &Row) -> Result<Result<Option<Head>, crate::Damage>, StoreError> {

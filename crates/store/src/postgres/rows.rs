@@ -2,52 +2,51 @@
 //! where a join would say the same, so that no plan made while a table was small walks it when it has grown.
 
 use machine::value::TenantId;
-use serde_json::Value;
-use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Row as _};
 
+use super::write::{Also, Rows};
 use super::{Connection, Db};
-use crate::StoreError;
+use crate::cells::{Cell, Cells};
 use crate::table::{CASES, HEAD_FIXED, Kind, Table};
+use crate::{StoreError, rows_affected};
 
-/// `$2, $3`, one for each column of a table.
-fn places(columns: usize) -> String {
-    (2..columns + 2).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ")
+type Asked<'q> = Query<'q, Db, PgArguments>;
+type Column = (&'static str, Kind);
+
+/// `$5, $6`, one for each column, from a place on.
+fn places(from: usize, columns: usize) -> String {
+    (from..from + columns).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Binds the columns of rows, each as an array.
-fn bind<'q>(
-    query: Query<'q, Db, PgArguments>,
-    columns: &[(&'static str, Kind)],
-    rows: &[Value],
-) -> Query<'q, Db, PgArguments> {
-    columns.iter().fold(query, |query, (name, kind)| {
-        let cells = rows.iter().map(|row| &row[*name]);
+fn bind<'q>(query: Asked<'q>, columns: &[Column], rows: &[Cells<'_>]) -> Asked<'q> {
+    columns.iter().enumerate().fold(query, |query, (index, (name, kind))| {
+        let cells = rows.iter().map(|row| {
+            debug_assert_eq!(row[index].0, *name, "the cells of a row stand in the order of its table");
+            &row[index].1
+        });
         match kind {
-            Kind::Int => query.bind(cells.map(Value::as_i64).collect::<Vec<Option<i64>>>()),
-            Kind::Flag => query.bind(cells.map(flag).collect::<Vec<Option<bool>>>()),
-            Kind::Text => query.bind(cells.map(text).collect::<Vec<Option<String>>>()),
+            Kind::Int => query.bind(cells.map(Cell::int).collect::<Vec<Option<i64>>>()),
+            Kind::Flag => query.bind(cells.map(Cell::flag).collect::<Vec<Option<bool>>>()),
+            Kind::Text => query.bind(cells.map(Cell::text).collect::<Vec<Option<&str>>>()),
             Kind::Bytes => {
-                let bytes = cells.map(|cell| text(cell).map(String::into_bytes));
-                query.bind(bytes.collect::<Vec<Option<Vec<u8>>>>())
+                let bytes = cells.map(|cell| cell.text().map(str::as_bytes));
+                query.bind(bytes.collect::<Vec<Option<&[u8]>>>())
             }
         }
     })
 }
 
-/// Yes or no; as a number, where the row comes from a database.
-fn flag(cell: &Value) -> Option<bool> {
-    cell.as_bool().or_else(|| Some(cell.as_i64()? != 0))
-}
-
-/// A text; of a list or an object its JSON, as on SQLite.
-fn text(cell: &Value) -> Option<String> {
-    match cell {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
-    }
+/// The statement that inserts rows bound from a place on.
+fn insertion(table: &Table, from: usize) -> String {
+    format!(
+        "INSERT INTO {} (tenant_id, {}) SELECT $1, new.* FROM UNNEST({}) AS new",
+        table.name,
+        table.names(),
+        places(from, table.columns.len())
+    )
 }
 
 /// Inserts rows. Gives how many arrived.
@@ -55,15 +54,9 @@ pub(super) async fn insert_rows(
     connection: &mut Connection,
     tenant: &TenantId,
     table: &'static Table,
-    rows: &[Value],
+    rows: &[Cells<'_>],
 ) -> Result<u64, StoreError> {
-    let statement = format!(
-        "INSERT INTO {} (tenant_id, {}) SELECT $1, new.* FROM UNNEST({}) AS new",
-        table.name,
-        table.names(),
-        places(table.columns.len())
-    );
-    let query = sqlx::query(AssertSqlSafe(statement)).bind(tenant.to_string());
+    let query = sqlx::query(AssertSqlSafe(insertion(table, 2))).bind(tenant.as_str());
     let done = bind(query, table.columns, rows).execute(connection).await?;
     Ok(done.rows_affected())
 }
@@ -72,38 +65,30 @@ pub(super) async fn insert_rows(
 pub(super) async fn open_heads(
     connection: &mut Connection,
     tenant: &TenantId,
-    rows: &[Value],
+    rows: &[Cells<'_>],
 ) -> Result<Vec<String>, StoreError> {
-    let statement = format!(
-        "INSERT INTO cases (tenant_id, {}) SELECT $1, new.* FROM UNNEST({}) AS new
-         ON CONFLICT (tenant_id, case_id) DO NOTHING RETURNING case_id",
-        CASES.names(),
-        places(CASES.columns.len())
-    );
+    let statement = insertion(&CASES, 2) + " ON CONFLICT (tenant_id, case_id) DO NOTHING RETURNING case_id";
     won(connection, tenant, statement, CASES.columns, rows).await
 }
 
-/// Writes the heads whose version is still the one decided on. Gives those that won.
+/// Writes the heads whose version is still the one decided on. Gives those that won. They are locked in the order
+/// of the rows: whichever side of the join is walked, it is in that order.
 pub(super) async fn move_heads(
     connection: &mut Connection,
     tenant: &TenantId,
-    rows: &[Value],
+    rows: &[Cells<'_>],
 ) -> Result<Vec<String>, StoreError> {
-    let columns: Vec<_> = CASES.columns.iter().copied().chain([("expected", Kind::Int)]).collect();
+    let columns: Vec<Column> = CASES.columns.iter().copied().chain([("expected", Kind::Int)]).collect();
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let set = CASES.columns.iter().map(|(name, _)| *name).filter(|name| !HEAD_FIXED.contains(name));
     let set: Vec<String> = set.map(|name| format!("{name} = new.{name}")).collect();
-    // Locked in the order of their ids: two processes with the same cases wait for each other, and never
-    // both at once.
     let statement = format!(
-        "WITH locked AS MATERIALIZED (SELECT case_id FROM cases WHERE tenant_id = $1 AND case_id = ANY($2)
-            ORDER BY case_id FOR NO KEY UPDATE)
-         UPDATE cases SET {} FROM locked JOIN UNNEST({}) AS new({}) ON new.case_id = locked.case_id
-         WHERE cases.tenant_id = $1 AND cases.case_id = ANY($2) AND cases.case_id = locked.case_id
+        "UPDATE cases SET {} FROM UNNEST({}) AS new({})
+         WHERE cases.tenant_id = $1 AND cases.case_id = ANY($2) AND cases.case_id = new.case_id
             AND cases.version = new.expected
          RETURNING cases.case_id",
         set.join(", "),
-        places(columns.len()),
+        places(2, columns.len()),
         names.join(", ")
     );
     won(connection, tenant, statement, &columns, rows).await
@@ -113,30 +98,48 @@ async fn won(
     connection: &mut Connection,
     tenant: &TenantId,
     statement: String,
-    columns: &[(&'static str, Kind)],
-    rows: &[Value],
+    columns: &[Column],
+    rows: &[Cells<'_>],
 ) -> Result<Vec<String>, StoreError> {
-    let query = sqlx::query(AssertSqlSafe(statement)).bind(tenant.to_string());
+    let query = sqlx::query(AssertSqlSafe(statement)).bind(tenant.as_str());
     let rows = bind(query, columns, rows).fetch_all(connection).await?;
-    rows.iter().map(|row| Ok(sqlx::Row::try_get(row, 0)?)).collect()
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
-/// Ends what held of some cases, each at its moment. Gives how many rows that were.
-pub(super) async fn end_history(
+const DISCHARGED: &str =
+    "discharged AS (DELETE FROM obligations WHERE tenant_id = $1 AND case_id = ANY($2) RETURNING 1)";
+
+const ENDED: &str = "ended AS (UPDATE history SET to_at = e.at FROM UNNEST($3, $4) AS e(case_id, at)
+    WHERE history.tenant_id = $1 AND history.case_id = ANY($3) AND history.case_id = e.case_id
+        AND history.to_at IS NULL RETURNING 1)";
+
+/// Everything that goes with heads, in one statement: each costs a way to the server and back, and its start.
+pub(super) async fn write_all(
     connection: &mut Connection,
     tenant: &TenantId,
-    ends: &[(String, i64)],
-) -> Result<u64, StoreError> {
-    let (cases, moments): (Vec<&str>, Vec<i64>) = ends.iter().map(|(case, at)| (case.as_str(), *at)).unzip();
-    let done = sqlx::query(
-        "UPDATE history SET to_at = ended.at FROM UNNEST($2, $3) AS ended(case_id, at)
-         WHERE history.tenant_id = $1 AND history.case_id = ANY($2) AND history.case_id = ended.case_id
-            AND history.to_at IS NULL",
-    )
-    .bind(tenant.as_str())
-    .bind(cases)
-    .bind(moments)
-    .execute(connection)
-    .await?;
-    Ok(done.rows_affected())
+    also: &Also<'_>,
+    rows: &[Rows<'_>],
+) -> Result<(), StoreError> {
+    let (mut parts, mut counts) =
+        (vec![DISCHARGED.to_owned(), ENDED.to_owned()], vec!["(SELECT count(*) FROM ended)".to_owned()]);
+    let mut place = 5;
+    for (table, _) in rows {
+        // An open duty or stretch of history may have the key of one that goes: those go first.
+        let first = "WHERE (SELECT count(*) FROM discharged) + (SELECT count(*) FROM ended) >= 0";
+        parts.push(format!("of_{} AS ({} {first} RETURNING 1)", table.name, insertion(table, place)));
+        counts.push(format!("(SELECT count(*) FROM of_{})", table.name));
+        place += table.columns.len();
+    }
+    let statement = format!("WITH {} SELECT ARRAY[{}]", parts.join(", "), counts.join(", "));
+    let (ended, moments): (Vec<&str>, Vec<i64>) = also.ended.iter().copied().unzip();
+    let query = sqlx::query(AssertSqlSafe(statement)).bind(tenant.as_str());
+    let query = query.bind(&also.discharged).bind(ended).bind(moments);
+    let query = rows.iter().fold(query, |query, (table, rows)| bind(query, table.columns, rows));
+    let done: Vec<i64> = query.fetch_one(connection).await?.try_get(0)?;
+    let asked = rows.iter().map(|(table, rows)| (table.name, rows.len()));
+    let asked = [("history", also.ended.len())].into_iter().chain(asked);
+    for ((table, expected), done) in asked.zip(done) {
+        rows_affected(table, expected as u64, done.unsigned_abs())?;
+    }
+    Ok(())
 }

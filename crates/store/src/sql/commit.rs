@@ -1,12 +1,12 @@
 //! Committing: one transaction for all callers waiting.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use machine::value::TenantId;
 
 use super::write::{write_heads, write_rows};
-use super::{Pool, begin_write, table_of};
+use super::{Pool, begin_commit, table_of};
 use crate::{Change, Outcome, StoreError, Wrong, bad};
 
 /// How often a transaction is run anew that failed only because others were at the same rows.
@@ -97,12 +97,26 @@ fn stands_already(error: StoreError, group: &[Change]) -> Result<Outcome, StoreE
     }
 }
 
+/// A change, with the id of its case as text: it stands in every row of it.
+#[derive(Clone)]
+pub(super) struct Written<'a> {
+    pub(super) change: &'a Change,
+    pub(super) case: String,
+}
+
+impl<'a> Written<'a> {
+    pub(super) fn new(change: &'a Change) -> Self {
+        Written { change, case: change.state.case.to_string() }
+    }
+}
+
 async fn commit_batch(pool: &Pool, tenant: &TenantId, groups: &[&[Change]]) -> Result<Vec<Fate>, StoreError> {
-    let mut transaction = begin_write(pool).await?;
-    let changes: Vec<&Change> = groups.iter().copied().flatten().collect();
-    let winners = write_heads(&mut transaction, tenant, &changes).await?;
-    let won = |change: &Change| winners.contains(&change.state.case.to_string());
-    let fate = |group: &&[Change]| match group.iter().filter(|change| won(change)).count() {
+    let mut transaction = begin_commit(pool).await?;
+    let mut written: Vec<Written<'_>> = groups.iter().copied().flatten().map(Written::new).collect();
+    let winners: HashSet<String> =
+        write_heads(&mut transaction, tenant, &written).await?.into_iter().collect();
+    let mut won = written.iter().map(|written| winners.contains(&written.case));
+    let fate = |group: &&[Change]| match won.by_ref().take(group.len()).filter(|won| *won).count() {
         0 => Fate::Lost,
         all if all == group.len() => Fate::Won,
         _ => Fate::Torn,
@@ -112,13 +126,10 @@ async fn commit_batch(pool: &Pool, tenant: &TenantId, groups: &[&[Change]]) -> R
         transaction.rollback().await?;
         return Ok(fates);
     }
-    let won: Vec<&Change> = changes.into_iter().filter(|change| won(change)).collect();
-    if !won.is_empty() {
-        write_rows(&mut transaction, tenant, &won).await?;
+    written.retain(|written| winners.contains(&written.case));
+    if !written.is_empty() {
+        write_rows(&mut transaction, tenant, &written).await?;
     }
     transaction.commit().await?;
     Ok(fates)
 }
-
-/// The cases whose heads were those decided on.
-pub(super) type Winners = BTreeSet<String>;

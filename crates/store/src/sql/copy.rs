@@ -1,14 +1,15 @@
 //! Whole tables, a page at a time: how a store moves from one database to another.
 
 use machine::value::TenantId;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::QueryBuilder;
 
 use super::row::object;
 use super::write::insert;
 use super::{Db, Pool, begin_write};
+use crate::cells::{Cells, of_object};
 use crate::table::{Kind, STORE_SETTINGS, Table};
-use crate::{StoreError, Unfit, rows_affected};
+use crate::{StoreError, Unfit, Wrong, bad, rows_affected};
 
 type Query<'a> = QueryBuilder<Db>;
 
@@ -94,7 +95,7 @@ pub(super) async fn replace(
         }
     }
     query.build().execute(&mut *transaction).await?;
-    insert(&mut transaction, tenant, table, rows).await?;
+    insert(&mut transaction, tenant, table, &cells_of(table, rows)?).await?;
     Ok(transaction.commit().await?)
 }
 
@@ -131,7 +132,16 @@ pub(super) async fn finish(pool: &Pool, settings: &[Value]) -> Result<(), StoreE
         .execute(&mut *transaction)
         .await?;
     rows_affected(STORE_SETTINGS.name, 1, done.rows_affected())?;
-    let settings: Vec<Value> = settings.iter().map(|row| json!(row)).collect();
+    let settings = cells_of(&STORE_SETTINGS, settings)?;
     insert(&mut transaction, &TenantId::from(""), &STORE_SETTINGS, &settings).await?;
     Ok(transaction.commit().await?)
+}
+
+/// The cells of rows that came from another database.
+fn cells_of<'a>(table: &'static Table, rows: &'a [Value]) -> Result<Vec<Cells<'a>>, StoreError> {
+    let cells = |row| {
+        let key = || table.key_of(row).iter().map(Value::to_string).collect::<Vec<_>>().join(" ");
+        of_object(table, row).ok_or_else(|| bad(table.name, "any", &key(), Wrong::unreadable("no such row")))
+    };
+    rows.iter().map(cells).collect()
 }

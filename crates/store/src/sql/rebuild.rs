@@ -1,14 +1,15 @@
 //! Writing anew what follows from the acts of a case.
 
 use machine::value::TenantId;
-use serde_json::{Value, json};
 use sqlx::Row as _;
 
+use super::commit::Written;
 use super::row::bytes;
-use super::write::{clear, insert, with_case, write_derived, write_heads};
+use super::write::{clear, derived, insert, write_heads};
 use super::{Connection, Pool, Row, begin_write, lock_case, stored};
+use crate::cells;
 use crate::table::{CASES, DOCUMENTS, HISTORY, OBLIGATIONS, RUNGS};
-use crate::{Change, DocumentRow, Outcome, StoreError};
+use crate::{Change, DocumentRow, Outcome, StoreError, Wrong, bad};
 
 /// Writes head and derived rows of one case anew, unless it moved meanwhile.
 pub(super) async fn rebuild(pool: &Pool, tenant: &TenantId, change: &Change) -> Result<Outcome, StoreError> {
@@ -23,14 +24,17 @@ pub(super) async fn rebuild(pool: &Pool, tenant: &TenantId, change: &Change) -> 
     if last != Some(i64::from(change.state.version)) {
         return Ok(Outcome::Conflict);
     }
-    for table in [&CASES, &OBLIGATIONS, &RUNGS, &HISTORY] {
-        clear(&mut transaction, tenant, table, &[change]).await?;
-    }
     let opening = Change { expected_version: 0, ..change.clone() };
-    if write_heads(&mut transaction, tenant, &[&opening]).await?.len() != 1 {
+    let written = [Written::new(&opening)];
+    for table in [&CASES, &OBLIGATIONS, &RUNGS, &HISTORY] {
+        clear(&mut transaction, tenant, table, &[&written[0].case]).await?;
+    }
+    if write_heads(&mut transaction, tenant, &written).await?.len() != 1 {
         return Ok(Outcome::Conflict);
     }
-    write_derived(&mut transaction, tenant, &[&opening]).await?;
+    for (table, rows) in derived(&written) {
+        insert(&mut transaction, tenant, table, &rows).await?;
+    }
     restore_documents(&mut transaction, tenant, change).await?;
     transaction.commit().await?;
     Ok(Outcome::Committed)
@@ -65,9 +69,10 @@ async fn restore_documents(
         if rows.iter().any(|row| row.is_of(document)) {
             continue;
         }
-        let mut row: Value = with_case(change, json!(document));
-        row["part"] = json!(next_part(connection, tenant, document).await?);
-        insert(connection, tenant, &DOCUMENTS, &[row]).await?;
+        let part = next_part(connection, tenant, document).await?;
+        let document = DocumentRow { part, ..document.clone() };
+        let case = change.state.case.to_string();
+        insert(connection, tenant, &DOCUMENTS, &[cells::document(&case, &document)]).await?;
     }
     Ok(())
 }
@@ -110,8 +115,8 @@ async fn next_part(
     connection: &mut Connection,
     tenant: &TenantId,
     document: &DocumentRow,
-) -> Result<i64, StoreError> {
-    Ok(sqlx::query_scalar(
+) -> Result<u32, StoreError> {
+    let next: i64 = sqlx::query_scalar(
         "SELECT coalesce(max(part) + 1, 0) FROM documents
          WHERE tenant_id = $1 AND year = $2 AND code = $3 AND no = $4",
     )
@@ -120,5 +125,6 @@ async fn next_part(
     .bind(&document.number.code)
     .bind(i64::from(document.number.no))
     .fetch_one(connection)
-    .await?)
+    .await?;
+    u32::try_from(next).map_err(|_| bad("documents", "part", &document.number.to_string(), Wrong::OutOfRange))
 }

@@ -17,7 +17,7 @@ use super::{
 use crate::table::Table;
 use crate::{
     ActRow, Astray, CalendarRow, Change, Clock, ClosedRow, DefinitionRow, DigestRow, DocumentFilter, DueCase,
-    Filter, Known, LedgerRow, NEAR, Outcome, OwedFilter, OwedRow, RawCase, Read, RefusalRow, Roundup,
+    Filter, LedgerRow, NEAR, Outcome, OwedFilter, OwedRow, RawCase, Read, RefusalRow, Roundup, Seen,
     Standing, Store, StoreError, Unfit, Waking, Wrong, bad, case_id, instant,
 };
 
@@ -191,7 +191,7 @@ impl Store for Own {
             .collect()
     }
 
-    async fn read(&self, tenant: &TenantId, wanted: &[Read]) -> Result<(Instant, Vec<Known>), StoreError> {
+    async fn read(&self, tenant: &TenantId, wanted: &[Read]) -> Result<Seen, StoreError> {
         known::known(self, tenant, wanted).await
     }
 

@@ -2,29 +2,34 @@
 
 use std::collections::HashMap;
 
-use machine::Instant;
 use machine::value::TenantId;
 use sqlx::Row as _;
 
 use super::query::{head, used};
 use super::{Connection, Own, Row, list};
-use crate::{Damage, Head, Known, Read, Store, StoreError, Used};
+use crate::{Damage, Head, Known, Read, Seen, Store, StoreError, Used};
 
-pub(super) async fn known(
-    store: &Own,
-    tenant: &TenantId,
-    wanted: &[Read],
-) -> Result<(Instant, Vec<Known>), StoreError> {
+pub(super) async fn known(store: &Own, tenant: &TenantId, wanted: &[Read]) -> Result<Seen, StoreError> {
     let mut connection = store.read.acquire().await?;
     let heads = heads(&mut connection, tenant, wanted).await?;
     let used = uses(&mut connection, tenant, wanted).await?;
+    let (organisation, calendars): (Option<i64>, Option<i64>) =
+        sqlx::query_as(VERSIONS).bind(tenant.as_str()).fetch_one(&mut *connection).await?;
     drop(connection);
     let known = wanted.iter().map(|read| Known {
         head: heads.get(&read.case.to_string()).cloned().transpose(),
         used: read.key.as_ref().and_then(|key| used.get(key)).cloned().transpose(),
     });
-    Ok((store.clock().await?, known.collect()))
+    Ok(Seen {
+        known: known.collect(),
+        now: store.clock().await?,
+        organisation: organisation.unwrap_or(0).unsigned_abs(),
+        calendars: calendars.unwrap_or(0).unsigned_abs(),
+    })
 }
+
+const VERSIONS: &str = "SELECT (SELECT organisation_version FROM tenants WHERE tenant_id = $1),
+    (SELECT max(sequence) FROM calendars WHERE tenant_id = $1)";
 
 async fn heads(
     connection: &mut Connection,
