@@ -147,8 +147,8 @@ async fn what_comes_after_the_digest_of_the_day_waits_for_the_next() {
     store.set_clock(now).await.expect("set");
     let mut made = Vec::new();
     for _ in 0..3 {
-        county.engine.sweep(&[], 4).await.expect("swept");
-        let left = store.due(tenant, now, &[], 10).await.expect("read");
+        county.engine.sweep(&[], 0, 4).await.expect("swept");
+        let left = store.due(tenant, now, &[], 0, 10).await.expect("read");
         // While a case is due nothing is delivered, unless the case is set aside.
         if !left.is_empty() {
             assert_eq!(store.deliver(tenant, now, "2026-09-11", &[]).await.expect("asked"), 0);

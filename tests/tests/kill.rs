@@ -198,7 +198,7 @@ async fn every_rung_is_recorded_once_and_in_order_whatever_is_killed() {
         }
         third.number = None;
         third.done += 1;
-        let due = || county.engine.store().due(county.engine.tenant(), now, &[], 1);
+        let due = || county.engine.store().due(county.engine.tenant(), now, &[], 0, 1);
         while !due().await.expect("read").is_empty() {
             assert!(last.try_wait().expect("asked").is_none(), "the worker ended by itself");
             tokio::time::sleep(Duration::from_millis(5)).await;

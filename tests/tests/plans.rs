@@ -23,9 +23,10 @@ const DAY: &str = "2026-09-01";
 const LATER: &str = "2026-10-20";
 const CASES: usize = 400;
 /// The tables that grow with the cases.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     " documents",
     " cases",
+    " texts",
     " acts",
     " rungs",
     " obligations",
@@ -104,7 +105,7 @@ async fn filled() -> County {
     assert_eq!(opening.join_all().await.len(), CASES);
     let store = county.engine.store();
     store.set_clock(morning(LATER)).await.expect("set");
-    while county.engine.sweep(&[], 500).await.expect("swept").moved > 0 {}
+    while county.engine.sweep(&[], 0, 500).await.expect("swept").moved > 0 {}
     assert!(store.deliver(county.engine.tenant(), morning(LATER), LATER, &[]).await.expect("delivered") > 0);
     county
 }
@@ -147,6 +148,7 @@ fn is_derived(line: &str) -> bool {
         "SCAN of_",
         "SCAN ids",
         "SCAN held",
+        "SCAN found",
         "SCAN counted",
         "SCAN newest",
         "SCAN numbers",
@@ -177,6 +179,8 @@ fn ledger_filters(after: LedgerKey) -> Vec<(String, Filter)> {
         ("source", Filter { source: one("self_check"), ..Filter::default() }),
         ("due range", Filter { due_from: some(DAY), due_to: some(LATER), ..Filter::default() }),
         ("text", Filter { text: some("消防"), called: one("e-paper"), ..Filter::default() }),
+        ("text of one letter", Filter { text: some("消"), ..Filter::default() }),
+        ("text and state", Filter { text: some("2026-0001"), state: one("rectifying"), ..Filter::default() }),
         ("overdue", lamp(Lamp::Overdue)),
         ("today", lamp(Lamp::Today)),
         ("soon", lamp(Lamp::Soon)),
@@ -263,7 +267,7 @@ async fn paths(county: &County) -> Vec<(String, Vec<String>)> {
     }
     path!("status", store, tenant, store.standing(tenant, now));
     path!("next wake-up", store, tenant, store.next_wake(tenant, &[]));
-    path!("sweep", store, tenant, store.due(tenant, now, &[], 100));
+    path!("sweep", store, tenant, store.due(tenant, now, &[], 0, 100));
     path!("roundup", store, tenant, store.roundup(tenant, now, day_end));
     path!(
         "roundup --as-of",
@@ -308,7 +312,7 @@ async fn written(path: &Path) -> Vec<String> {
     let blank = Request { key: None, ..comment(" ") };
     assert!(matches!(engine.execute(blank).await, Err(EngineError::Refused(_))));
     engine.store().set_clock(morning("2026-12-30")).await.expect("set");
-    while engine.sweep(&[], 500).await.expect("swept").moved > 0 {}
+    while engine.sweep(&[], 0, 500).await.expect("swept").moved > 0 {}
     // Set by the connection that writes, after all that it has sent before.
     engine.store().set_clock(morning("2026-12-31")).await.expect("set");
     std::mem::take(&mut *sent())

@@ -358,7 +358,7 @@ async fn harm(county: &County, case: CaseId, doings: &[Harmless]) -> usize {
     let mut done = 0;
     for doing in doings {
         // What is due by now is recorded first, so that nothing else can move a date.
-        while engine.sweep(&[], 100).await.expect("swept").moved > 0 {}
+        while engine.sweep(&[], 0, 100).await.expect("swept").moved > 0 {}
         let before = state().await;
         let wish = match doing {
             Harmless::Days(days) => {

@@ -68,6 +68,14 @@ const NOT_OURS: &str = "
 /// What differs between the two in any schema: the list of steps is the driver's own.
 const STEPS: &str = "_sqlx_migrations ";
 
+/// What else differs: SQLite's index of texts has a table of its own, and knows their rows by a number.
+const TEXTS: [&str; 4] = [
+    "texts column text_no integer not null",
+    "texts index texts_grams (?)",
+    "texts primary key (tenant_id, case_id)",
+    "texts unique key (tenant_id, case_id)",
+];
+
 /// A fresh store of each database.
 struct Both {
     /// The file goes with it.
@@ -148,14 +156,14 @@ async fn both_have_the_same_tables_columns_and_keys() {
     let expected = of_sqlite(&sqlite).await;
     let mut connection = postgres.acquire().await.expect("connected");
     let found = of_postgres(&mut connection, "integer").await;
-    assert_eq!(difference(&expected, &found), Vec::<String>::new());
+    assert_eq!(difference(&expected, &found), TEXTS);
     // Nothing of that can be changed unseen.
     for (planted, seen) in [
         ("ALTER TABLE cases ADD COLUMN more TEXT", 1),
         ("ALTER TABLE cases ALTER COLUMN number DROP NOT NULL", 2),
         ("ALTER TABLE cases ALTER COLUMN version TYPE SMALLINT", 2),
         ("ALTER TABLE cases ALTER COLUMN area TYPE TEXT COLLATE \"POSIX\"", 2),
-        ("ALTER TABLE cases DROP COLUMN search", 1),
+        ("ALTER TABLE cases DROP COLUMN sector", 1),
         ("CREATE TABLE more (tenant_id TEXT COLLATE \"C\")", 1),
         ("CREATE INDEX more ON cases (tenant_id, area)", 1),
         ("CREATE UNIQUE INDEX more ON acts (tenant_id, hash)", 1),
@@ -168,7 +176,7 @@ async fn both_have_the_same_tables_columns_and_keys() {
         sqlx::raw_sql(planted).execute(&mut *planting).await.expect("planted");
         let found = of_postgres(&mut planting, "integer").await;
         let difference = difference(&expected, &found);
-        assert_eq!(difference.len(), seen, "{planted}: {difference:?}");
+        assert_eq!(difference.len() - TEXTS.len(), seen, "{planted}: {difference:?}");
         planting.rollback().await.expect("undone");
     }
 }
@@ -198,6 +206,7 @@ async fn both_are_what_the_program_writes() {
             assert!(unique.iter().any(|line| catalogue.contains(line)), "{unique:?}");
         }
         let columns = catalogue.iter().filter(|line| line.contains(" column "));
+        let columns = columns.filter(|line| **line != TEXTS[0]);
         let columns = columns.map(|line| line.trim_end_matches(" not null").to_owned()).collect();
         assert_eq!(difference(&expected, &columns), Vec::<String>::new());
     }

@@ -127,7 +127,7 @@ async fn wake_of(site: &Site, kind: &str) -> Result<Instant> {
 pub async fn sweep(engine: &Engine) -> Result<usize> {
     let mut moved = 0;
     loop {
-        let swept = engine.sweep(&[], worker::SWEEP_MAX).await?;
+        let swept = engine.sweep(&[], 0, worker::SWEEP_MAX).await?;
         if let Some(failed) = swept.failed.into_iter().next() {
             return Err(failed.error);
         }

@@ -55,8 +55,8 @@ pub enum ReadFault {
     Unfit {
         /// What stands here, where the reader says so.
         found: Option<Found>,
-        /// What is needed: `text`, `whole`, `boolean`, `single` (value), `list`, `map`, `word`, `weekday` or
-        /// `number_or_parameter`; anything else is in the words of the reader.
+        /// What is needed: `text`, `whole`, `boolean`, `single` (value), `list`, `map`, `word`, `weekday`,
+        /// `field_value` or `number_or_parameter`; anything else is in the words of the reader.
         expected: String,
     },
     /// None of the forms a value may have here.

@@ -2,8 +2,9 @@
 
 use machine::act::{ALGORITHM, Measure, RungRecord, RungResult, canonical, chain, digest_hex, hex};
 use machine::command::Decision;
-use machine::project::progress;
+use machine::project::{columns, progress};
 use machine::{Act, Definition, Effect, State, apply};
+use store::cells::found_by;
 use store::{ActRow, Change, DocumentRow, HistoryRow, NoticeRow, RungRow};
 
 use crate::EngineError;
@@ -38,6 +39,9 @@ pub(crate) fn change(
         taken.extend(document(act));
     }
     let projection = machine::project::project(definition, &decision.state);
+    let until_now = before.map(|state| found_by(state, &columns(definition, state)));
+    let text =
+        Some(found_by(&decision.state, &projection.columns)).filter(|text| until_now.as_ref() != Some(text));
     let history = history(definition, before, &decision.acts, &decision.state);
     Ok(Change {
         expected_version: before.map_or(0, |state| state.version),
@@ -46,6 +50,7 @@ pub(crate) fn change(
         acts,
         state: decision.state,
         projection,
+        text,
         history,
         rungs,
         notices,

@@ -6,6 +6,7 @@
 use machine::value::TenantId;
 use machine::{Act, Definition, fold};
 use serde::Serialize;
+use store::cells::found_by;
 use store::{Change, Outcome, RawCase, Store};
 
 use crate::change::{document, history, outbox};
@@ -60,11 +61,13 @@ pub async fn rebuild(
 async fn derive(catalog: &Catalog, acts: &[Act], raw: &RawCase) -> Result<Option<Change>, EngineError> {
     let Some(state) = fold(acts) else { return Ok(None) };
     let definition: &Definition = &*catalog.definition(&state.definition).await?;
+    let projection = machine::project::project(definition, &state);
     let last_hash = raw.acts.last().map(|act| String::from_utf8_lossy(&act.hash).into_owned());
     Ok(Some(Change {
         expected_version: 0,
         workflow: definition.file().workflow.clone(),
-        projection: machine::project::project(definition, &state),
+        text: Some(found_by(&state, &projection.columns)),
+        projection,
         history: history(definition, None, acts, &state),
         last_hash: last_hash.unwrap_or_default(),
         rungs: acts.iter().flat_map(|act| outbox(act).0).collect(),

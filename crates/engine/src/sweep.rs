@@ -67,11 +67,12 @@ fn ask(case: CaseId, command: Command, actor: Option<Person>) -> Request {
 type Answer = oneshot::Receiver<Result<Vec<Receipt>, EngineError>>;
 
 impl Engine {
-    /// Sends every due case, up to `limit`, one tick; those set aside are left alone. Fails when nothing at
+    /// Sends every due case, up to `limit`, one tick; those set aside are left alone, and the first `skip` to
+    /// others. Fails when nothing at
     /// all could be done; what fails of one case stands in its answer.
-    pub async fn sweep(&self, aside: &[Vec<u8>], limit: u32) -> Result<Swept, EngineError> {
+    pub async fn sweep(&self, aside: &[Vec<u8>], skip: u32, limit: u32) -> Result<Swept, EngineError> {
         let now = self.store.clock().await?;
-        let due = self.store.due(&self.tenant, now, aside, limit).await?;
+        let due = self.store.due(&self.tenant, now, aside, skip, limit).await?;
         let mut swept = Swept { due: due.len(), ..Swept::default() };
         let mut answers = Vec::with_capacity(due.len());
         for case in due {

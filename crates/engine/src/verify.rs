@@ -343,7 +343,9 @@ fn row_faults(
         notices
             .extend(notice_rows.iter().map(|row| without(object(&cells::notice(case, row)), "delivery_id")));
     }
-    let owed = project(definition, state).obligations;
+    let projection = project(definition, state);
+    let found_by = cells::found_by(state, &projection.columns);
+    let owed = projection.obligations;
     let owed: Vec<Value> = owed.iter().map(|owed| object(&cells::obligation(case, owed))).collect();
     let history = history(definition, None, acts, state);
     let history: Vec<Value> = history.iter().map(|row| object(&cells::history(case, row))).collect();
@@ -359,6 +361,7 @@ fn row_faults(
     let taken: Vec<Value> = taken.map(|row| without(object(&cells::document(case, &row)), "part")).collect();
     let rung_key = &["act_version", "deadline_no", "ladder", "rung", "repeat"][..];
     compare("rungs", rung_key, &rungs, &raw.rungs, derived);
+    compare("texts", &["case_id"], &[object(&cells::text(case, &found_by))], &raw.texts, derived);
     compare("obligations", &["deadline_no"], &owed, &raw.obligations, derived);
     compare("history", &["version"], &history, &raw.history, derived);
     compare("notices", &["act_version", "notice_id"], &notices, &raw.notices, beside);

@@ -220,7 +220,8 @@ pub fn progress(definition: &Definition, state: &State) -> Progress {
     }
 }
 
-fn columns(definition: &Definition, state: &State) -> std::collections::BTreeMap<Column, String> {
+/// The columns the file maps its fields to.
+pub fn columns(definition: &Definition, state: &State) -> std::collections::BTreeMap<Column, String> {
     let mut columns: std::collections::BTreeMap<Column, String> = std::collections::BTreeMap::new();
     for (name, field) in &definition.file().fields {
         if let (Some(column), Some(value)) = (field.column, state.fields.get(name)) {

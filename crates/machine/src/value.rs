@@ -92,7 +92,7 @@ impl<'de> Visitor<'de> for AnyValue {
     type Value = Value;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("true or false, a whole number, a text or a list of texts")
+        f.write_str("field_value")
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Value, E> {

@@ -2,6 +2,7 @@
 //! and `rebuild` compare with what stands there.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use machine::State;
 use machine::act::hex;
@@ -12,6 +13,7 @@ use machine::time::{Due, Instant};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::grams::grams;
 use crate::table::{Kind, Table};
 use crate::{ActRow, Change, DocumentRow, HistoryRow, NoticeRow, RefusalRow, RungRow};
 
@@ -188,7 +190,6 @@ pub fn head<'a>(
         ("sector", column(Column::Sector)),
         ("source", column(Column::Source)),
         ("level", column(Column::Level)),
-        ("search", column(Column::Text)),
         ("legal_due", projection.legal_due.map(due_text).into()),
         ("legal_due_day", projection.legal_due_day.map(|day| day.to_string()).into()),
         ("enterprise_breach", projection.enterprise_breach.into()),
@@ -203,6 +204,17 @@ pub fn head<'a>(
         ("wake_at", projection.wake_at.into()),
         ("state", serde_json::to_string(state).unwrap_or_default().into()),
     ]
+}
+
+/// What a case is found by: its number, and what its file says.
+pub fn found_by(state: &State, columns: &BTreeMap<Column, String>) -> String {
+    let text = columns.get(&Column::Text);
+    text.map_or_else(|| state.number.clone(), |text| format!("{}\n{text}", state.number))
+}
+
+/// The row of what a case is found by.
+pub fn text<'a>(case: &'a str, text: &'a str) -> Cells<'a> {
+    vec![("case_id", case.into()), ("text", text.into()), ("grams", grams(text).into())]
 }
 
 /// The row of an act.

@@ -28,6 +28,7 @@ use tokio::sync::watch;
 
 pub mod cells;
 mod error;
+mod grams;
 mod lists;
 mod place;
 pub mod postgres;
@@ -162,6 +163,8 @@ pub struct Change {
     pub state: State,
     /// What SQL sees of it.
     pub projection: Projection,
+    /// What it is found by, where that changed.
+    pub text: Option<String>,
     /// What the case counted as, where that changed.
     pub history: Vec<HistoryRow>,
     /// Rungs recorded.
@@ -421,12 +424,14 @@ pub trait Store: Send + Sync {
     /// Records refused commands.
     async fn refuse(&self, tenant: &TenantId, rows: &[RefusalRow]) -> Result<(), StoreError>;
 
-    /// Cases due by `now`, the longest waiting first, without those set aside.
+    /// Cases due by `now`, the longest waiting first, without those set aside; the first `skip` are left to
+    /// others, and so is what others are writing at this moment.
     async fn due(
         &self,
         tenant: &TenantId,
         now: Instant,
         aside: &[Vec<u8>],
+        skip: u32,
         limit: u32,
     ) -> Result<Vec<DueCase>, StoreError>;
     /// The next moment anything is due that is not set aside.
@@ -512,7 +517,7 @@ pub trait Store: Send + Sync {
     ) -> Result<(), StoreError>;
     /// Makes a store of a database that was copied into, with these settings.
     async fn finish_copy(&self, settings: &[serde_json::Value]) -> Result<(), StoreError>;
-    /// Writes head, open duties, rungs and history of a case anew. `change` holds what all its acts give;
+    /// Writes head, text, open duties, rungs and history of a case anew. `change` holds what all its acts give;
     /// a case that moved meanwhile is left alone.
     async fn rebuild(&self, tenant: &TenantId, change: &Change) -> Result<Outcome, StoreError>;
 }

@@ -10,6 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
 use sqlx::{ConnectOptions, Connection as _, PgConnection, Postgres, QueryBuilder, Row as _, Transaction};
 use tokio::sync::watch;
 
+use crate::grams::{self, Asked as Gram};
 use crate::table::TABLES;
 use crate::{Clock, Place, StoreError, Unfit};
 
@@ -59,10 +60,15 @@ macro_rules! join_in_order {
         "JOIN"
     };
 }
-/// Without the rows somebody else is writing.
-macro_rules! skip_locked {
-    () => {
-        " FOR UPDATE SKIP LOCKED"
+/// Cases picked, without those somebody else is writing. Picked first and then locked: what is passed over would
+/// be locked too.
+macro_rules! unlocked {
+    ($picked:expr) => {
+        concat!(
+            "SELECT case_id, number FROM cases WHERE tenant_id = $1 AND case_id = ANY(ARRAY(SELECT case_id ",
+            $picked,
+            ")) ORDER BY wake_at FOR NO KEY UPDATE SKIP LOCKED"
+        )
     };
 }
 
@@ -402,10 +408,26 @@ fn push_pairs(query: &mut QueryBuilder<Db>, pairs: &[(String, UnitId)]) {
     query.push("IN (SELECT * FROM UNNEST(").push_bind(roles).push(", ").push_bind(units).push("))");
 }
 
-/// The function that says where in a text another stands.
-const CONTAINS: &str = "strpos";
 /// Before a column: no index of it is used. The planner knows better.
 const NO_INDEX: &str = "";
+
+/// Adds the texts another stands in, by the index of their grams; one without a letter in it has none, and is looked
+/// for in all.
+fn push_found(query: &mut QueryBuilder<Db>, tenant: &TenantId, text: &str) {
+    let gram = |gram: Gram| match gram {
+        Gram::Pair(pair) => format!("'{pair}'"),
+        Gram::From(letter) => format!("'{letter}':*"),
+    };
+    let grams: Vec<String> = grams::asked(text).into_iter().map(gram).collect();
+    query
+        .push("SELECT case_id AS found_id FROM texts WHERE tenant_id = ")
+        .push_bind(tenant.as_str().to_owned());
+    if !grams.is_empty() {
+        query.push(" AND array_to_tsvector(string_to_array(grams, ' ')) @@ ");
+        query.push_bind(grams.join(" & ")).push("::tsquery");
+    }
+    query.push(" AND strpos(text, ").push_bind(asked(text)).push(") > 0");
+}
 
 /// The table whose key was used already.
 fn table_of(refused: &dyn DatabaseError) -> Option<&'static str> {

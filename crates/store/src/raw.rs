@@ -10,6 +10,8 @@ pub struct RawCase {
     pub head: Option<serde_json::Value>,
     /// Its acts, in order of version.
     pub acts: Vec<RawAct>,
+    /// What it is found by.
+    pub texts: Vec<serde_json::Value>,
     /// Its open duties.
     pub obligations: Vec<serde_json::Value>,
     /// Its rungs.

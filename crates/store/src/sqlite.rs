@@ -16,6 +16,7 @@ use sqlx::{ConnectOptions, Connection as _, QueryBuilder, Row as _, Sqlite, Sqli
 use tokio::sync::watch;
 
 use crate::error::cannot_open;
+use crate::grams::{self, Asked as Gram};
 use crate::table::TABLES;
 use crate::{Clock, StoreError, Unfit};
 
@@ -75,10 +76,10 @@ macro_rules! join_in_order {
         "CROSS JOIN"
     };
 }
-/// Without the rows somebody else is writing: nobody is.
-macro_rules! skip_locked {
-    () => {
-        ""
+/// Cases picked, without those somebody else is writing: nobody is.
+macro_rules! unlocked {
+    ($picked:expr) => {
+        concat!("SELECT case_id, number ", $picked)
     };
 }
 
@@ -353,10 +354,27 @@ fn push_pairs(query: &mut QueryBuilder<Db>, pairs: &[(String, UnitId)]) {
     query.push_bind(json!(pairs).to_string()).push("))");
 }
 
-/// The function that says where in a text another stands.
-const CONTAINS: &str = "instr";
 /// Before a column: no index of it is used.
 const NO_INDEX: &str = "+";
+
+/// Adds the texts another stands in, by the index of their grams; one without a letter in it has none, and is looked
+/// for in all.
+fn push_found(query: &mut QueryBuilder<Db>, tenant: &TenantId, text: &str) {
+    let gram = |gram: Gram| match gram {
+        Gram::Pair(pair) => format!("\"{pair}\""),
+        Gram::From(letter) => format!("\"{letter}\" *"),
+    };
+    let grams: Vec<String> = grams::asked(text).into_iter().map(gram).collect();
+    query.push("SELECT case_id AS found_id FROM ");
+    if grams.is_empty() {
+        query.push("texts WHERE ");
+    } else {
+        query.push("texts_grams CROSS JOIN texts ON text_no = texts_grams.rowid WHERE texts_grams MATCH ");
+        query.push_bind(grams.join(" AND ")).push(" AND ");
+    }
+    query.push("tenant_id = ").push_bind(tenant.as_str().to_owned());
+    query.push(" AND instr(text, ").push_bind(text.to_owned()).push(") > 0");
+}
 
 /// The table whose key was used already.
 fn table_of(refused: &dyn DatabaseError) -> Option<&'static str> {

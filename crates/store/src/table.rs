@@ -106,7 +106,6 @@ pub static CASES: Table = Table {
         ("sector", Text),
         ("source", Text),
         ("level", Text),
-        ("search", Text),
         ("legal_due", Text),
         ("legal_due_day", Text),
         ("enterprise_breach", Flag),
@@ -121,6 +120,13 @@ pub static CASES: Table = Table {
         ("wake_at", Int),
         ("state", Text),
     ],
+};
+
+/// See the migrations.
+pub static TEXTS: Table = Table {
+    name: "texts",
+    key: &["case_id"],
+    columns: &[("case_id", Text), ("text", Text), ("grams", Text)],
 };
 
 /// See the migrations.
@@ -279,13 +285,14 @@ pub static DOCUMENTS: Table = Table {
 };
 
 /// All of them.
-pub static TABLES: [&Table; 16] = [
+pub static TABLES: [&Table; 17] = [
     &STORE_SETTINGS,
     &TENANTS,
     &CALENDARS,
     &DEFINITIONS,
     &CASE_NUMBERS,
     &CASES,
+    &TEXTS,
     &ACTS,
     &OBLIGATIONS,
     &HISTORY,

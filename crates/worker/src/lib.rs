@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use engine::{Engine, EngineError, Failed};
+use engine::{Engine, EngineError, Failed, Swept};
 use machine::Instant as Moment;
 use store::{Clock, Damage, NEAR, StoreError, Wrong};
 
@@ -16,6 +16,8 @@ pub use all::run;
 
 /// Cases swept in one round.
 pub const SWEEP_MAX: u32 = 200;
+/// The most others a worker steers clear of.
+const CROWD_MAX: u32 = 31;
 /// The longest a case that fails is left alone before it is tried again.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
@@ -55,12 +57,41 @@ pub struct Worker {
     aside: BTreeMap<Vec<u8>, Aside>,
     /// Cases that were due with nothing to record, by version.
     idle: BTreeMap<Vec<u8>, u32>,
+    crowd: Crowd,
+}
+
+/// How many others seem to be at the same cases. Where many are, each begins somewhere else: correctness does
+/// not need it, but who comes second has worked for nothing.
+#[derive(Default)]
+struct Crowd {
+    others: u32,
+    turn: u32,
+}
+
+impl Crowd {
+    /// How many cases to leave to others this time.
+    fn skip(&mut self, limit: u32) -> u32 {
+        self.turn = self.turn.wrapping_add(1);
+        // Each process scatters in its own way.
+        let mixed = self.turn.wrapping_add(std::process::id()).wrapping_mul(0x9e37_79b9) >> 16;
+        mixed % (self.others + 1) * limit
+    }
+
+    /// Learns from what became of a sweep.
+    fn learn(&mut self, due: usize, outrun: usize) {
+        if outrun * 2 > due {
+            self.others = (self.others * 2 + 1).min(CROWD_MAX);
+        } else {
+            self.others -= self.others.div_ceil(8);
+        }
+    }
 }
 
 impl Worker {
     /// A worker that sweeps at most `limit` cases in a round.
     pub fn new(engine: Engine, limit: u32) -> Self {
-        Worker { engine, limit, aside: BTreeMap::new(), idle: BTreeMap::new() }
+        let (aside, idle) = (BTreeMap::new(), BTreeMap::new());
+        Worker { engine, limit, aside, idle, crowd: Crowd::default() }
     }
 
     /// One round: at most `limit` cases, then, when nothing is due any more, the digests of the day. A case
@@ -73,13 +104,14 @@ impl Worker {
 
     async fn round_without(&mut self, waiting: Vec<Vec<u8>>, now: Instant) -> Done {
         let mut done = Done::default();
-        match self.engine.sweep(&waiting, self.limit).await {
-            Ok(swept) => {
+        match self.sweep(&waiting).await {
+            Ok((swept, from_the_first)) => {
                 (done.due, done.round.moved) = (swept.due, swept.moved);
                 done.round.outrun = swept.idle.len();
+                self.crowd.learn(swept.due, swept.idle.len());
                 let mut failed = swept.failed;
                 failed.extend(self.stuck(swept.idle));
-                if swept.due < self.limit as usize {
+                if from_the_first && swept.due < self.limit as usize {
                     // All were tried that do not wait: what did not fail is like all others again.
                     self.aside
                         .retain(|id, _| waiting.contains(id) || failed.iter().any(|f| f.case_id == *id));
@@ -99,6 +131,17 @@ impl Worker {
             }
         }
         done
+    }
+
+    /// Sweeps what is due, somewhere in the line where many are at it. Says whether from its beginning.
+    async fn sweep(&mut self, aside: &[Vec<u8>]) -> Result<(Swept, bool), EngineError> {
+        let skip = self.crowd.skip(self.limit);
+        let swept = self.engine.sweep(aside, skip, self.limit).await?;
+        if swept.due > 0 || skip == 0 {
+            return Ok((swept, skip == 0));
+        }
+        // The line was shorter than that.
+        Ok((self.engine.sweep(aside, 0, self.limit).await?, true))
     }
 
     fn set_aside_ids(&self) -> Vec<Vec<u8>> {

@@ -113,7 +113,7 @@ async fn a_case_years_behind_is_caught_up_in_bounded_steps() {
     let Err(EngineError::Refused(refusal)) = sent else { panic!("not refused: {sent:?}") };
     assert_eq!(*refusal, Refusal::CatchingUp);
     let mut steps = 0;
-    while county.engine.sweep(&[], 10).await.expect("swept").moved > 0 {
+    while county.engine.sweep(&[], 0, 10).await.expect("swept").moved > 0 {
         steps += 1;
     }
     // A rung every working day of three years.

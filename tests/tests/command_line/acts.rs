@@ -150,8 +150,8 @@ async fn an_act_is_read_from_a_file_as_strictly_as_from_the_line() {
         (
             "--file fraction.json",
             2,
-            "BH0070: fraction.json:1:41: a value of this form",
-            "BH0070: fraction.json:1:41：此处不能写这种形式的值",
+            "BH0070: fraction.json:1:40: needed here: true or false, a whole number, a text or a list of texts; it is 5.5",
+            "BH0070: fraction.json:1:40：此处应为是否值、整数、文字或文字列表，而写的是 5.5",
         ),
         (
             "--file large.json",

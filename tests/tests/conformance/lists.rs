@@ -35,12 +35,14 @@ pub async fn what_is_set_aside_is_not_due(room: &Room) {
     let (store, tenant) = (&county.store, &county.tenant);
     let at = |seconds: i64| morning(DAY).plus_micros(seconds * 1_000_000);
     let due = async |seconds, aside: &[Vec<u8>], limit| {
-        let due = store.due(tenant, at(seconds), aside, limit).await.expect("read");
+        let due = store.due(tenant, at(seconds), aside, 0, limit).await.expect("read");
         due.into_iter().map(|case| case.number).collect::<Vec<_>>()
     };
     assert_eq!(due(9, &[], 9).await, [""; 0]);
     assert_eq!(due(30, &[], 9).await, ["YB-2", "YB-3", "YB-1"], "the longest waiting first");
     assert_eq!(due(30, &[], 2).await, ["YB-2", "YB-3"]);
+    let third = store.due(tenant, at(30), &[], 2, 9).await.expect("read");
+    assert_eq!((third.len(), third[0].number.as_str()), (1, "YB-1"), "the first two are left to others");
     // An id that is no text is one nobody has.
     let aside = [id(&openings[1]), vec![0xff, 0xfe]];
     assert_eq!(due(20, &aside, 9).await, ["YB-3"]);
@@ -189,6 +191,11 @@ pub async fn the_ledger_is_filtered(room: &Room) {
         (Filter { department: list("industry"), ..none() }, &["YB-1", "YB-2", "YB-3"]),
         (text("仓库"), &["YB-1"]),
         (text("Ünï"), &["YB-2"]),
+        (text("号"), &["YB-1", "YB-2"]),
+        (text("间 Ü"), &["YB-2"]),
+        (text("防通道堵"), &["YB-1", "YB-2", "YB-3", "YB-4"]),
+        (text("B-3"), &["YB-3"]),
+        (text("YB-30"), &[]),
         (text("%"), &["YB-4"]),
         (text("_\\ '"), &["YB-4"]),
         (text("无处"), &[]),

@@ -9,6 +9,7 @@ use machine::command::{Decision, Directory, NOBODY, Perform};
 use machine::register::Registers;
 use machine::value::{CaseId, TenantId};
 use machine::{Command, Definition, Facts, Instant, Person};
+use store::cells::found_by;
 use store::{ActRow, Change, Clock, DefinitionRow, HistoryRow, NoticeRow, Outcome, Place, RungRow, Store};
 use tests::{clerk, definition, morning, project, texts};
 
@@ -158,6 +159,8 @@ impl County {
         let projection = machine::project::project(&self.definition, &decision.state);
         let from = decision.state.last_at;
         let progress = projection.progress.clone();
+        let text = found_by(&decision.state, &projection.columns);
+        let told = |before: &Change| found_by(&before.state, &before.projection.columns);
         let moved = before.is_none_or(|before| before.projection.progress != progress);
         let row = HistoryRow { version: decision.state.version, from, to: None, progress };
         Change {
@@ -167,6 +170,7 @@ impl County {
             acts,
             history: if moved { vec![row] } else { Vec::new() },
             state: decision.state,
+            text: Some(text).filter(|text| before.map(told).as_ref() != Some(text)),
             projection,
             rungs: Vec::new(),
             notices: Vec::new(),

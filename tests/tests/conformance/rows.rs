@@ -2,7 +2,9 @@
 
 use machine::value::TenantId;
 use serde_json::Value;
-use store::table::{ACTS, CALENDARS, CASE_NUMBERS, CASES, HISTORY, NOTICES, OBLIGATIONS, RUNGS, Table};
+use store::table::{
+    ACTS, CALENDARS, CASE_NUMBERS, CASES, HISTORY, NOTICES, OBLIGATIONS, RUNGS, TEXTS, Table,
+};
 use store::{Change, Filter, Outcome, Read};
 
 use crate::made::{County, Room, notice, rung};
@@ -102,16 +104,18 @@ pub async fn a_case_is_rebuilt_unless_it_moved(room: &Room) {
     opening.rungs = vec![rung(1, 0)];
     let beside = county.opening("YB-2");
     county.committed([&opening, &beside]).await;
-    let tables = [&CASES, &OBLIGATIONS, &HISTORY, &RUNGS, &ACTS];
+    let tables = [&CASES, &TEXTS, &OBLIGATIONS, &HISTORY, &RUNGS, &ACTS];
     let mut before = Vec::new();
     for table in tables {
         before.push(all(&county, table).await);
     }
     room.execute(
         "DELETE FROM obligations; DELETE FROM rungs; UPDATE history SET stage = 'accepted' WHERE to_at IS NULL;
-        UPDATE cases SET main_state = 'closed', search = NULL, number = 'x' || number",
+        UPDATE cases SET main_state = 'closed', level = 'x', number = 'x' || number; DELETE FROM texts",
     )
     .await;
+    let named = Filter { text: Some("仓库".to_owned()), ..Filter::default() };
+    assert_eq!(store.ledger_count(tenant, &named).await.expect("counted"), 0);
     let whole = |change: &Change| Change { acts: Vec::new(), notices: Vec::new(), ..change.clone() };
     for change in [&opening, &beside] {
         assert_eq!(store.rebuild(tenant, &whole(change)).await.expect("written"), Outcome::Committed);
@@ -119,6 +123,7 @@ pub async fn a_case_is_rebuilt_unless_it_moved(room: &Room) {
     for (table, before) in tables.into_iter().zip(&before) {
         assert_eq!(all(&county, table).await, *before, "{}", table.name);
     }
+    assert_eq!(store.ledger_count(tenant, &named).await.expect("counted"), 2, "its index is written with it");
     county.committed([&county.remark(&opening, "动了")]).await;
     assert_eq!(store.rebuild(tenant, &whole(&opening)).await.expect("decided"), Outcome::Conflict);
     let wanted = [Read { case: opening.state.case, key: None }];

@@ -72,7 +72,7 @@ pub async fn everything(file: &Engine, server: &Engine, what: &str) {
         let moment = now.plus_micros(ahead);
         // Those that are due at one moment are in no order.
         same!(file, server, what, |store| {
-            let due = store.due(&tenant, moment, &[], 1_000).await.expect("read");
+            let due = store.due(&tenant, moment, &[], 0, 1_000).await.expect("read");
             due.into_iter().map(|case| case.number).collect::<BTreeSet<_>>()
         });
     }
@@ -104,8 +104,9 @@ async fn raw(store: &dyn Store, tenant: &TenantId, after: &[u8]) -> Vec<RawCase>
             documents,
             personal,
             keys,
+            texts,
         } = case;
-        for rows in [obligations, rungs, notices, history, documents, personal, keys] {
+        for rows in [texts, obligations, rungs, notices, history, documents, personal, keys] {
             rows.sort_by_key(ToString::to_string);
         }
     }
@@ -181,7 +182,24 @@ fn filters(all: &[LedgerRow], now: Instant) -> Vec<Filter> {
     }
     filters.push(Filter { due_from: Some(day(3)), ..none() });
     filters.push(Filter { due_to: Some(day(10)), ..none() });
-    for text in ["车间", "%", "_", "\\", "'", "ÜNÏ", "ünï", "Z", "𠮷", "YB", "", "无处"] {
+    for text in [
+        "车间",
+        "车",
+        "消防通道",
+        "YB-2026-0",
+        "-",
+        "%",
+        "_",
+        "\\",
+        "'",
+        "ÜNÏ",
+        "ünï",
+        "Z",
+        "𠮷",
+        "YB",
+        "",
+        "无处",
+    ] {
         filters.push(Filter { text: Some(text.to_owned()), ..none() });
         let called = vec!["e-06".to_owned()];
         filters.push(Filter { text: Some(text.to_owned()), called, ..none() });

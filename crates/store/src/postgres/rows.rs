@@ -109,6 +109,8 @@ async fn won(
 const DISCHARGED: &str =
     "discharged AS (DELETE FROM obligations WHERE tenant_id = $1 AND case_id = ANY($2) RETURNING 1)";
 
+const RENAMED: &str = "renamed AS (DELETE FROM texts WHERE tenant_id = $1 AND case_id = ANY($5) RETURNING 1)";
+
 const ENDED: &str = "ended AS (UPDATE history SET to_at = e.at FROM UNNEST($3, $4) AS e(case_id, at)
     WHERE history.tenant_id = $1 AND history.case_id = ANY($3) AND history.case_id = e.case_id
         AND history.to_at IS NULL RETURNING 1)";
@@ -120,20 +122,23 @@ pub(super) async fn write_all(
     also: &Also<'_>,
     rows: &[Rows<'_>],
 ) -> Result<(), StoreError> {
-    let (mut parts, mut counts) =
-        (vec![DISCHARGED.to_owned(), ENDED.to_owned()], vec!["(SELECT count(*) FROM ended)".to_owned()]);
-    let mut place = 5;
+    let mut parts = vec![DISCHARGED.to_owned(), ENDED.to_owned(), RENAMED.to_owned()];
+    let mut counts = vec!["(SELECT count(*) FROM ended)".to_owned()];
+    let mut place = 6;
     for (table, _) in rows {
-        // An open duty or stretch of history may have the key of one that goes: those go first.
-        let first = "WHERE (SELECT count(*) FROM discharged) + (SELECT count(*) FROM ended) >= 0";
-        parts.push(format!("of_{} AS ({} {first} RETURNING 1)", table.name, insertion(table, place)));
+        // A row may have the key of one that goes: that goes first.
+        let gone = [("obligations", "discharged"), ("history", "ended"), ("texts", "renamed")];
+        let gone = gone.into_iter().find(|(of, _)| *of == table.name);
+        let first = gone.map(|(_, gone)| format!(" WHERE (SELECT count(*) FROM {gone}) >= 0"));
+        let insertion = insertion(table, place) + &first.unwrap_or_default();
+        parts.push(format!("of_{} AS ({insertion} RETURNING 1)", table.name));
         counts.push(format!("(SELECT count(*) FROM of_{})", table.name));
         place += table.columns.len();
     }
     let statement = format!("WITH {} SELECT ARRAY[{}]", parts.join(", "), counts.join(", "));
     let (ended, moments): (Vec<&str>, Vec<i64>) = also.ended.iter().copied().unzip();
     let query = sqlx::query(AssertSqlSafe(statement)).bind(tenant.as_str());
-    let query = query.bind(&also.discharged).bind(ended).bind(moments);
+    let query = query.bind(&also.discharged).bind(ended).bind(moments).bind(&also.renamed);
     let query = rows.iter().fold(query, |query, (table, rows)| bind(query, table.columns, rows));
     let done: Vec<i64> = query.fetch_one(connection).await?.try_get(0)?;
     let asked = rows.iter().map(|(table, rows)| (table.name, rows.len()));

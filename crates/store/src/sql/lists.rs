@@ -5,7 +5,7 @@ use machine::value::{Name, TenantId, UnitId};
 use sqlx::{QueryBuilder, Row as _};
 
 use super::row::{count, id, moment, small, some_text, text};
-use super::{CONTAINS, Db, NO_INDEX, Pool, Row, asked, begin_snapshot, list, push_list, push_pairs};
+use super::{Db, NO_INDEX, Pool, Row, asked, begin_snapshot, list, push_found, push_list, push_pairs};
 use crate::{
     COUNT_MAX, ClosedRow, DepartmentProgress, DocumentFilter, Filter, Lamp, LedgerRow, OverdueBy, OverdueRow,
     OwedFilter, OwedRow, OwingUnit, ROWS_MAX, Roundup, StageCount, Standing, StoreError, Unverified, Wrong,
@@ -75,11 +75,29 @@ fn push_any(query: &mut Query<'_>, column: &str, values: &[String]) {
 fn push_ledger(query: &mut Query<'_>, columns: &str, tenant: &TenantId, filter: &Filter) {
     for (index, owed) in Owed::ways(filter.unit.as_ref()).iter().enumerate() {
         query.push(if index > 0 { " UNION ALL " } else { "" });
-        query.push(format!("SELECT {columns} FROM cases WHERE tenant_id = "));
+        query.push(format!("SELECT {columns} FROM "));
+        match &filter.text {
+            Some(text) => push_named(query, tenant, text, &filter.called),
+            None => {
+                query.push("cases");
+            }
+        }
+        query.push(" WHERE tenant_id = ");
         query.push_bind(tenant.as_str().to_owned());
         owed.push(query, "");
         push_conditions(query, filter);
     }
+}
+
+/// The cases a text stands in, or of one of the enterprises it is part of the name of. Found first, and then looked
+/// up: hardly ever are there many.
+fn push_named(query: &mut Query<'_>, tenant: &TenantId, text: &str, called: &[String]) {
+    query.push("(");
+    push_found(query, tenant, text);
+    query.push(" UNION SELECT case_id FROM cases WHERE tenant_id = ").push_bind(tenant.as_str().to_owned());
+    query.push(" AND enterprise ");
+    push_list(query, called);
+    query.push(format!(") AS found {} cases ON case_id = found_id", join_in_order!()));
 }
 
 fn push_conditions(query: &mut Query<'_>, filter: &Filter) {
@@ -121,13 +139,6 @@ fn push_conditions(query: &mut Query<'_>, filter: &Filter) {
         // No side is overdue before the case is, so the walk ends early.
         query.push(" AND overdue_from <= ").push_bind(now.micros());
         query.push(" AND ").push(column).push(" <= ").push_bind(now.micros());
-    }
-    if let Some(text) = &filter.text {
-        query.push(format!(" AND ({CONTAINS}(search, ")).push_bind(asked(text));
-        query.push(format!(") > 0 OR {CONTAINS}(number, ")).push_bind(asked(text));
-        query.push(") > 0 OR enterprise ");
-        push_list(query, &filter.called);
-        query.push(")");
     }
     if let Some(after) = &filter.after {
         query.push(" AND (overdue_from, number) > (").push_bind(after.overdue_from);

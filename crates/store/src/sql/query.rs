@@ -48,25 +48,25 @@ pub(super) fn used(key: &str, row: &Row) -> Result<Used, Damage> {
     })
 }
 
-const DUE: &str = concat!(
-    "SELECT case_id, number FROM cases WHERE tenant_id = $1 AND wake_at <= $2 AND ",
+const DUE: &str = unlocked!(concat!(
+    "FROM cases WHERE tenant_id = $1 AND wake_at <= $2 AND ",
     none_of_stored!("case_id", "$3"),
-    " ORDER BY wake_at LIMIT $4",
-    skip_locked!()
-);
+    " ORDER BY wake_at LIMIT $4 OFFSET $5"
+));
 
 pub(super) async fn due(
     pool: &Pool,
     tenant: &TenantId,
     now: Instant,
     aside: &[Vec<u8>],
-    limit: u32,
+    (skip, limit): (u32, u32),
 ) -> Result<Vec<DueCase>, StoreError> {
     let rows = sqlx::query(DUE)
         .bind(tenant.as_str())
         .bind(now.micros())
         .bind(stored_ids(aside))
         .bind(i64::from(limit))
+        .bind(i64::from(skip))
         .fetch_all(pool)
         .await?;
     let row = |row: Row| Ok(DueCase { case_id: super::row::bytes(&row, 0)?, number: text(&row, 1)? });

@@ -25,7 +25,8 @@ pub(super) async fn case_ids(
             stored!("$2")
         )
     };
-    let tables = ["cases", "acts", "obligations", "rungs", "notices", "history", "documents", "personal"];
+    let tables =
+        ["cases", "texts", "acts", "obligations", "rungs", "notices", "history", "documents", "personal"];
     let statement =
         format!("SELECT case_id FROM ({}) AS ids ORDER BY case_id LIMIT $3", tables.map(of).join(" UNION "));
     let rows = sqlx::query(AssertSqlSafe(statement))
@@ -146,9 +147,10 @@ pub(super) async fn cases(
 type Take = fn(&mut RawCase, &Row) -> Result<(), StoreError>;
 
 /// What is read of a case, and where it goes.
-const TABLES: [(&str, Take); 8] = [
+const TABLES: [(&str, Take); 9] = [
     (HEADS, |case, row| put(&mut case.head, object(row)?)),
     (ACTS, |case, row| push(&mut case.acts, act(row)?)),
+    (TEXTS, |case, row| push(&mut case.texts, object(row)?)),
     (OBLIGATIONS, |case, row| push(&mut case.obligations, object(row)?)),
     (RUNGS, |case, row| push(&mut case.rungs, object(row)?)),
     (NOTICES, |case, row| push(&mut case.notices, object(row)?)),
@@ -185,6 +187,7 @@ macro_rules! of_cases {
 const HEADS: &str = of_cases!("*", "cases", "case_id");
 const ACTS: &str =
     of_cases!("case_id, version, at, name, person_id, algorithm, body, hash", "acts", "case_id, version");
+const TEXTS: &str = of_cases!("case_id, text, grams", "texts", "case_id");
 const OBLIGATIONS: &str = of_cases!("*", "obligations", "case_id, deadline_no");
 const RUNGS: &str = of_cases!("*", "rungs", "case_id, act_version, deadline_no, ladder, rung, repeat");
 const NOTICES: &str = of_cases!("*", "notices", "case_id, act_version, recipient");

@@ -5,10 +5,10 @@ use sqlx::Row as _;
 
 use super::commit::Written;
 use super::row::bytes;
-use super::write::{clear, derived, insert, write_heads};
+use super::write::{clear, derived, insert, texts, write_heads};
 use super::{Connection, Pool, Row, begin_write, lock_case, stored};
 use crate::cells;
-use crate::table::{CASES, DOCUMENTS, HISTORY, OBLIGATIONS, RUNGS};
+use crate::table::{CASES, DOCUMENTS, HISTORY, OBLIGATIONS, RUNGS, TEXTS};
 use crate::{Change, DocumentRow, Outcome, StoreError, Wrong, bad};
 
 /// Writes head and derived rows of one case anew, unless it moved meanwhile.
@@ -26,12 +26,13 @@ pub(super) async fn rebuild(pool: &Pool, tenant: &TenantId, change: &Change) -> 
     }
     let opening = Change { expected_version: 0, ..change.clone() };
     let written = [Written::new(&opening)];
-    for table in [&CASES, &OBLIGATIONS, &RUNGS, &HISTORY] {
+    for table in [&CASES, &TEXTS, &OBLIGATIONS, &RUNGS, &HISTORY] {
         clear(&mut transaction, tenant, table, &[&written[0].case]).await?;
     }
     if write_heads(&mut transaction, tenant, &written).await?.len() != 1 {
         return Ok(Outcome::Conflict);
     }
+    insert(&mut transaction, tenant, &TEXTS, &texts(&written)).await?;
     for (table, rows) in derived(&written) {
         insert(&mut transaction, tenant, table, &rows).await?;
     }

@@ -224,9 +224,10 @@ impl Store for Own {
         tenant: &TenantId,
         now: Instant,
         aside: &[Vec<u8>],
+        skip: u32,
         limit: u32,
     ) -> Result<Vec<DueCase>, StoreError> {
-        query::due(&self.read, tenant, now, aside, limit).await
+        query::due(&self.read, tenant, now, aside, (skip, limit)).await
     }
 
     async fn next_wake(&self, tenant: &TenantId, aside: &[Vec<u8>]) -> Result<Option<Instant>, StoreError> {

@@ -7,7 +7,7 @@ use super::rows::{insert_rows, move_heads, open_heads, write_all};
 use super::{Connection, Pool, begin_write, list, lock_tenant};
 use crate::cells::{self, Cell, Cells};
 use crate::table::{
-    ACTS, DOCUMENTS, HISTORY, IDEMPOTENCY, NOTICES, OBLIGATIONS, PERSONAL, REFUSALS, RUNGS, Table,
+    ACTS, DOCUMENTS, HISTORY, IDEMPOTENCY, NOTICES, OBLIGATIONS, PERSONAL, REFUSALS, RUNGS, TEXTS, Table,
 };
 use crate::{Change, RefusalRow, StoreError, rows_affected};
 
@@ -18,6 +18,8 @@ pub(super) type Rows<'a> = (&'static Table, Vec<Cells<'a>>);
 pub(super) struct Also<'a> {
     /// Cases whose open duties go: those they have from now on are inserted.
     pub(super) discharged: Vec<&'a str>,
+    /// Cases that are found by another text from now on.
+    pub(super) renamed: Vec<&'a str>,
     /// Cases of which what held until now ends, and when.
     pub(super) ended: Vec<(&'a str, i64)>,
 }
@@ -72,6 +74,7 @@ pub(super) async fn write_rows(
 ) -> Result<(), StoreError> {
     let mut rows = vec![(&ACTS, of(won, |change| &change.acts, cells::act))];
     rows.extend(derived(won));
+    rows.push((&TEXTS, texts(won)));
     rows.push((&NOTICES, of(won, |change| &change.notices, cells::notice)));
     rows.push((
         &IDEMPOTENCY,
@@ -83,6 +86,10 @@ pub(super) async fn write_rows(
     let moved = || won.iter().filter(|written| written.change.expected_version > 0);
     let also = Also {
         discharged: moved().map(|written| written.case.as_str()).collect(),
+        renamed: moved()
+            .filter(|written| written.change.text.is_some())
+            .map(|written| written.case.as_str())
+            .collect(),
         ended: moved()
             .filter_map(|written| {
                 Some((written.case.as_str(), written.change.history.first()?.from.micros()))
@@ -90,6 +97,13 @@ pub(super) async fn write_rows(
             .collect(),
     };
     write_all(connection, tenant, &also, &rows).await
+}
+
+/// What cases are found by from now on.
+pub(super) fn texts<'a>(won: &'a [Written<'a>]) -> Vec<Cells<'a>> {
+    let texts =
+        won.iter().filter_map(|written| Some(cells::text(&written.case, written.change.text.as_ref()?)));
+    texts.collect()
 }
 
 /// Rows that follow from the acts.

@@ -10,7 +10,7 @@ use sqlx::AssertSqlSafe;
 use super::Connection;
 use super::write::{Also, Rows, clear, insert};
 use crate::cells::Cells;
-use crate::table::{CASES, HEAD_FIXED, Kind, OBLIGATIONS, Table};
+use crate::table::{CASES, HEAD_FIXED, Kind, OBLIGATIONS, TEXTS, Table};
 use crate::{StoreError, rows_affected};
 
 /// `value->>0, value->>1`, of the columns of a table.
@@ -66,6 +66,7 @@ pub(super) async fn write_all(
     rows: &[Rows<'_>],
 ) -> Result<(), StoreError> {
     clear(connection, tenant, &OBLIGATIONS, &also.discharged).await?;
+    clear(connection, tenant, &TEXTS, &also.renamed).await?;
     end_history(connection, tenant, &also.ended).await?;
     for (table, rows) in rows {
         insert(connection, tenant, table, rows).await?;
