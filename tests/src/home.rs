@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
-use store::Place;
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, FromRow, PgPool, SqlitePool};
+use store::{Place, StoreError, Unfit};
 
 use crate::postgres::Server;
 
@@ -42,6 +44,11 @@ impl Home {
         }
     }
 
+    /// Whether no store was made there.
+    pub async fn is_empty(&self) -> bool {
+        matches!(self.place.open().await, Err(StoreError::Unfit(Unfit::Missing { .. })))
+    }
+
     /// The same as it is named to the program: the path of the file, or the URL.
     pub fn named(&self) -> PathBuf {
         match &self.place {
@@ -73,13 +80,62 @@ impl Raw {
         }
     }
 
-    /// The whole number a query gives.
-    pub async fn number(&self, sql: &str) -> i64 {
+    /// The rows a query gives.
+    pub async fn rows<T: Read>(&self, sql: &str) -> Vec<T> {
         let query = AssertSqlSafe(sql.to_owned());
         let found = match self {
-            Raw::File(pool) => sqlx::query_scalar(query).fetch_one(pool).await,
-            Raw::Server(pool) => sqlx::query_scalar(query).fetch_one(pool).await,
+            Raw::File(pool) => sqlx::query_as(query).fetch_all(pool).await,
+            Raw::Server(pool) => sqlx::query_as(query).fetch_all(pool).await,
         };
         found.unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
+
+    /// The one whole number a query gives.
+    pub async fn number(&self, sql: &str) -> i64 {
+        let rows = self.rows::<(i64,)>(sql).await;
+        assert_eq!(rows.len(), 1, "{sql}");
+        rows[0].0
+    }
+
+    /// The texts a query gives.
+    pub async fn texts(&self, sql: &str) -> Vec<String> {
+        self.rows::<(String,)>(sql).await.into_iter().map(|(text,)| text).collect()
+    }
+
+    /// Runs a statement; gives how many rows it changed.
+    pub async fn run(&self, sql: &str) -> u64 {
+        let query = AssertSqlSafe(sql.to_owned());
+        let done = match self {
+            Raw::File(pool) => sqlx::query(query).execute(pool).await.map(|done| done.rows_affected()),
+            Raw::Server(pool) => sqlx::query(query).execute(pool).await.map(|done| done.rows_affected()),
+        };
+        done.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// The names of its tables.
+    pub async fn tables(&self) -> Vec<String> {
+        self.texts(match self {
+            Raw::File(_) => {
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY 1"
+            }
+            Raw::Server(_) => {
+                "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1"
+            }
+        })
+        .await
+    }
+
+    /// In SQL, the worst text that can stand in a row: not UTF-8, or, where the server keeps no such text, none
+    /// that any column means.
+    pub fn worst_text(&self) -> &'static str {
+        match self {
+            Raw::File(_) => "CAST(x'ff41' AS TEXT)",
+            Raw::Server(_) => "chr(1) || 'A'",
+        }
+    }
 }
+
+/// What a row of either database can be read as.
+pub trait Read: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+
+impl<T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin> Read for T {}

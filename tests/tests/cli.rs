@@ -1,7 +1,7 @@
 //! The commands a person looks things up with, end to end, on a small simulated county.
 
 use serde_json::Value;
-use tests::{bihuan, bihuan_zh, county, morning, open_hazard, raw};
+use tests::{bihuan, bihuan_zh, county, morning, open_hazard};
 
 const FILE: &str = "workflows/general-hazard.yaml";
 
@@ -82,7 +82,7 @@ async fn a_rebuild_names_the_column_puts_it_right_and_believes_no_damaged_act() 
     let county = small().await;
     let check = || bihuan(&county.path, &["rebuild", "--check"]);
     assert!(check().status.success());
-    let pool = raw(&county.path).await;
+    let raw = county.raw().await;
     for (damage, named) in [
         ("UPDATE cases SET legal_due = '2030-01-01' WHERE number = 'YB-2026-000001'", "legal_due"),
         ("UPDATE obligations SET due_day = '2030-01-01' WHERE deadline_no = 1", "due_day"),
@@ -91,18 +91,14 @@ async fn a_rebuild_names_the_column_puts_it_right_and_believes_no_damaged_act() 
         ("DELETE FROM history", "missing"),
         ("DELETE FROM cases WHERE number = 'YB-2026-000002'", "head is missing"),
     ] {
-        let changed = sqlx::query(damage).execute(&pool).await.expect("damaged").rows_affected();
-        assert!(changed > 0, "{damage}");
+        assert!(raw.run(damage).await > 0, "{damage}");
         let found = check();
         assert_eq!(found.status.code(), Some(5), "{damage}");
         assert!(String::from_utf8_lossy(&found.stdout).contains(named), "{damage}: {found:?}");
         text(bihuan(&county.path, &["rebuild"]));
         assert!(check().status.success(), "{damage}");
     }
-    sqlx::query("UPDATE acts SET body = replace(body, '一号', '二号') WHERE version = 1")
-        .execute(&pool)
-        .await
-        .expect("damaged");
+    raw.run("UPDATE acts SET body = replace(body, '一号', '二号') WHERE version = 1").await;
     assert_eq!(bihuan(&county.path, &["rebuild"]).status.code(), Some(5), "a damaged act is not believed");
 }
 

@@ -2,27 +2,26 @@
 
 use engine::EngineError;
 use machine::Command as Wish;
-use sqlx::{AssertSqlSafe, SqlitePool};
-use tests::{County, bihuan, clerk, county, morning, open_hazard, raw, request};
+use tests::home::Raw;
+use tests::{County, bihuan, clerk, county, morning, open_hazard, request};
 
 const FILE: &str = "workflows/general-hazard.yaml";
 /// After 08:30, when digests go out.
 const HOUR: i64 = 3_600_000_000;
 
 /// Three overdue hazards, each with notices and open duties.
-async fn three() -> (County, SqlitePool) {
+async fn three() -> (County, Raw) {
     let county = county("2026-09-01", FILE).await;
     for index in 0..3 {
         open_hazard(&county.engine, &format!("damage-{index}"), "2026-09-04").await;
     }
     worker::simulate(&county.engine, morning("2026-09-16").plus_micros(HOUR)).await.expect("worked");
-    let pool = raw(&county.path).await;
-    (county, pool)
+    let raw = county.raw().await;
+    (county, raw)
 }
 
-async fn run(pool: &SqlitePool, sql: &str) {
-    let done = sqlx::query(AssertSqlSafe(sql.to_owned())).execute(pool).await.expect("damaged");
-    assert!(done.rows_affected() > 0, "{sql}");
+async fn run(raw: &Raw, sql: &str) {
+    assert!(raw.run(sql).await > 0, "{sql}");
 }
 
 /// Every list, which has to name the two cases that nothing was done to.
@@ -81,33 +80,28 @@ const TEXTS: [(&str, &[&str]); 4] = [
 
 #[tokio::test]
 async fn a_damaged_text_of_one_case_hides_no_other_in_any_list() {
-    let (county, pool) = three().await;
-    let case: String = sqlx::query_scalar("SELECT case_id FROM cases WHERE number = 'YB-2026-000001'")
-        .fetch_one(&pool)
-        .await
-        .expect("there");
+    let (county, raw) = three().await;
+    let worst = raw.worst_text();
+    let case = raw.texts("SELECT case_id FROM cases WHERE number = 'YB-2026-000001'").await.swap_remove(0);
     for (table, columns) in TEXTS {
+        raw.run(&format!("CREATE TABLE kept AS SELECT * FROM {table}")).await;
         for column in columns {
-            let keep = format!("CREATE TABLE kept AS SELECT rowid AS id, {column} AS was FROM {table}");
-            sqlx::query(AssertSqlSafe(keep)).execute(&pool).await.expect("kept");
-            let damage =
-                format!("UPDATE {table} SET {column} = CAST(x'ff41' AS TEXT) WHERE case_id = '{case}'");
-            run(&pool, &damage).await;
+            let damage = format!("UPDATE {table} SET {column} = {worst} WHERE case_id = '{case}'");
+            run(&raw, &damage).await;
             lists_go_on(&county, &damage);
-            let back =
-                format!("UPDATE {table} SET {column} = (SELECT was FROM kept WHERE id = {table}.rowid)");
-            run(&pool, &back).await;
-            sqlx::query("DROP TABLE kept").execute(&pool).await.expect("dropped");
+            run(&raw, &format!("DELETE FROM {table}")).await;
+            run(&raw, &format!("INSERT INTO {table} SELECT * FROM kept")).await;
         }
+        raw.run("DROP TABLE kept").await;
     }
     assert!(bihuan(&county.path, &["verify"]).status.success(), "all is as it was");
 }
 
 #[tokio::test]
 async fn a_damaged_number_or_id_of_one_case_hides_no_other_in_the_ledger() {
-    let (county, pool) = three().await;
+    let (county, raw) = three().await;
     for damage in ["overdue_from = -9223372036854775808", "version = -1", "case_id = 'none'"] {
-        run(&pool, &format!("UPDATE cases SET {damage} WHERE number = 'YB-2026-000001'")).await;
+        run(&raw, &format!("UPDATE cases SET {damage} WHERE number = 'YB-2026-000001'")).await;
         for list in [&["ledger"][..], &["ledger", "--json"], &["owes"]] {
             let out = bihuan(&county.path, list);
             let text = String::from_utf8_lossy(&out.stdout).into_owned();
@@ -118,16 +112,14 @@ async fn a_damaged_number_or_id_of_one_case_hides_no_other_in_the_ledger() {
 
 #[tokio::test]
 async fn a_damaged_act_fails_for_its_own_case_and_stops_nobody() {
-    let (county, pool) = three().await;
-    let engine = &county.engine;
+    let (county, raw) = three().await;
+    let (engine, worst) = (&county.engine, raw.worst_text());
     let (first, _) = engine.case("YB-2026-000001").await.expect("there");
     let (second, _) = engine.case("YB-2026-000002").await.expect("there");
     for column in ["name", "algorithm", "hash", "body"] {
-        let sql = format!(
-            "UPDATE acts SET {column} = CAST(x'ff41' AS TEXT) WHERE case_id = '{}' AND version = 1",
-            first.case
-        );
-        run(&pool, &sql).await;
+        let sql =
+            format!("UPDATE acts SET {column} = {worst} WHERE case_id = '{}' AND version = 1", first.case);
+        run(&raw, &sql).await;
         for line in [&["show", "YB-2026-000001"][..], &["explain", "YB-2026-000001"]] {
             let out = bihuan(&county.path, line);
             let said = String::from_utf8_lossy(&out.stderr).into_owned();

@@ -1,16 +1,13 @@
 //! What was missed is recorded in order and once; nobody is flooded, and nobody is called on a day off.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use chrono::{NaiveDate, NaiveTime};
-use engine::Engine;
 use machine::Instant;
 use machine::act::Auth;
 use machine::command::Perform;
-use sqlx::SqlitePool;
-use store::sqlite::SqliteStore;
-use tests::{County, clerk, county, morning, open_hazard, raw, texts};
+use tests::home::Raw;
+use tests::{County, clerk, county, morning, open_hazard, texts};
 
 const HOUR: i64 = 3_600_000_000;
 const LADDER: &str = "tests/workflows/ladder.yaml";
@@ -28,28 +25,17 @@ async fn awake(county: &County, at: Instant) -> worker::Round {
 }
 
 /// The lives of the ladders: rungs and results in the order of the acts, and how many cases had that one.
-async fn lives(pool: &SqlitePool) -> Vec<(String, i64)> {
-    sqlx::query_as(
-        "SELECT line, count(*) FROM (SELECT group_concat(rung || ' ' || result, ', ') AS line
-            FROM (SELECT * FROM rungs ORDER BY case_id, act_version) GROUP BY case_id) GROUP BY line",
+async fn lives(raw: &Raw) -> Vec<(String, i64)> {
+    raw.rows(
+        "SELECT line, count(*) FROM (SELECT string_agg(rung || ' ' || result, ', ' ORDER BY act_version) AS line
+            FROM rungs GROUP BY case_id) lines GROUP BY line",
     )
-    .fetch_all(pool)
     .await
-    .expect("read")
 }
 
-async fn digests(pool: &SqlitePool, day: &str) -> BTreeMap<String, i64> {
-    sqlx::query_as("SELECT recipient, notices FROM deliveries WHERE day = $1")
-        .bind(day)
-        .fetch_all(pool)
-        .await
-        .expect("read")
-        .into_iter()
-        .collect()
-}
-
-async fn count(pool: &SqlitePool, sql: &'static str) -> i64 {
-    sqlx::query_scalar(sql).fetch_one(pool).await.expect("counted")
+async fn digests(raw: &Raw, day: &str) -> BTreeMap<String, i64> {
+    let sent = format!("SELECT recipient, notices FROM deliveries WHERE day = '{day}'");
+    raw.rows(&sent).await.into_iter().collect()
 }
 
 #[tokio::test]
@@ -62,13 +48,10 @@ async fn a_week_of_downtime_loses_no_rung_and_sends_one_digest() {
     // Nobody works from before the first reminder until after the second week of being overdue.
     engine.store().set_clock(morning("2026-09-29")).await.expect("set");
     worker::simulate(engine, morning("2026-09-29").plus_micros(3_600_000_000)).await.expect("worked");
-    let pool = raw(&county.path).await;
-    let rows: Vec<(String, String, String, i64)> = sqlx::query_as(
-        "SELECT ladder, rung, result, count(*) FROM rungs GROUP BY ladder, rung, result ORDER BY min(act_version)",
-    )
-    .fetch_all(&pool)
-    .await
-    .expect("read");
+    let raw = county.raw().await;
+    let rows = "SELECT ladder, rung, result, count(*) FROM rungs GROUP BY ladder, rung, result
+        ORDER BY min(act_version)";
+    let rows: Vec<(String, String, String, i64)> = raw.rows(rows).await;
     let rows: Vec<String> =
         rows.iter().map(|(ladder, rung, result, n)| format!("{ladder} {rung} {result} {n}")).collect();
     assert_eq!(
@@ -82,18 +65,10 @@ async fn a_week_of_downtime_loses_no_rung_and_sends_one_digest() {
             "duty_holder overdue fired 30",
         ]
     );
-    let digests: Vec<(String, i64)> = sqlx::query_as(
-        "SELECT recipient, count(*) FROM deliveries GROUP BY recipient, day ORDER BY recipient",
-    )
-    .fetch_all(&pool)
-    .await
-    .expect("read");
+    let digests = "SELECT recipient, count(*) FROM deliveries GROUP BY recipient, day ORDER BY recipient";
+    let digests: Vec<(String, i64)> = raw.rows(digests).await;
     assert!(digests.len() >= 5 && digests.iter().all(|(_, count)| *count == 1), "{digests:?}");
-    let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM notices WHERE delivery_id IS NULL")
-        .fetch_one(&pool)
-        .await
-        .expect("counted");
-    assert_eq!(waiting, 0);
+    assert_eq!(raw.number("SELECT count(*) FROM notices WHERE delivery_id IS NULL").await, 0);
 }
 
 #[tokio::test]
@@ -103,15 +78,15 @@ async fn after_a_week_down_everybody_gets_one_digest_however_much_was_missed() {
     for (index, enterprise) in enterprises.iter().chain(&enterprises).enumerate() {
         open(&county, &format!("week-{index}"), enterprise, "2026-09-10").await;
     }
-    let pool = raw(&county.path).await;
+    let raw = county.raw().await;
     worker::simulate(&county.engine, morning("2026-09-07")).await.expect("worked");
-    assert_eq!(lives(&pool).await, [("first fired".to_owned(), 120)]);
+    assert_eq!(lives(&raw).await, [("first fired".to_owned(), 120)]);
     // Down for a week: the second rung, the due date and the third rung pass unseen.
     awake(&county, morning("2026-09-14").plus_micros(HOUR)).await;
     let life = "first fired, second overtaken, third fired".to_owned();
-    assert_eq!(lives(&pool).await, [(life, 120)]);
+    assert_eq!(lives(&raw).await, [(life, 120)]);
     let sent = "SELECT count(*) FROM notices WHERE rung = 'second'";
-    assert_eq!(count(&pool, sent).await, 0, "a reminder that was overtaken is not sent");
+    assert_eq!(raw.number(sent).await, 0, "a reminder that was overtaken is not sent");
     let directory = county.engine.catalog().directory().await.expect("read");
     let mut expected = BTreeMap::new();
     for enterprise in &enterprises {
@@ -123,8 +98,8 @@ async fn after_a_week_down_everybody_gets_one_digest_however_much_was_missed() {
         expected.insert(person.to_string(), 120);
     }
     assert!(expected.len() > 50, "many recipients");
-    assert_eq!(digests(&pool, "2026-09-14").await, expected, "one digest each, with all of it");
-    assert_eq!(count(&pool, "SELECT count(*) FROM notices WHERE delivery_id IS NULL").await, 0);
+    assert_eq!(digests(&raw, "2026-09-14").await, expected, "one digest each, with all of it");
+    assert_eq!(raw.number("SELECT count(*) FROM notices WHERE delivery_id IS NULL").await, 0);
     // A digest of 120 names 20 and counts them all.
     let inbox = county.engine.store().inbox(county.engine.tenant(), &"clerk-lin".into(), None, 10).await;
     let newest = inbox.expect("read").swap_remove(0);
@@ -132,7 +107,7 @@ async fn after_a_week_down_everybody_gets_one_digest_however_much_was_missed() {
     // Nothing is sent a second time.
     assert_eq!(awake(&county, morning("2026-09-15").plus_micros(HOUR)).await, worker::Round::default());
     let late = "SELECT count(*) FROM rungs WHERE rung = 'third' AND recorded_at - due_at = 259200000000 + 1800000000";
-    assert_eq!(count(&pool, late).await, 120, "due Friday 08:30, recorded Monday 09:00: lateness is kept");
+    assert_eq!(raw.number(late).await, 120, "due Friday 08:30, recorded Monday 09:00: lateness is kept");
 }
 
 #[tokio::test]
@@ -141,7 +116,7 @@ async fn what_comes_after_the_digest_of_the_day_waits_for_the_next() {
     for index in 0..10 {
         open(&county, &format!("after-{index}"), "e-paper", "2026-09-10").await;
     }
-    let pool = raw(&county.path).await;
+    let raw = county.raw().await;
     let (store, tenant) = (county.engine.store(), county.engine.tenant());
     let now = morning("2026-09-11").plus_micros(HOUR);
     store.set_clock(now).await.expect("set");
@@ -157,14 +132,14 @@ async fn what_comes_after_the_digest_of_the_day_waits_for_the_next() {
         made.push(store.deliver(tenant, now, "2026-09-11", &aside).await.expect("delivered"));
     }
     assert_eq!(made, [3, 0, 0], "one digest for each of three, whoever delivers how often");
-    assert!(digests(&pool, "2026-09-11").await.values().all(|notices| *notices == 4));
-    let waiting = count(&pool, "SELECT count(*) FROM notices WHERE delivery_id IS NULL").await;
+    assert!(digests(&raw, "2026-09-11").await.values().all(|notices| *notices == 4));
+    let waiting = raw.number("SELECT count(*) FROM notices WHERE delivery_id IS NULL").await;
     assert_eq!(waiting, 18, "the notices of six more cases to three people");
     awake(&county, morning("2026-09-14").plus_micros(HOUR)).await;
-    assert!(digests(&pool, "2026-09-14").await.values().all(|notices| *notices == 6));
+    assert!(digests(&raw, "2026-09-14").await.values().all(|notices| *notices == 6));
     let astray = "SELECT count(*) FROM deliveries WHERE notices <> (SELECT count(*) FROM notices
          WHERE notices.delivery_id = deliveries.delivery_id)";
-    assert_eq!(count(&pool, astray).await, 0, "digests that do not hold what they say");
+    assert_eq!(raw.number(astray).await, 0, "digests that do not hold what they say");
 }
 
 #[tokio::test]
@@ -181,25 +156,20 @@ async fn rungs_fall_on_any_day_and_digests_on_working_days_at_half_past_eight() 
         open(&county, due, "e-paper", due).await;
     }
     worker::simulate(&county.engine, morning("2026-10-12")).await.expect("worked");
-    let pool = raw(&county.path).await;
+    let raw = county.raw().await;
     let half_past_eight = |day: &str| {
         let day: NaiveDate = calendar::parse_date(day).expect("a day");
         let time = NaiveTime::from_hms_opt(8, 30, 0).expect("a time");
         Instant::new(calendar::china().instant(day, time)).micros()
     };
-    let rows: Vec<(i64, i64)> = sqlx::query_as(
-        "SELECT DISTINCT r.recorded_at, d.delivered_at FROM rungs r
+    let rows = "SELECT DISTINCT r.recorded_at, d.delivered_at FROM rungs r
          JOIN notices n ON n.case_id = r.case_id AND n.act_version = r.act_version
-         JOIN deliveries d ON d.delivery_id = n.delivery_id WHERE r.rung = 'third' ORDER BY 1",
-    )
-    .fetch_all(&pool)
-    .await
-    .expect("read");
+         JOIN deliveries d ON d.delivery_id = n.delivery_id WHERE r.rung = 'third' ORDER BY 1";
+    let rows: Vec<(i64, i64)> = raw.rows(rows).await;
     let expected =
         days.map(|(_, recorded, delivered)| (half_past_eight(recorded), half_past_eight(delivered)));
     assert_eq!(rows, expected);
-    let all: Vec<(String, i64)> =
-        sqlx::query_as("SELECT day, delivered_at FROM deliveries").fetch_all(&pool).await.expect("read");
+    let all: Vec<(String, i64)> = raw.rows("SELECT day, delivered_at FROM deliveries").await;
     let china = calendar::china();
     for (day, at) in all {
         assert!(china.kind(calendar::parse_date(&day).expect("a day")).is_working(), "{day}");
@@ -214,8 +184,7 @@ async fn two_workers_deliver_the_whole_morning_in_one_digest_each() {
     for index in 0..40 {
         open(&county, &format!("two-{index}"), "e-paper", "2026-09-10").await;
     }
-    let other = SqliteStore::open(&county.path).await.expect("opened");
-    let other = Engine::start(Arc::new(other), county.engine.tenant().clone());
+    let other = county.again().await;
     let now = morning("2026-09-11").plus_micros(HOUR);
     county.engine.store().set_clock(now).await.expect("set");
     let (mut one, mut two) =
@@ -229,9 +198,9 @@ async fn two_workers_deliver_the_whole_morning_in_one_digest_each() {
             break;
         }
     }
-    let pool = raw(&county.path).await;
-    assert_eq!(count(&pool, "SELECT count(*) FROM notices WHERE delivery_id IS NULL").await, 0);
-    let sent = digests(&pool, "2026-09-11").await;
+    let raw = county.raw().await;
+    assert_eq!(raw.number("SELECT count(*) FROM notices WHERE delivery_id IS NULL").await, 0);
+    let sent = digests(&raw, "2026-09-11").await;
     assert_eq!(sent.len() as u64, digests_made, "each once");
     assert!(sent.len() > 2 && sent.values().all(|notices| *notices == 40), "{sent:?}");
 }

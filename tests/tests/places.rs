@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::Output;
 
-use tests::{bihuan, project, raw};
+use chrono::{DateTime, FixedOffset};
+use tests::home::{Home, Raw};
+use tests::{bihuan, project};
 
 /// A calendar of an invented place: Friday and Saturday are the weekend, one holiday in March.
 const CALENDAR: &str = "
@@ -30,21 +32,28 @@ fn good(output: Output) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-#[test]
-fn a_calendar_nobody_loaded_is_refused_and_no_store_is_made() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = folder.path().join("bihuan.db");
-    let organisation = organisation(folder.path(), "nowhere");
+/// A moment in microseconds, on a clock of that place.
+fn there(micros: i64) -> String {
+    let zone = FixedOffset::east_opt(4 * 3600).expect("a zone");
+    let at = DateTime::from_timestamp_micros(micros).expect("a moment").with_timezone(&zone);
+    at.format("%F %T").to_string()
+}
+
+#[tokio::test]
+async fn a_calendar_nobody_loaded_is_refused_and_no_store_is_made() {
+    let home = Home::chosen().await;
+    let store = home.named();
+    let organisation = organisation(home.folder.path(), "nowhere");
     let refused = bihuan(&store, &["init", "--organisation", &organisation]);
     assert!(!refused.status.success());
     assert!(String::from_utf8_lossy(&refused.stderr).contains("BH0039"), "{refused:?}");
-    assert!(!store.exists());
+    assert!(home.is_empty().await);
 }
 
 #[tokio::test]
 async fn notices_come_at_half_past_eight_on_working_days_of_the_place() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = folder.path().join("bihuan.db");
+    let home = Home::chosen().await;
+    let (store, folder) = (home.named(), &home.folder);
     let organisation = organisation(folder.path(), "nowhere");
     let calendar = folder.path().join("nowhere-calendar.yaml");
     std::fs::write(&calendar, CALENDAR).expect("written");
@@ -74,28 +83,20 @@ async fn notices_come_at_half_past_eight_on_working_days_of_the_place() {
 
     // Due on Wednesday the 11th. One working day before it is Monday the 9th, for the 10th is off; the
     // mark of Thursday the 12th is told that day; the weekend is Friday and Saturday.
-    let pool = raw(&store).await;
-    let rungs: Vec<(String, String)> = sqlx::query_as(
-        "SELECT rung, datetime(due_at / 1000000 + 4 * 3600, 'unixepoch') FROM rungs
-         WHERE ladder = 'enterprise' AND result = 'fired' ORDER BY due_at",
-    )
-    .fetch_all(&pool)
-    .await
-    .expect("read");
-    let rungs: Vec<String> = rungs.into_iter().map(|(rung, at)| format!("{rung} {at}")).collect();
+    let raw = Raw::of(&home.place).await;
+    let rungs =
+        "SELECT rung, due_at FROM rungs WHERE ladder = 'enterprise' AND result = 'fired' ORDER BY due_at";
+    let rungs: Vec<(String, i64)> = raw.rows(rungs).await;
+    let rungs: Vec<String> = rungs.into_iter().map(|(rung, at)| format!("{rung} {}", there(at))).collect();
     assert_eq!(
         rungs,
         ["soon 2026-03-03 08:30:00", "tomorrow 2026-03-09 08:30:00", "overdue 2026-03-12 08:30:00"]
     );
-    let days: Vec<(String, String)> = sqlx::query_as(
-        "SELECT DISTINCT day, datetime(delivered_at / 1000000 + 4 * 3600, 'unixepoch') FROM deliveries ORDER BY day",
-    )
-    .fetch_all(&pool)
-    .await
-    .expect("read");
+    let days: Vec<(String, i64)> =
+        raw.rows("SELECT DISTINCT day, delivered_at FROM deliveries ORDER BY day").await;
     assert!(days.len() >= 3, "{days:?}");
     for (day, at) in days {
-        assert_eq!(at, format!("{day} 08:30:00"));
+        assert_eq!(there(at), format!("{day} 08:30:00"));
     }
 }
 
@@ -144,8 +145,8 @@ async fn a_moment_is_owed_on_the_local_day_of_the_place() {
         ("us-east", "14", "2026-09-01", "2026-09-02T02:00:00"),
     ];
     for (calendar, hours, day, utc) in places {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = folder.path().join("bihuan.db");
+        let home = Home::chosen().await;
+        let (store, folder) = (home.named(), &home.folder);
         let organisation = organisation(folder.path(), calendar);
         good(bihuan(&store, &["init", "--organisation", &organisation, "--simulated", "2026-09-01"]));
         let workflow = folder.path().join("answer.yaml");

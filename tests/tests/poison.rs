@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use engine::{EngineError, Failed};
 use machine::act::Auth;
 use machine::command::Perform;
-use sqlx::{AssertSqlSafe, SqlitePool};
-use tests::{County, administrator, bihuan, clerk, county, morning, raw, request, texts};
+use tests::home::Raw;
+use tests::{County, administrator, bihuan, clerk, county, morning, request, texts};
 use worker::{Done, Worker};
 
 const LADDER: &str = "tests/workflows/ladder.yaml";
@@ -27,7 +27,7 @@ fn number(index: usize) -> String {
 }
 
 /// Cases due on the same day, with the first rung on Thursday 3 September.
-async fn opened(cases: usize) -> (County, SqlitePool) {
+async fn opened(cases: usize) -> (County, Raw) {
     let county = county("2026-09-01", LADDER).await;
     for index in 0..cases {
         let fields = texts(&[("responsible", "e-paper"), ("due_on", "2026-09-10")]);
@@ -35,18 +35,12 @@ async fn opened(cases: usize) -> (County, SqlitePool) {
         let key = format!("poison-{index}");
         county.engine.open("ladder", perform, clerk(), Auth::Asserted, key).await.expect("opened");
     }
-    let pool = raw(&county.path).await;
-    (county, pool)
+    let raw = county.raw().await;
+    (county, raw)
 }
 
-async fn damage(pool: &SqlitePool, statement: &str, index: usize) {
-    let statement = format!("{statement}'{}'", number(index));
-    let done = sqlx::query(AssertSqlSafe(statement)).execute(pool).await.expect("damaged");
-    assert_eq!(done.rows_affected(), 1);
-}
-
-async fn count(pool: &SqlitePool, sql: &'static str) -> i64 {
-    sqlx::query_scalar(sql).fetch_one(pool).await.expect("counted")
+async fn damage(raw: &Raw, statement: &str, index: usize) {
+    assert_eq!(raw.run(&format!("{statement}'{}'", number(index))).await, 1);
 }
 
 fn failing(errors: &[EngineError]) -> Vec<(&str, String)> {
@@ -76,11 +70,11 @@ async fn rounds(worker: &mut Worker, now: Instant) -> Done {
 
 #[tokio::test]
 async fn more_failing_cases_than_a_round_holds_stop_neither_rungs_nor_digests() {
-    let (county, pool) = opened(20).await;
+    let (county, raw) = opened(20).await;
     for (index, statement) in
         [(1, UNREADABLE), (2, RUNG_STANDS), (3, NO_ID), (4, UNREADABLE), (5, WOKEN), (6, UNREADABLE)]
     {
-        damage(&pool, statement, index).await;
+        damage(&raw, statement, index).await;
     }
     county.engine.store().set_clock(morning("2026-09-03").plus_micros(HOUR)).await.expect("set");
     let (mut worker, mut now) = (Worker::new(county.engine.clone(), 4), Instant::now());
@@ -100,7 +94,7 @@ async fn more_failing_cases_than_a_round_holds_stop_neither_rungs_nor_digests() 
     }
     assert_eq!(done.round.moved, 15, "the others, the one woken early among them");
     assert!(done.round.digests > 0, "and the digests went out");
-    assert_eq!(count(&pool, "SELECT count(*) FROM refusals").await, 0, "a tick is nobody's command");
+    assert_eq!(raw.number("SELECT count(*) FROM refusals").await, 0, "a tick is nobody's command");
     // Nothing is tried again before its pause is over, and nothing is said twice.
     assert_eq!(worker.round(now).await.due, 0);
     now += Duration::from_millis(1_001);
@@ -110,8 +104,8 @@ async fn more_failing_cases_than_a_round_holds_stop_neither_rungs_nor_digests() 
     now += Duration::from_millis(1_001);
     assert_eq!(worker.round(now).await.due, 0);
     // A case put right is like the others; one that fails for another reason is named again.
-    damage(&pool, "UPDATE cases SET state = '[]' WHERE number = ", 4).await;
-    sqlx::query("DELETE FROM rungs WHERE act_version = 9").execute(&pool).await.expect("deleted");
+    damage(&raw, "UPDATE cases SET state = '[]' WHERE number = ", 4).await;
+    raw.run("DELETE FROM rungs WHERE act_version = 9").await;
     now += Duration::from_secs(60);
     let again = rounds(&mut worker, now).await;
     assert_eq!(failing(&again.errors).len(), 1, "{:?}", again.errors);
@@ -121,8 +115,8 @@ async fn more_failing_cases_than_a_round_holds_stop_neither_rungs_nor_digests() 
 
 #[tokio::test]
 async fn a_case_that_is_woken_with_nothing_to_do_is_named_and_left_alone() {
-    let (county, pool) = opened(2).await;
-    damage(&pool, WOKEN, 1).await;
+    let (county, raw) = opened(2).await;
+    damage(&raw, WOKEN, 1).await;
     let (mut worker, mut now) = (Worker::new(county.engine.clone(), 4), Instant::now());
     let done = rounds(&mut worker, now).await;
     let named = failing(&done.errors);
@@ -137,8 +131,8 @@ async fn a_case_that_is_woken_with_nothing_to_do_is_named_and_left_alone() {
 
 #[tokio::test]
 async fn simulated_time_goes_on_without_the_failing_case_and_names_it_at_the_end() {
-    let (county, pool) = opened(5).await;
-    damage(&pool, UNREADABLE, 3).await;
+    let (county, raw) = opened(5).await;
+    damage(&raw, UNREADABLE, 3).await;
     let ended = bihuan(&county.path, &["work", "--until", "2026-09-20"]);
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(ended.status.code(), Some(1), "{said}");
@@ -146,17 +140,16 @@ async fn simulated_time_goes_on_without_the_failing_case_and_names_it_at_the_end
     let named = said.lines().filter(|line| line.contains("CS-2026"));
     assert_eq!(named.count(), 1, "once, and no other: {said}");
     assert_eq!(said.matches("CS-2026").count(), said.matches(&number(3)).count(), "{said}");
-    assert_eq!(count(&pool, "SELECT count(*) FROM rungs").await, 4 * 4, "four cases, four rungs each");
-    assert_eq!(count(&pool, "SELECT count(*) FROM notices WHERE delivery_id IS NULL").await, 0);
-    assert_eq!(count(&pool, "SELECT count(*) FROM refusals").await, 0);
+    assert_eq!(raw.number("SELECT count(*) FROM rungs").await, 4 * 4, "four cases, four rungs each");
+    assert_eq!(raw.number("SELECT count(*) FROM notices WHERE delivery_id IS NULL").await, 0);
+    assert_eq!(raw.number("SELECT count(*) FROM refusals").await, 0);
 }
 
 #[tokio::test]
 async fn an_unreadable_row_fails_for_its_own_caller_alone() {
-    let (county, pool) = opened(3).await;
-    damage(&pool, UNREADABLE, 2).await;
-    let ids: Vec<String> =
-        sqlx::query_scalar("SELECT case_id FROM cases ORDER BY number").fetch_all(&pool).await.expect("read");
+    let (county, raw) = opened(3).await;
+    damage(&raw, UNREADABLE, 2).await;
+    let ids = raw.texts("SELECT case_id FROM cases ORDER BY number").await;
     // All at once: they share one read and one transaction.
     let mut running = tokio::task::JoinSet::new();
     for (index, id) in ids.into_iter().enumerate() {
@@ -175,8 +168,8 @@ async fn an_unreadable_row_fails_for_its_own_caller_alone() {
 
 #[tokio::test]
 async fn a_calendar_is_counted_into_every_other_case() {
-    let (county, pool) = opened(4).await;
-    damage(&pool, UNREADABLE, 2).await;
+    let (county, raw) = opened(4).await;
+    damage(&raw, UNREADABLE, 2).await;
     let china = calendar::china();
     let mut year = china.years().find(|year| year.year == 2026).expect("published").clone();
     // One more day off before the due date: the first rung moves back by a day.
@@ -188,13 +181,13 @@ async fn a_calendar_is_counted_into_every_other_case() {
     let errors = [error];
     assert_eq!(failing(&errors).len(), 1);
     let moved = "SELECT count(*) FROM acts WHERE name = 'recalculate'";
-    assert_eq!(count(&pool, moved).await, 3, "the three others");
+    assert_eq!(raw.number(moved).await, 3, "the three others");
 }
 
 #[tokio::test]
 async fn a_rung_that_stands_already_says_so() {
-    let (county, pool) = opened(1).await;
-    damage(&pool, RUNG_STANDS, 1).await;
+    let (county, raw) = opened(1).await;
+    damage(&raw, RUNG_STANDS, 1).await;
     county.engine.store().set_clock(morning("2026-09-03").plus_micros(HOUR)).await.expect("set");
     let refused = bihuan(&county.path, &["comment", &number(1), "已电话提醒", "--as", "clerk-lin"]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();

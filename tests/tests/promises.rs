@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant as Stopwatch};
 
-use engine::{Engine, EngineError};
+use engine::EngineError;
 use machine::act::Auth;
 use machine::command::Perform;
 use machine::state::State;
@@ -13,8 +12,8 @@ use machine::value::{CaseId, Value};
 use machine::{Command as Wish, Refusal};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use store::sqlite::SqliteStore;
-use tests::{County, binary, clerk, county, morning, open_hazard, raw, request, texts};
+use tests::home::{Home, Raw};
+use tests::{County, binary, clerk, county, morning, open_hazard, request, texts};
 
 const FILE: &str = "workflows/general-hazard.yaml";
 
@@ -27,12 +26,6 @@ fn start(county: &County, line: &str) -> Child {
     command.args(line.split(' ')).args(["--lang", "en"]).env("BIHUAN_STORE", &county.path);
     command.env_remove("BIHUAN_TENANT").stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().expect("it starts")
-}
-
-/// What another process would have: a store and an engine of its own on the same file.
-async fn another(county: &County) -> Engine {
-    let store = SqliteStore::open(&county.path).await.expect("opened");
-    Engine::start(Arc::new(store), county.engine.tenant().clone())
 }
 
 #[tokio::test]
@@ -49,13 +42,8 @@ async fn the_same_opening_from_many_processes_at_once_is_one_case() {
         answers.insert(String::from_utf8_lossy(&ended.stdout).into_owned());
     }
     assert_eq!(answers.len(), 1, "all are told the same number: {answers:?}");
-    let pool = raw(&county.path).await;
-    let counts: (i64, i64) =
-        sqlx::query_as("SELECT (SELECT count(*) FROM cases), (SELECT count(*) FROM acts)")
-            .fetch_one(&pool)
-            .await
-            .expect("counted");
-    assert_eq!(counts, (1, 1));
+    let counts = "SELECT (SELECT count(*) FROM cases), (SELECT count(*) FROM acts)";
+    assert_eq!(county.raw().await.rows::<(i64, i64)>(counts).await, [(1, 1)]);
 }
 
 #[tokio::test]
@@ -80,7 +68,7 @@ async fn commands_on_one_case_are_recorded_in_the_order_they_were_sent() {
 async fn whoever_was_second_decides_anew_and_gives_up_after_a_while() {
     let county = county("2026-09-01", FILE).await;
     let case = open_hazard(&county.engine, "contended", "2026-09-30").await.case;
-    let engines = [county.engine.clone(), another(&county).await, another(&county).await];
+    let engines = [county.engine.clone(), county.again().await, county.again().await];
     let mut sending = tokio::task::JoinSet::new();
     for (index, engine) in engines.iter().enumerate() {
         for number in 0..60 {
@@ -104,9 +92,7 @@ async fn whoever_was_second_decides_anew_and_gives_up_after_a_while() {
     assert_eq!(acts.len(), recorded.len() + 1, "each once");
     assert!(recorded.len() > 100, "{} recorded, {gave_up} gave up", recorded.len());
     let given_up = "SELECT count(*) FROM refusals WHERE code = 'BH0037'";
-    let given_up: i64 =
-        sqlx::query_scalar(given_up).fetch_one(&raw(&county.path).await).await.expect("counted");
-    assert_eq!(given_up, gave_up, "each refusal stands on record");
+    assert_eq!(county.raw().await.number(given_up).await, gave_up, "each refusal stands on record");
     // A caller that insists on the version it saw is not decided anew.
     let version = u32::try_from(acts.len()).expect("few");
     let mut outcomes = Vec::new();
@@ -155,10 +141,7 @@ async fn a_key_stands_for_what_was_asked_and_for_nothing_that_can_be_erased() {
     ] {
         assert!(matches!(other.await, Err(EngineError::KeyReused)));
     }
-    let refused: Vec<(String, String)> = sqlx::query_as("SELECT act, code FROM refusals")
-        .fetch_all(&raw(&county.path).await)
-        .await
-        .expect("read");
+    let refused: Vec<(String, String)> = county.raw().await.rows("SELECT act, code FROM refusals").await;
     assert_eq!(refused, vec![("register".to_owned(), "BH0030".to_owned()); 2]);
     // What can be erased is no part of the digest, or the digest would give it away for ever.
     assert!(open("general-hazard", hazard("仓库", "13911111111")).await.expect("answered").replayed);
@@ -182,14 +165,19 @@ async fn one_bad_change_fails_alone() {
     for index in 0..20 {
         cases.push(open_hazard(&county.engine, &format!("batch-{index}"), "2026-09-30").await.case);
     }
-    let pool = raw(&county.path).await;
-    sqlx::query(
-        "CREATE TRIGGER poison BEFORE INSERT ON acts WHEN new.body LIKE '%poison%'
-         BEGIN SELECT RAISE(ABORT, 'a constraint'); END",
-    )
-    .execute(&pool)
-    .await
-    .expect("made");
+    let raw = county.raw().await;
+    let (made, dropped) = match &raw {
+        Raw::File(_) => (
+            "CREATE TRIGGER poison BEFORE INSERT ON acts WHEN new.body LIKE '%poison%'
+             BEGIN SELECT RAISE(ABORT, 'a constraint'); END",
+            "DROP TRIGGER poison",
+        ),
+        Raw::Server(_) => (
+            "ALTER TABLE acts ADD CONSTRAINT poison CHECK (body NOT LIKE '%poison%')",
+            "ALTER TABLE acts DROP CONSTRAINT poison",
+        ),
+    };
+    raw.run(made).await;
     let mut sending = tokio::task::JoinSet::new();
     for (index, case) in cases.iter().copied().enumerate() {
         let engine = county.engine.clone();
@@ -209,14 +197,10 @@ async fn one_bad_change_fails_alone() {
         }
     }
     // Nothing of a bad change stays: neither head nor key.
-    let left: (i64, i64) = sqlx::query_as(
-        "SELECT (SELECT count(*) FROM cases WHERE version = 1), (SELECT count(*) FROM idempotency WHERE version = 2)",
-    )
-    .fetch_one(&pool)
-    .await
-    .expect("counted");
-    assert_eq!(left, (3, 17));
-    sqlx::query("DROP TRIGGER poison").execute(&pool).await.expect("dropped");
+    let left = "SELECT (SELECT count(*) FROM cases WHERE version = 1),
+        (SELECT count(*) FROM idempotency WHERE version = 2)";
+    assert_eq!(raw.rows::<(i64, i64)>(left).await, [(3, 17)]);
+    raw.run(dropped).await;
     let again = request(cases[3], comment("poison"), clerk(), Some("key-3"));
     assert_eq!(county.engine.execute(again).await.expect("recorded").version, 2);
     let report =
@@ -249,7 +233,7 @@ async fn a_caller_that_hangs_up_cancels_nothing() {
 async fn no_process_trusts_what_it_knew_of_a_case() {
     let county = county("2026-09-01", FILE).await;
     let case = open_hazard(&county.engine, "fresh", "2026-09-30").await.case;
-    let other = another(&county).await;
+    let other = county.again().await;
     for turn in 0..10 {
         for engine in [&county.engine, &other] {
             let mut sent = request(case, comment("seen"), clerk(), None);
@@ -266,7 +250,7 @@ async fn no_process_trusts_what_it_knew_of_a_case() {
 async fn a_worker_notices_what_another_process_wrote_within_three_seconds() {
     let county = county("2026-09-01", "tests/workflows/ladder.yaml").await;
     let mut worker = start(&county, "work");
-    let pool = raw(&county.path).await;
+    let raw = county.raw().await;
     let fields = texts(&[("responsible", "e-paper"), ("due_on", "2026-09-10")]);
     let perform = Perform { act: "register".to_owned(), fields, ..Perform::default() };
     county.engine.open("ladder", perform, clerk(), Auth::Asserted, "one".to_owned()).await.expect("opened");
@@ -275,9 +259,7 @@ async fn a_worker_notices_what_another_process_wrote_within_three_seconds() {
         county.engine.store().set_clock(morning(day)).await.expect("set");
         let since = Stopwatch::now();
         loop {
-            let seen: i64 =
-                sqlx::query_scalar("SELECT count(*) FROM rungs").fetch_one(&pool).await.expect("counted");
-            if seen >= rungs {
+            if raw.number("SELECT count(*) FROM rungs").await >= rungs {
                 break;
             }
             assert!(since.elapsed() < Duration::from_secs(30), "not noticed on {day}");
@@ -298,18 +280,18 @@ async fn a_worker_notices_what_another_process_wrote_within_three_seconds() {
 
 #[tokio::test]
 async fn simulated_time_is_refused_on_a_real_store() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("real.db");
+    let home = Home::chosen().await;
+    let path = home.named();
     let organisation = tests::project().join("workflows/sample/organisation.yaml");
     let organisation = organisation.display().to_string();
     assert!(tests::bihuan(&path, &["init", "--organisation", &organisation]).status.success());
     let moved = tests::bihuan(&path, &["work", "--until", "2099-12-31"]);
     assert!(!moved.status.success() && moved.stdout.is_empty());
     assert!(String::from_utf8_lossy(&moved.stderr).contains("real clock"), "{moved:?}");
-    let store = SqliteStore::open(&path).await.expect("opened");
-    let moved = store::Store::set_clock(&store, morning("2099-12-31")).await;
+    let store = home.place.open().await.expect("opened");
+    let moved = store.set_clock(morning("2099-12-31")).await;
     assert!(matches!(moved, Err(store::StoreError::RealClock)), "{moved:?}");
-    let now = store::Store::clock(&store).await.expect("read");
+    let now = store.clock().await.expect("read");
     assert!(now < morning("2099-12-31"));
 }
 

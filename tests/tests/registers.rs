@@ -1,7 +1,6 @@
 //! Document numbers (文号) on a real store: without gaps, whoever signs at once and whatever is refused between.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use engine::verify::verify;
 use engine::{Engine, EngineError};
@@ -9,8 +8,7 @@ use machine::act::{Auth, Evidence, digest_hex};
 use machine::command::Perform;
 use machine::value::{CaseId, Value};
 use machine::{Command as Wish, Person, Refusal};
-use store::sqlite::SqliteStore;
-use tests::{County, bihuan, clerk, county, fault_line, major_hazard, person, raw, request, texts};
+use tests::{County, bihuan, clerk, county, fault_line, major_hazard, person, request, texts};
 
 const FILE: &str = "workflows/major-hazard.yaml";
 const DAY: &str = "2026-09-01";
@@ -59,8 +57,7 @@ fn number(no: u32) -> String {
 #[tokio::test]
 async fn many_who_sign_at_once_in_two_processes_take_numbers_without_a_gap() {
     let county = county(DAY, FILE).await;
-    let store = SqliteStore::open(&county.path).await.expect("opened");
-    let other = Engine::start(Arc::new(store), county.engine.tenant().clone());
+    let other = county.again().await;
     let mut cases = Vec::new();
     for index in 0..48 {
         cases.push(determined(&county.engine, &format!("case-{index}")).await);
@@ -125,11 +122,8 @@ async fn an_order_over_several_cases_is_one_document_and_a_retry_takes_no_other(
         Err(EngineError::Refused(refusal)) => assert!(matches!(*refusal, Refusal::Document { .. })),
         other => panic!("{other:?}"),
     }
-    let pool = raw(&county.path).await;
-    let rows: Vec<(u32, u32)> = sqlx::query_as("SELECT no, part FROM documents ORDER BY no, part")
-        .fetch_all(&pool)
-        .await
-        .expect("read");
+    let rows = "SELECT no, part FROM documents ORDER BY no, part";
+    let rows: Vec<(i64, i64)> = county.raw().await.rows(rows).await;
     assert_eq!(rows, [(18, 0), (18, 1), (18, 2), (19, 0)]);
     assert_eq!(faults(&county).await, Vec::<String>::new());
 }
@@ -142,12 +136,9 @@ async fn a_register_that_was_changed_is_named() {
         let case = determined(engine, key).await;
         engine.execute(request(case, dispatch("2026-10-15"), clerk(), None)).await.expect("dispatched");
     }
-    let pool = raw(&county.path).await;
-    sqlx::query("CREATE TABLE kept AS SELECT * FROM documents").execute(&pool).await.expect("kept");
-    let version: i64 = sqlx::query_scalar("SELECT act_version FROM documents WHERE no = 19")
-        .fetch_one(&pool)
-        .await
-        .expect("there");
+    let raw = county.raw().await;
+    raw.run("CREATE TABLE kept AS SELECT * FROM documents").await;
+    let version = raw.number("SELECT act_version FROM documents WHERE no = 19").await;
     let (missing, gap) =
         (format!("{version} documents {version} missing"), format!("0 documents {}", number(20)));
     let column = |name: &str| format!("{version} documents {version} {name}");
@@ -174,18 +165,18 @@ async fn a_register_that_was_changed_is_named() {
             vec![format!("{version} documents {version} missing")],
         ),
     ] {
-        sqlx::query(damage).execute(&pool).await.expect("damaged");
+        raw.run(damage).await;
         let found = faults(&county).await;
         let sorted = |lines: &[String]| lines.iter().cloned().collect::<BTreeSet<_>>();
         assert_eq!(sorted(&found), sorted(&said), "{damage}");
         for statement in ["DELETE FROM documents", "INSERT INTO documents SELECT * FROM kept"] {
-            sqlx::query(statement).execute(&pool).await.expect("put back");
+            raw.run(statement).await;
         }
     }
     assert_eq!(faults(&county).await, Vec::<String>::new());
     // What the acts took is put back from them, before it could be given out again.
     for damage in ["DELETE FROM documents WHERE no = 20", "UPDATE documents SET no = 99 WHERE no = 20"] {
-        sqlx::query(damage).execute(&pool).await.expect("damaged");
+        raw.run(damage).await;
         let rebuilt = engine::rebuild::rebuild(engine.store(), engine.tenant(), engine.catalog(), true).await;
         assert_eq!(rebuilt.expect("rebuilt").repaired, 1, "{damage}");
         assert_eq!(faults(&county).await, Vec::<String>::new(), "{damage}");

@@ -2,7 +2,7 @@
 
 use machine::Command as Wish;
 use machine::command::Perform;
-use tests::{County, clerk, county, morning, project, raw, request};
+use tests::{County, clerk, county, morning, project, request};
 
 use crate::world::*;
 
@@ -26,8 +26,8 @@ async fn refused(county: &County, name: &str, text: &str, exit: i32, says: &str)
         let exit = if line.starts_with("check") { 4 } else { exit };
         Bad { tag: "B73", arguments: words(line), exit, says: ["", ""] }
     });
-    let pool = raw(&county.path).await;
-    let before = everything(&pool).await;
+    let raw = county.raw().await;
+    let before = everything(&raw).await;
     for input in inputs {
         let start = std::time::Instant::now();
         let ran = run(county, &input.arguments, "en");
@@ -38,7 +38,7 @@ async fn refused(county: &County, name: &str, text: &str, exit: i32, says: &str)
         // A bound against a bomb, not a promise of speed.
         assert!(start.elapsed().as_secs() < 30, "{name} took {:?}", start.elapsed());
     }
-    assert!(everything(&pool).await == before, "{name} changed something");
+    assert!(everything(&raw).await == before, "{name} changed something");
 }
 
 #[tokio::test]

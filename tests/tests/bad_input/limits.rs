@@ -7,7 +7,7 @@ use machine::act::{Evidence, Signature, digest_hex};
 use machine::command::Perform;
 use machine::value::{PersonId, Value};
 use machine::{Command as Wish, Refusal};
-use tests::{clerk, county, open_hazard, person, raw, request};
+use tests::{clerk, county, open_hazard, person, request};
 
 use crate::world::everything;
 
@@ -73,20 +73,18 @@ async fn what_is_too_large_is_refused_and_leaves_no_large_trace() {
             },
         ),
     ];
-    let pool = raw(&county.path).await;
-    let before = everything(&pool).await;
+    let raw = county.raw().await;
+    let before = everything(&raw).await;
     let enterprise = || person("safety-he", "paper-safety", "e-paper");
     for (name, wish) in wishes {
         let who =
             if matches!(wish, Wish::TakeBack { .. } | Wish::Amend { .. }) { clerk() } else { enterprise() };
         let sent = county.engine.execute(request(case, wish, who, None)).await;
         assert!(matches!(sent, Err(EngineError::Refused(_))), "{name}: {sent:?}");
-        assert!(everything(&pool).await == before, "{name} changed something");
+        assert!(everything(&raw).await == before, "{name} changed something");
     }
-    let largest: i64 = sqlx::query_scalar("SELECT max(length(act) + length(detail)) FROM refusals")
-        .fetch_one(&pool)
-        .await
-        .expect("read");
+    let largest = "SELECT CAST(max(length(act) + length(detail)) AS BIGINT) FROM refusals";
+    let largest = raw.number(largest).await;
     assert!(largest < 4_096, "a refusal of {largest} characters is on record");
     // What is just within the limits is taken.
     let text = "大".repeat(2_000);
@@ -117,9 +115,7 @@ async fn a_case_years_behind_is_caught_up_in_bounded_steps() {
         steps += 1;
     }
     // A rung every working day of three years.
-    let pool = raw(&county.path).await;
-    let rungs: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM rungs").fetch_one(&pool).await.expect("counted");
+    let rungs = county.raw().await.number("SELECT count(*) FROM rungs").await;
     assert!(rungs > 700 && steps == (rungs + 1) / 256 + 1, "{rungs} rungs in {steps} steps");
     county.engine.execute(comment()).await.expect("recorded");
 }

@@ -2,7 +2,8 @@
 
 use std::ffi::OsString;
 
-use tests::{County, empty_county, project};
+use tests::home::Home;
+use tests::project;
 
 use crate::world::*;
 
@@ -11,17 +12,16 @@ fn sample() -> String {
 }
 
 /// Tries to make a store, and gives what was said.
-fn init(county: &County, tenant: &str, store: &str, language: &str) -> (Option<i32>, String) {
-    let line = format!("init --organisation organisation.yaml --store {store} --simulated 2026-09-01");
-    let mut arguments = words(&line);
+fn init(home: &Home, tenant: &str, language: &str) -> (Option<i32>, String) {
+    let mut arguments = words("init --organisation organisation.yaml --simulated 2026-09-01");
     arguments.extend([OsString::from("--tenant"), OsString::from(tenant)]);
-    let ran = run(county, &arguments, language);
+    let ran = run_in(home.folder.path(), &home.named(), &arguments, language);
     (ran.status.code(), String::from_utf8(ran.stderr).expect("UTF-8"))
 }
 
 #[tokio::test]
 async fn all_that_is_wrong_with_an_organisation_is_said_at_once_and_no_store_is_made() {
-    let county = empty_county("2026-09-01").await;
+    let home = Home::chosen().await;
     let mut text = sample();
     for (from, to) in [
         ("{id: county,", "{id: office,"),
@@ -31,7 +31,7 @@ async fn all_that_is_wrong_with_an_organisation_is_said_at_once_and_no_store_is_
         assert_eq!(text.matches(from).count(), 1, "{from}");
         text = text.replace(from, to);
     }
-    write(&county, "organisation.yaml", text);
+    std::fs::write(home.folder.path().join("organisation.yaml"), text).expect("written");
     for (language, says) in [
         (
             "en",
@@ -56,7 +56,7 @@ async fn all_that_is_wrong_with_an_organisation_is_said_at_once_and_no_store_is_
             ],
         ),
     ] {
-        let (code, said) = init(&county, "", "new.db", language);
+        let (code, said) = init(&home, "", language);
         assert_eq!(code, Some(2), "{said}");
         let lines: Vec<&str> = said.lines().collect();
         assert_eq!(lines.len(), says.len(), "{said}");
@@ -64,19 +64,19 @@ async fn all_that_is_wrong_with_an_organisation_is_said_at_once_and_no_store_is_
             assert!(line.contains(says), "{line} does not say {says}");
         }
     }
-    assert!(!county.folder.path().join("new.db").exists());
+    assert!(home.is_empty().await);
 }
 
 #[tokio::test]
 async fn a_jurisdiction_has_a_name_that_can_be_read() {
-    let county = empty_county("2026-09-01").await;
-    write(&county, "organisation.yaml", sample());
+    let home = Home::chosen().await;
+    std::fs::write(home.folder.path().join("organisation.yaml"), sample()).expect("written");
     for tenant in ["", " \u{3000}", "a\nb", "a\tb", "a\u{1b}[31m", "a\u{202e}b", &"县".repeat(65)] {
-        let (code, said) = init(&county, tenant, "new.db", "en");
+        let (code, said) = init(&home, tenant, "en");
         assert_eq!(code, Some(2), "{tenant:?}: {said}");
         assert!(said.contains("BH0076: ") && said.contains("--tenant: "), "{tenant:?}: {said}");
-        assert!(!county.folder.path().join("new.db").exists(), "{tenant:?}");
+        assert!(home.is_empty().await, "{tenant:?}");
     }
-    let (code, said) = init(&county, &"县".repeat(64), "new.db", "en");
+    let (code, said) = init(&home, &"县".repeat(64), "en");
     assert_eq!(code, Some(0), "{said}");
 }

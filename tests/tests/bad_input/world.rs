@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use sqlx::{AssertSqlSafe, SqlitePool};
-use tests::{County, binary, county, morning, raw};
+use tests::home::Raw;
+use tests::{County, binary, county, morning};
 
 /// A bad input: what is typed, and what has to come of it.
 pub struct Bad {
@@ -28,9 +28,14 @@ pub fn bad(tag: &'static str, line: &str, exit: i32, says: [&'static str; 2]) ->
 
 /// Runs the binary in a folder, so that paths are short.
 pub fn run(county: &County, arguments: &[OsString], language: &str) -> Output {
+    run_in(county.folder.path(), &county.path, arguments, language)
+}
+
+/// The same on a store that need not be there.
+pub fn run_in(folder: &Path, store: &Path, arguments: &[OsString], language: &str) -> Output {
     let mut command = Command::new(binary());
-    command.current_dir(county.folder.path()).args(arguments).args(["--lang", language]);
-    command.env("BIHUAN_STORE", &county.path).env_remove("BIHUAN_TENANT");
+    command.current_dir(folder).args(arguments).args(["--lang", language]);
+    command.env("BIHUAN_STORE", store).env_remove("BIHUAN_TENANT");
     command.output().expect("the binary starts")
 }
 
@@ -42,35 +47,21 @@ pub fn done(county: &County, line: &str) -> String {
 }
 
 /// The rows of all tables but the refusals, counted, and everything a head says.
-pub async fn everything(pool: &SqlitePool) -> BTreeMap<String, String> {
-    let tables: Vec<String> = sqlx::query_scalar(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'refusals'",
-    )
-    .fetch_all(pool)
-    .await
-    .expect("read");
+pub async fn everything(raw: &Raw) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
-    for table in tables {
-        let count: i64 = sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
-            .fetch_one(pool)
-            .await
-            .expect("counted");
+    for table in raw.tables().await.into_iter().filter(|table| table != "refusals") {
+        let count = raw.number(&format!("SELECT count(*) FROM {table}")).await;
         all.insert(table, count.to_string());
     }
-    let heads: String = sqlx::query_scalar(
-        "SELECT coalesce(group_concat(number || version || last_hash || state), '') FROM (SELECT * FROM cases ORDER BY case_id)",
-    )
-    .fetch_one(pool)
-    .await
-    .expect("read");
-    all.insert("heads".to_owned(), heads);
+    let heads = raw.texts("SELECT number || version || last_hash || state FROM cases ORDER BY case_id").await;
+    all.insert("heads".to_owned(), heads.join(","));
     all
 }
 
 /// Tries every bad input in both languages. Gives the codes of the refusals on record.
 pub async fn try_all(county: &County, inputs: &[Bad]) -> BTreeSet<String> {
-    let pool = raw(&county.path).await;
-    let before = everything(&pool).await;
+    let raw = county.raw().await;
+    let before = everything(&raw).await;
     let mut wrong = Vec::new();
     for input in inputs {
         let line = input.arguments.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
@@ -83,15 +74,13 @@ pub async fn try_all(county: &County, inputs: &[Bad]) -> BTreeSet<String> {
                 let code = ran.status.code();
                 wrong.push(format!("{} `{line}` {language}: exit {code:?}, {said}", input.tag));
             }
-            if everything(&pool).await != before {
+            if everything(&raw).await != before {
                 panic!("{} `{line}` changed something", input.tag);
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let codes: Vec<String> =
-        sqlx::query_scalar("SELECT DISTINCT code FROM refusals").fetch_all(&pool).await.expect("read");
-    codes.into_iter().collect()
+    raw.texts("SELECT DISTINCT code FROM refusals").await.into_iter().collect()
 }
 
 /// General hazards, made in the first days of September 2026:

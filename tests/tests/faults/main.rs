@@ -1,8 +1,10 @@
-//! Faults of the server, of the network and of callers: nothing acknowledged is lost, nothing is done twice.
+//! Faults of servers, networks, callers and clocks: nothing acknowledged is lost, nothing is done twice.
 //!
-//! Each test says how many commands were in doubt at the moment of a fault: where none was, nothing was proved.
+//! Where commands are sent, the test says how many were in doubt at the moment of a fault: where none was, nothing was
+//! proved.
 
 mod callers;
+mod clocks;
 mod history;
 mod server;
 mod workers;
