@@ -222,6 +222,24 @@ pub async fn the_ledger_is_filtered(room: &Room) {
     }
 }
 
+pub async fn a_corrected_text_is_found_by_its_new_words(room: &Room) {
+    let county = room.county().await;
+    let opening = county.opening_at("YB-1", "2026-09-10", "一号仓库", None);
+    let beside = county.opening_at("YB-2", "2026-09-11", "二号仓库", None);
+    county.committed(&[opening.clone(), beside]).await;
+    let found = async |text: &str| {
+        numbers(&county, Filter { text: Some(text.to_owned()), ..Filter::default() }).await
+    };
+    assert_eq!(found("仓库").await, ["YB-1", "YB-2"]);
+    let corrected = county.corrected(&opening, "一号车间");
+    let remarked = county.remark(&corrected, "已电话告知");
+    assert_eq!((corrected.text.is_some(), remarked.text), (true, None), "written when it changes");
+    county.committed([&corrected]).await;
+    assert_eq!(found("仓库").await, ["YB-2"]);
+    assert_eq!(found("车间").await, ["YB-1"]);
+    assert_eq!(county.count(&store::table::TEXTS).await, 2);
+}
+
 pub async fn what_is_owed_is_paged_in_its_order(room: &Room) {
     let county = room.county().await;
     opened(&county, &["YB-1", "YB-2", "YB-3"]).await;

@@ -214,6 +214,12 @@ impl County {
         self.decide((before.state.case, &before.state.number, None), Some(before), &wish, morning(DAY))
     }
 
+    /// Puts the place right of a case as a change left it.
+    pub fn corrected(&self, before: &Change, place: &str) -> Change {
+        let wish = Command::Amend { fields: texts(&[("place", place)]), reason: "写错".to_owned() };
+        self.decide((before.state.case, &before.state.number, None), Some(before), &wish, morning(DAY))
+    }
+
     /// Ends a case as a change left it.
     pub fn annulled(&self, before: &Change) -> Change {
         let (act, reason) = ("annul".to_owned(), Some("误报".to_owned()));

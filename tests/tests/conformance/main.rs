@@ -54,6 +54,7 @@ on_both! {
     lists::a_digest_goes_out_once_a_day,
     lists::the_ledger_is_paged_in_its_order,
     lists::the_ledger_is_filtered,
+    lists::a_corrected_text_is_found_by_its_new_words,
     lists::what_no_text_can_hold_is_found_nowhere,
     lists::what_is_owed_is_paged_in_its_order,
     lists::cases_are_counted,
