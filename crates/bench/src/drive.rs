@@ -53,40 +53,52 @@ pub async fn drive<S: Side>(side: &Arc<S>, callers: Vec<Vec<Case>>, round: Durat
     Ok(all)
 }
 
-/// Lets callers do commands at a rate, until something else is done; gives their latencies, from the moment each
-/// command was to begin, and what else was done.
+/// How long commands at a rate took, in microseconds.
+#[derive(Default)]
+pub struct Paced {
+    /// From when each was asked.
+    pub asked_us: Vec<u32>,
+    /// From when each was to be asked: longer, where its caller still waited for the one before.
+    pub planned_us: Vec<u32>,
+}
+
+/// Lets callers do commands at a rate, until something else is done; gives what each took, and what else was done.
 pub async fn drive_paced<S: Side, T>(
     side: &Arc<S>,
     callers: Vec<Vec<Case>>,
     rate: f64,
     until: impl Future<Output = T>,
-) -> Result<(Vec<u32>, T)> {
+) -> Result<(Paced, T)> {
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let pause = Duration::from_secs_f64(callers.len() as f64 / rate);
     let mut running = tokio::task::JoinSet::new();
     for (caller, mut cases) in callers.into_iter().enumerate() {
         let (side, stopped) = (side.clone(), stopped.clone());
         running.spawn(async move {
-            let mut latencies_us = Vec::new();
+            let mut took = Paced::default();
             // Not all at one moment.
             let first = tokio::time::Instant::now() + pause.mul_f64(caller as f64 / 16.0);
             let mut turns = tokio::time::interval_at(first, pause);
             let mut turn = 0;
             while !*stopped.borrow() {
-                let begun = turns.tick().await;
+                let planned = turns.tick().await;
+                let asked = Instant::now();
                 let place = turn % cases.len();
                 side.next(caller, &mut cases[place]).await?;
-                latencies_us.push(micros(begun.elapsed()));
+                took.asked_us.push(micros(asked.elapsed()));
+                took.planned_us.push(micros(planned.elapsed()));
                 turn += 1;
             }
-            Ok::<_, Box<dyn std::error::Error + Send + Sync>>(latencies_us)
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>(took)
         });
     }
     let done = until.await;
     stop.send_replace(true);
-    let mut all = Vec::new();
-    while let Some(latencies_us) = running.join_next().await {
-        all.extend(latencies_us??);
+    let mut all = Paced::default();
+    while let Some(took) = running.join_next().await {
+        let took = took??;
+        all.asked_us.extend(took.asked_us);
+        all.planned_us.extend(took.planned_us);
     }
     Ok((all, done))
 }

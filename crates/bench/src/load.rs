@@ -155,6 +155,21 @@ fn pieces(mut text: &str, holes: &[(String, Piece)]) -> Vec<Piece> {
 }
 
 impl Template {
+    /// Only the rows of some tables, and of the heads no states.
+    pub fn only(&self, tables: &[&Table]) -> Template {
+        let wanted = |table: &Table| tables.iter().any(|its| its.name == table.name);
+        let mut rows: Vec<_> = self.rows.iter().filter(|(table, _)| wanted(table)).cloned().collect();
+        for (table, patterns) in &mut rows {
+            let state = table.columns.iter().position(|(column, _)| *column == "state");
+            for pattern in patterns {
+                if let Some(state) = state {
+                    pattern[state] = Some(vec![Piece::Text("{}".to_owned())]);
+                }
+            }
+        }
+        Template { rows }
+    }
+
     /// The rows of a case of this kind.
     pub fn rows(&self, identity: &Identity) -> Rows {
         let (mut hashes, mut previous) = (Vec::new(), [0; 32]);
@@ -307,4 +322,27 @@ pub fn json_row(kinds: &[Kind], row: &Cells) -> Value {
         (Some(text), Kind::Text | Kind::Bytes) => json!(text),
     });
     cells.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use store::Clock;
+
+    use super::*;
+    use crate::county;
+    use crate::source::Source;
+
+    #[tokio::test]
+    async fn copies_are_what_the_engine_would_have_written() {
+        let source = Source::new(Clock::Real).await.expect("a source");
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = Place::File(folder.path().join("copies.db"));
+        let site = county::found(&place, Clock::Real, source.now).await.expect("a store");
+        let due_on = calendar::china().local_date(source.now.utc()) + chrono::Days::new(90);
+        county::open_hazard(&site.engine, "own", 0, due_on).await.expect("opened");
+        source.load(&place, 2..300).await.expect("loaded");
+        let report = engine::verify::verify(site.store.as_ref(), &tenant(), site.engine.catalog()).await;
+        let report = report.expect("verified");
+        assert_eq!((report.cases, report.faults.len()), (299, 0), "{:?}", report.faults.first());
+    }
 }

@@ -17,6 +17,7 @@ mod drive;
 mod floor_postgres;
 mod floor_sqlite;
 mod floor_sweep;
+mod lists;
 mod load;
 mod measure;
 mod postgres;
@@ -53,6 +54,12 @@ struct Arguments {
     /// A trial: short rounds, small tables. Nothing of it counts.
     #[arg(long)]
     quick: bool,
+    /// Sweeps on this database alone.
+    #[arg(long)]
+    only: Option<Database>,
+    /// Only lists, of ten million cases on PostgreSQL.
+    #[arg(long)]
+    large: bool,
     /// Also writes the lines as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -75,6 +82,15 @@ enum Section {
     Sweep,
 }
 
+/// A database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Database {
+    /// PostgreSQL.
+    Postgres,
+    /// SQLite.
+    Sqlite,
+}
+
 /// How much is measured.
 pub struct Plan {
     /// How long a round lasts.
@@ -89,6 +105,8 @@ pub struct Plan {
     pub due: usize,
     /// Cases whose dates pass at one midnight.
     pub midnight: usize,
+    /// Cases of which lists alone are asked.
+    pub large: usize,
 }
 
 #[tokio::main]
@@ -98,27 +116,24 @@ async fn main() -> Result<ExitCode> {
         child::run(child).await?;
         return Ok(ExitCode::SUCCESS);
     }
-    let plan = if arguments.quick {
-        Plan {
+    let round = Duration::from_secs_f64(arguments.seconds);
+    let (rounds, cases) = (arguments.rounds, arguments.cases);
+    let mut plan =
+        Plan { round, rounds, cases, open: 1_000_000, due: 10_000, midnight: 100_000, large: 10_000_000 };
+    if arguments.quick {
+        plan = Plan {
             round: Duration::from_secs(1),
             rounds: 1,
             cases: 5_000,
             open: 20_000,
             due: 1_000,
             midnight: 2_000,
-        }
-    } else {
-        let round = Duration::from_secs_f64(arguments.seconds);
-        Plan {
-            round,
-            rounds: arguments.rounds,
-            cases: arguments.cases,
-            open: 1_000_000,
-            due: 10_000,
-            midnight: 100_000,
-        }
+            large: 50_000,
+        };
+    }
+    let wants = |section| {
+        !arguments.large && (arguments.sections.is_empty() || arguments.sections.contains(&section))
     };
-    let wants = |section| arguments.sections.is_empty() || arguments.sections.contains(&section);
     let mut report = report::Report::default();
     if wants(Section::Postgres) {
         postgres::measure(&plan, &mut report).await?;
@@ -127,7 +142,10 @@ async fn main() -> Result<ExitCode> {
         sqlite::measure(&plan, &mut report).await?;
     }
     if wants(Section::Sweep) {
-        sweep::measure(&plan, &mut report).await?;
+        sweep::measure(&plan, arguments.only, &mut report).await?;
+    }
+    if arguments.large {
+        lists::large(&plan, &mut report).await?;
     }
     write!(std::io::stdout(), "{report}")?;
     if let Some(path) = arguments.json {

@@ -36,16 +36,21 @@ impl Round {
 
     /// The latency that all but one in a hundred keep, in milliseconds.
     pub fn p99_ms(&self) -> f64 {
-        let mut sorted = self.latencies_us.clone();
-        sorted.sort_unstable();
-        let last = sorted.len().saturating_sub(1);
-        sorted.get(last * 99 / 100).map_or(f64::NAN, |latency| f64::from(*latency) / 1_000.0)
+        p99_ms(&self.latencies_us)
     }
 
     /// Of something counted over the round, what falls to a command.
     pub fn per_command(&self, whole: u64) -> f64 {
         whole as f64 / self.latencies_us.len() as f64
     }
+}
+
+/// The latency that all but one in a hundred keep, in milliseconds.
+pub fn p99_ms(latencies_us: &[u32]) -> f64 {
+    let mut sorted = latencies_us.to_vec();
+    sorted.sort_unstable();
+    let last = sorted.len().saturating_sub(1);
+    sorted.get(last * 99 / 100).map_or(f64::NAN, |latency| f64::from(*latency) / 1_000.0)
 }
 
 /// The one in the middle.

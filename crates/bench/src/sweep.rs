@@ -6,16 +6,17 @@ use std::time::Instant;
 
 use chrono::Datelike;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
-use store::{Clock, Filter, Place};
+use store::{Clock, Place};
 
-use crate::county::{self, Case, Site, tenant};
+use crate::county::{self, Case, Site};
 use crate::drive::{Ours, drive, drive_paced};
 use crate::floor_sweep::Swept;
+use crate::lists;
 use crate::load::{self, Identity, Template};
-use crate::measure::{Round, median};
+use crate::measure::{median, p99_ms};
 use crate::report::{Report, Required, note};
 use crate::seasons::{Group, Seasons, sweep};
-use crate::{Plan, Result};
+use crate::{Database, Plan, Result};
 
 /// Callers beside a sweep, the part of what they could do that they do, and how often that is measured.
 const CALLERS: usize = 16;
@@ -38,14 +39,18 @@ struct Field<'a> {
 }
 
 /// Measures sweeps and lists.
-pub async fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
+pub async fn measure(plan: &Plan, only: Option<Database>, report: &mut Report) -> Result<()> {
     let groups = 2 * plan.rounds + MEANWHILE;
     let seasons = Seasons::new(u32::try_from(groups)?).await?;
-    let server = crate::postgres::server().await?;
-    one(plan, &seasons, "PostgreSQL", Place::Server(server.database().await), report).await?;
-    drop(server);
-    let folder = tempfile::tempdir()?;
-    one(plan, &seasons, "SQLite", Place::File(folder.path().join("sweep.db")), report).await
+    if only != Some(Database::Sqlite) {
+        let server = crate::postgres::server().await?;
+        one(plan, &seasons, "PostgreSQL", Place::Server(server.database().await), report).await?;
+    }
+    if only != Some(Database::Postgres) {
+        let folder = tempfile::tempdir()?;
+        one(plan, &seasons, "SQLite", Place::File(folder.path().join("sweep.db")), report).await?;
+    }
+    Ok(())
 }
 
 async fn one(
@@ -132,22 +137,9 @@ impl Field<'_> {
         if moved == cases { Ok(seconds) } else { Err(format!("{moved} cases moved of {cases} due").into()) }
     }
 
-    /// The first page of the ledger, and how many lines it has.
+    /// The lists, before anything is swept.
     async fn lists(&self, report: &mut Report) -> Result<()> {
-        let (engine, filter) = (&self.site.engine, Filter { limit: 50, ..Filter::default() });
-        let (mut pages, mut counts) = (Vec::new(), Vec::new());
-        for _ in 0..self.plan.rounds.max(3) {
-            let begun = Instant::now();
-            engine.ledger(&filter).await?;
-            pages.push(begun.elapsed().as_secs_f64() * 1_000.0);
-            let begun = Instant::now();
-            engine.store().ledger_count(&tenant(), &filter).await?;
-            counts.push(begun.elapsed().as_secs_f64() * 1_000.0);
-        }
-        let (name, open) = (self.name, self.plan.open);
-        report.tell(format!("{name}, {open} cases: first page of the ledger, ms (goal 10)"), median(pages));
-        report.tell(format!("{name}, {open} cases: its bounded count, ms (goal 50)"), median(counts));
-        Ok(())
+        lists::of(&self.site.engine, self.name, self.plan.open, report).await
     }
 
     /// Sweeps in turn with the floor. Gives how long one of ours takes.
@@ -203,16 +195,19 @@ impl Field<'_> {
         let begun = Instant::now();
         let done = drive(&ours, self.cases().await?, self.plan.round).await?.len();
         let rate = done as f64 / begun.elapsed().as_secs_f64() * PART;
-        let (mut idle, mut beside, mut sweeps) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut idle, mut beside, mut planned, mut sweeps) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (index, group) in self.seasons.groups.iter().enumerate().skip(2 * self.plan.rounds) {
             let identities = self.identities(self.numbers(index));
             let round = self.plan.round;
-            let quiet = drive_paced(&ours, self.cases().await?, rate, tokio::time::sleep(round)).await?;
-            idle.push(Round { latencies_us: quiet.0, ..Round::default() }.p99_ms());
+            let (quiet, ()) =
+                drive_paced(&ours, self.cases().await?, rate, tokio::time::sleep(round)).await?;
+            idle.push(p99_ms(&quiet.asked_us));
             self.site.store.set_clock(group.at).await?;
             let swept = self.sweep_s(identities.len());
-            let (latencies_us, seconds) = drive_paced(&ours, self.cases().await?, rate, swept).await?;
-            beside.push(Round { latencies_us, ..Round::default() }.p99_ms());
+            let (took, seconds) = drive_paced(&ours, self.cases().await?, rate, swept).await?;
+            beside.push(p99_ms(&took.asked_us));
+            planned.push(p99_ms(&took.planned_us));
             sweeps.push(seconds?);
             self.park(identities.iter().map(|identity| identity.id.as_str())).await?;
         }
@@ -220,6 +215,7 @@ impl Field<'_> {
         let what = format!("{}, {CALLERS} callers at {rate:.0}/s", self.name);
         let most = Some(Required::AtMost(COMMANDS_MOST));
         report.compare(format!("{what}: p99 in a sweep beside idle, ms"), median(beside), median(idle), most);
+        report.tell(format!("{what}: p99 from when it was to be asked, ms"), median(planned));
         let most = Some(Required::AtMost(MEANWHILE_MOST));
         report.compare(format!("{what}: the sweep beside alone, s"), median(sweeps), alone_s, most);
         Ok(())
