@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use chrono::Datelike;
 use engine::Engine;
-use store::table::{CASES, OBLIGATIONS};
+use store::table::{CASES, OBLIGATIONS, TEXTS};
 use store::{Clock, Filter, OwedFilter, Place};
 
 use crate::county::{self, tenant};
@@ -23,7 +23,11 @@ const TIMES: usize = 7;
 pub async fn of(engine: &Engine, name: &str, cases: usize, report: &mut Report) -> Result<()> {
     let filter = Filter { limit: PAGE, ..Filter::default() };
     let owed = OwedFilter { unit: None, role: Vec::new(), posts: None, after: None, limit: PAGE };
+    let named = |text: &str| Filter { text: Some(text.to_owned()), ..filter.clone() };
+    // One case has the number, and every case has words like these.
+    let (one, many) = (named("-000777"), named("配电间"));
     let (mut pages, mut counts, mut duties) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut found_one, mut found_many) = (Vec::new(), Vec::new());
     for _ in 0..TIMES {
         let begun = Instant::now();
         engine.ledger(&filter).await?;
@@ -34,10 +38,20 @@ pub async fn of(engine: &Engine, name: &str, cases: usize, report: &mut Report) 
         let begun = Instant::now();
         engine.owes(&owed).await?;
         duties.push(milliseconds(begun));
+        let begun = Instant::now();
+        if engine.ledger(&one).await?.is_empty() {
+            return Err("a case with that number".into());
+        }
+        found_one.push(milliseconds(begun));
+        let begun = Instant::now();
+        engine.ledger(&many).await?;
+        found_many.push(milliseconds(begun));
     }
     report.tell(format!("{name}, {cases} cases: first page of the ledger, ms (goal 10)"), median(pages));
     report.tell(format!("{name}, {cases} cases: its bounded count, ms (goal 50)"), median(counts));
     report.tell(format!("{name}, {cases} cases: first page of who owes what, ms"), median(duties));
+    report.tell(format!("{name}, {cases} cases: found by part of a number, ms"), median(found_one));
+    report.tell(format!("{name}, {cases} cases: found by a word all may have, ms"), median(found_many));
     Ok(())
 }
 
@@ -54,11 +68,11 @@ pub async fn large(plan: &Plan, report: &mut Report) -> Result<()> {
     let place = Place::Server(url.clone());
     let site = county::found(&place, Clock::Real, source.now).await?;
     let light: Vec<Template> =
-        source.templates.iter().map(|template| template.only(&[&CASES, &OBLIGATIONS])).collect();
+        source.templates.iter().map(|template| template.only(&[&CASES, &TEXTS, &OBLIGATIONS])).collect();
     let templates: Vec<&Template> = light.iter().collect();
     let year = calendar::china().local_date(source.now.utc()).year();
     let begun = Instant::now();
-    let indexes = crate::postgres::drop_indexes(&url, &["cases", "obligations"]).await?;
+    let indexes = crate::postgres::drop_indexes(&url, &["cases", "texts", "obligations"]).await?;
     // A part at a time, so that the ids need little memory.
     for first in (0..plan.large).step_by(1_000_000) {
         let numbers = first + 1..plan.large.min(first + 1_000_000) + 1;
@@ -68,7 +82,7 @@ pub async fn large(plan: &Plan, report: &mut Report) -> Result<()> {
     for index in indexes {
         crate::postgres::execute(&url, &index).await?;
     }
-    crate::postgres::execute(&url, "VACUUM ANALYZE cases, obligations").await?;
+    crate::postgres::execute(&url, "VACUUM ANALYZE cases, texts, obligations").await?;
     note(&format!("{} cases loaded in {:.0} s", plan.large, begun.elapsed().as_secs_f64()));
     of(&site.engine, "PostgreSQL", plan.large, report).await
 }

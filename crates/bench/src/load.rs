@@ -7,14 +7,14 @@ use std::fmt::Write;
 use machine::act::{chain, hex};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
-use store::table::{ACTS, CASES, HISTORY, IDEMPOTENCY, Kind, NOTICES, OBLIGATIONS, RUNGS, Table};
+use store::table::{ACTS, CASES, HISTORY, IDEMPOTENCY, Kind, NOTICES, OBLIGATIONS, RUNGS, TEXTS, Table};
 use store::{Place, Store};
 
 use crate::Result;
 use crate::county::tenant;
 
 /// Tables with rows of a case, the acts first: the others name their hashes.
-const TABLES: [&Table; 7] = [&ACTS, &CASES, &OBLIGATIONS, &HISTORY, &RUNGS, &NOTICES, &IDEMPOTENCY];
+const TABLES: [&Table; 8] = [&ACTS, &CASES, &TEXTS, &OBLIGATIONS, &HISTORY, &RUNGS, &NOTICES, &IDEMPOTENCY];
 /// Rows read at a time.
 const PAGE_ROWS: u32 = 1_000;
 /// Cases written at a time.
@@ -184,6 +184,11 @@ impl Template {
                     previous = chain(&previous, cells[body].as_deref().unwrap_or_default().as_bytes());
                     hashes.push(hex(&previous));
                     cells[hash] = hashes.last().cloned();
+                }
+                if table.name == TEXTS.name {
+                    let text = cells[1].take().unwrap_or_default();
+                    let row = store::cells::object(&store::cells::text(&identity.id, &text));
+                    cells = TEXTS.columns.iter().map(|(name, _)| cell(&row[*name])).collect();
                 }
                 filled.push(cells);
             }
