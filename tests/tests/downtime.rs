@@ -142,6 +142,23 @@ async fn what_comes_after_the_digest_of_the_day_waits_for_the_next() {
     assert_eq!(raw.number(astray).await, 0, "digests that do not hold what they say");
 }
 
+/// By its id alone, as the one does that another process is just writing.
+#[tokio::test]
+async fn a_digest_that_stands_already_keeps_nobody_else_from_theirs() {
+    let county = county("2026-09-01", LADDER).await;
+    open(&county, "stands", "e-paper", "2026-09-10").await;
+    let raw = county.raw().await;
+    let stands = "INSERT INTO deliveries (tenant_id, delivery_id, recipient, day, delivered_at, notices)
+        SELECT tenant_id, 'clerk-lin@2026-09-11', 'clerk-lin', '2026-09-10', 0, 0 FROM tenants";
+    assert_eq!(raw.run(stands).await, 1);
+    awake(&county, morning("2026-09-11").plus_micros(HOUR)).await;
+    let sent = digests(&raw, "2026-09-11").await;
+    assert!(sent.len() > 1 && !sent.contains_key("clerk-lin"), "{sent:?}");
+    awake(&county, morning("2026-09-14").plus_micros(HOUR)).await;
+    let sent: Vec<String> = digests(&raw, "2026-09-14").await.into_keys().collect();
+    assert_eq!(sent, ["clerk-lin"], "on the next working day");
+}
+
 #[tokio::test]
 async fn rungs_fall_on_any_day_and_digests_on_working_days_at_half_past_eight() {
     let county = county("2026-09-01", LADDER).await;

@@ -51,13 +51,14 @@ pub(super) async fn deliver(
     if sweeping {
         return Ok(0);
     }
+    // Whichever of its keys stands already: of a row that another process is just writing it may be either.
     let made: Vec<(String, i64)> = sqlx::query_as(
         "INSERT INTO deliveries (tenant_id, delivery_id, recipient, day, delivered_at, notices)
          SELECT tenant_id, recipient || '@' || $2, recipient, $2, $3, count(*)
          FROM notices WHERE tenant_id = $1 AND delivery_id IS NULL AND created_at <= $3
          GROUP BY tenant_id, recipient
          ORDER BY recipient
-         ON CONFLICT (tenant_id, recipient, day) DO NOTHING RETURNING recipient, notices",
+         ON CONFLICT DO NOTHING RETURNING recipient, notices",
     )
     .bind(tenant.as_str())
     .bind(day)
