@@ -219,3 +219,14 @@ pub fn fault_line(fault: &engine::verify::Fault) -> String {
     };
     format!("{} {}{how}", fault.version, fault.fault)
 }
+
+/// Says what something came to, and keeps it where BIHUAN_TESTS_TOLD says, for `./test` to show at its end.
+#[expect(clippy::print_stdout, reason = "a test says it to whoever runs it alone")]
+pub fn told(line: &str) {
+    println!("{line}");
+    if let Ok(path) = std::env::var("BIHUAN_TESTS_TOLD") {
+        let file = std::fs::File::options().create(true).append(true).open(path);
+        std::io::Write::write_all(&mut file.expect("a file to keep it"), format!("{line}\n").as_bytes())
+            .expect("kept");
+    }
+}

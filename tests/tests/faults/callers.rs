@@ -65,12 +65,12 @@ async fn a_caller_that_hangs_up_takes_nothing_from_others() {
     callers.more(100).await;
     let told = callers.stop().await;
     let found = look_up(&engine, &cases, &told).await;
-    println!(
+    tests::told(&format!(
         "C17: {hung_up} of {DROPPED} futures dropped on their way, {} acknowledged beside them, {} lost, {} duplicated",
         told.len(),
         found.lost,
         found.duplicated
-    );
+    ));
     assert!(hung_up > DROPPED / 4, "most came through: {hung_up}");
     assert_eq!(found, Found::default());
     let pool = PgPool::connect(&url).await.expect("connected");
@@ -116,7 +116,7 @@ async fn a_full_queue_says_so_at_once_and_recovers() {
             Err(error) => panic!("{error:?}"),
         }
     }
-    println!("C24: of {more} at once {done} done, {} told to try again", busy.len());
+    tests::told(&format!("C24: of {more} at once {done} done, {} told to try again", busy.len()));
     assert_eq!(done + busy.len(), more);
     for index in busy {
         let receipt = engine.execute(remark(cases[index % cases.len()], &format!("crowd-{index}"))).await;
@@ -170,7 +170,7 @@ async fn acts_of_a_case_stand_in_one_order_whoever_writes_them() {
         let acts = engine.store().acts(engine.tenant(), case).await.expect("read");
         assert!(acts.windows(2).all(|two| two[1].version == two[0].version + 1 && two[0].at <= two[1].at));
     }
-    println!("C26: {} acts on two cases by three engines, each in one order", told.len());
+    tests::told(&format!("C26: {} acts on two cases by three engines, each in one order", told.len()));
     all_holds(&engine).await;
 }
 
@@ -188,12 +188,12 @@ async fn a_cut_line_leaves_doubt_and_nothing_else() {
     let in_doubt = callers.in_doubt();
     let told = callers.stop().await;
     let found = look_up(&engine, &cases, &told).await;
-    println!(
+    tests::told(&format!(
         "cut lines: 200 cuts, {} acknowledged, {in_doubt} in doubt, {} lost, {} duplicated",
         told.len(),
         found.lost,
         found.duplicated
-    );
+    ));
     assert!(in_doubt > 200, "hardly anything was in doubt: {in_doubt}");
     assert_eq!(found, Found::default());
     let wrong = Perform { act: "no-such-act".to_owned(), ..Perform::default() };

@@ -163,11 +163,11 @@ async fn wrong_clocks_of_hosts_make_no_rung_early_or_late() {
         assert_eq!(real.raw.number("SELECT count(*) FROM rungs").await, opened, "each once");
         assert_eq!(real.raw.number("SELECT count(*) FROM acts").await, 2 * opened, "an act each");
         let late = format!("SELECT max(recorded_at - due_at) FROM rungs WHERE due_at >= {}", first.micros());
-        println!(
+        tests::told(&format!(
             "C5: {CASES} rungs by workers whose hosts are wrong by {}: none early, the latest by {} ms",
             clocks.join(", "),
             real.raw.number(&late).await / 1_000
-        );
+        ));
         workers.into_iter().for_each(Worker::end);
     }
     all_holds(&real.engine).await;
@@ -203,13 +203,13 @@ async fn lateness(listen: &str) -> i64 {
 async fn a_nearer_deadline_of_another_process_wakes_a_sleeping_worker() {
     // At the same time, so that a busy machine is as busy for both.
     let (woken, looking) = tokio::join!(lateness(""), lateness("&bihuan_listen=off"));
-    println!(
+    tests::told(&format!(
         "a rung written {} ms ahead by another process was recorded {} ms late by a worker that is told of it, and \
          {} ms late by one that looks by itself",
         SOON / 1_000,
         woken / 1_000,
         looking / 1_000
-    );
+    ));
     // Who is not told sleeps on for the rest of a second.
     assert!(2 * woken < looking, "hearing of it brings nothing: {woken} and {looking} microseconds");
 }

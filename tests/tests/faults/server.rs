@@ -42,13 +42,13 @@ async fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
     let in_doubt = callers.in_doubt();
     let told = callers.stop().await;
     let found = look_up(&engine, &cases, &told).await;
-    println!(
+    tests::told(&format!(
         "C14: {KILLS} kills of the server under {CALLERS} callers, {} acknowledged, {in_doubt} in doubt, {} lost, {} \
          duplicated",
         told.len(),
         found.lost,
         found.duplicated
-    );
+    ));
     assert!(in_doubt as u64 > KILLS, "hardly anything was in doubt: {in_doubt}");
     assert_eq!(found, Found::default());
     all_holds(&engine).await;
@@ -87,19 +87,19 @@ async fn promotions(synchronous: bool, rounds: usize) -> (usize, usize, Found) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_when_a_synchronous_replica_takes_over() {
     let (acknowledged, in_doubt, found) = promotions(true, PROMOTIONS).await;
-    println!(
+    tests::told(&format!(
         "C15: {PROMOTIONS} promotions of a synchronous replica, {acknowledged} acknowledged, {in_doubt} in doubt, {} lost, \
          {} duplicated",
         found.lost, found.duplicated
-    );
+    ));
     assert!(in_doubt > PROMOTIONS, "hardly anything was in doubt: {in_doubt}");
     assert_eq!(found, Found::default());
     let (acknowledged, in_doubt, found) = promotions(false, PROMOTIONS_LATE).await;
-    println!(
+    tests::told(&format!(
         "C15: {PROMOTIONS_LATE} promotions of an asynchronous replica, {acknowledged} acknowledged, {in_doubt} in doubt, {} \
          lost (nothing promises that it is none)",
         found.lost
-    );
+    ));
     assert_eq!(found.duplicated, 0);
 }
 
@@ -124,11 +124,11 @@ async fn the_new_primary_is_found_and_the_standby_answers_nothing() {
     let in_doubt = callers.in_doubt();
     let told = callers.stop().await;
     let found = look_up(&again(&new.url(&database)).await, &cases, &told).await;
-    println!(
+    tests::told(&format!(
         "C16: the new primary was found in {took_ms} ms, {} acknowledged, {in_doubt} in doubt, {} lost",
         told.len(),
         found.lost
-    );
+    ));
     assert_eq!(found, Found::default());
     all_holds(&engine).await;
 }

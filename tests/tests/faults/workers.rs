@@ -214,7 +214,7 @@ async fn every_rung_once_whatever_worker_is_killed_or_stopped() {
         let mut tally = Tally::default();
         let begun = std::time::Instant::now();
         let engine = swept(&url, processes, &mut tally).await;
-        println!(
+        tests::told(&format!(
             "C1, C3, C4: {processes} processes, {CASES} cases x {} rungs in {} s: {} kills, {} of them inside a \
              transaction; {} stops, {} of them inside one; {} cases another had seen to; 0 lost, 0 twice",
             STAGES.len(),
@@ -224,7 +224,7 @@ async fn every_rung_once_whatever_worker_is_killed_or_stopped() {
             tally.stops,
             tally.stopped_in_doubt,
             tally.outrun
-        );
+        ));
         everything_happened_once(&PgPool::connect(&url).await.expect("connected")).await;
         if processes == 8 {
             all_holds(&engine).await;
