@@ -2,12 +2,12 @@
 -- the text in pairs of neighbouring letters, made by the program: words of two characters are found, in a language
 -- that writes no spaces. In a store from before, `rebuild` writes them.
 CREATE TABLE texts (
-    -- What the index below calls it by.
-    text_no INTEGER PRIMARY KEY,
     tenant_id TEXT NOT NULL,
     case_id TEXT NOT NULL,
     text TEXT NOT NULL,
     grams TEXT NOT NULL,
+    -- What the index below calls it by.
+    text_no INTEGER PRIMARY KEY,
     UNIQUE (tenant_id, case_id)
 ) STRICT;
 CREATE VIRTUAL TABLE texts_grams USING fts5 (

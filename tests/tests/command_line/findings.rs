@@ -412,8 +412,8 @@ fn every_fault_in_the_structure_of_a_file_is_told_in_both_languages() {
     names.insert(structure_name(&other));
     told("no such thing", |language| engine::text::reader(language, &other));
     assert_eq!(names, family("reader.", &["needed."]));
-    // Weekdays stand in calendars, dates in acts.
-    needed.extend(["weekday".to_owned(), "date".to_owned()]);
+    // Weekdays stand in calendars, dates and values of fields in acts.
+    needed.extend(["weekday", "date", "field_value"].map(str::to_owned));
     assert_eq!(needed, family("reader.needed.", &[]));
     let [english, chinese] = all;
     insta::assert_snapshot!("structure_en", english);
