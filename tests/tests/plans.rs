@@ -69,7 +69,8 @@ struct Statement;
 impl Visit for Statement {
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == "db.statement" && !value.is_empty() {
-            sent().push(value.trim().to_owned());
+            // Several may be handed over at once.
+            sent().extend(value.split(";\n").map(|statement| statement.trim().to_owned()));
         }
     }
     fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}

@@ -1,16 +1,17 @@
 //! Rows come as one JSON array of arrays through `jsonb_each`: with `json_each` every column of a row would turn the
 //! whole row to text and parse it again.
 
+use futures_util::TryStreamExt;
 use machine::value::TenantId;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 use serde_json::json;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Either, Executor as _};
 
-use super::Connection;
-use super::write::{Also, Rows, clear, insert};
+use super::write::{Also, Rows};
+use super::{Connection, list};
 use crate::cells::Cells;
-use crate::table::{CASES, HEAD_FIXED, Kind, OBLIGATIONS, TEXTS, Table};
+use crate::table::{CASES, HEAD_FIXED, Kind, Table};
 use crate::{StoreError, rows_affected};
 
 /// `value->>0, value->>1`, of the columns of a table.
@@ -37,6 +38,12 @@ fn json(rows: &[Cells<'_>]) -> String {
     serde_json::to_string(&rows.iter().map(Row).collect::<Vec<_>>()).unwrap_or_default()
 }
 
+/// The statement that inserts rows bound to a place.
+fn insertion(table: &Table, place: usize) -> String {
+    let (name, names, values) = (table.name, table.names(), values(table));
+    format!("INSERT INTO {name} (tenant_id, {names}) SELECT $1, {values} FROM jsonb_each(${place})")
+}
+
 /// Inserts rows. Gives how many arrived.
 pub(super) async fn insert_rows(
     connection: &mut Connection,
@@ -44,13 +51,7 @@ pub(super) async fn insert_rows(
     table: &'static Table,
     rows: &[Cells<'_>],
 ) -> Result<u64, StoreError> {
-    let statement = format!(
-        "INSERT INTO {} (tenant_id, {}) SELECT $1, {} FROM jsonb_each($2)",
-        table.name,
-        table.names(),
-        values(table)
-    );
-    let done = sqlx::query(AssertSqlSafe(statement))
+    let done = sqlx::query(AssertSqlSafe(insertion(table, 2)))
         .bind(tenant.as_str())
         .bind(json(rows))
         .execute(connection)
@@ -58,18 +59,42 @@ pub(super) async fn insert_rows(
     Ok(done.rows_affected())
 }
 
-/// Everything that goes with heads: here a statement costs no way to a server.
+const DISCHARGED: &str = concat!("DELETE FROM obligations WHERE tenant_id = $1 AND case_id ", one_of!("$2"));
+
+const RENAMED: &str = concat!("DELETE FROM texts WHERE tenant_id = $1 AND case_id ", one_of!("$3"));
+
+/// By IN, not by a join: the planner would walk the history of all cases.
+const ENDED: &str =
+    "WITH ended AS MATERIALIZED (SELECT value->>0 AS case_id, value->>1 AS at FROM jsonb_each($4))
+    UPDATE history SET to_at = (SELECT at FROM ended WHERE ended.case_id = history.case_id)
+    WHERE tenant_id = $1 AND case_id IN (SELECT case_id FROM ended) AND to_at IS NULL";
+
+/// Everything that goes with heads, handed over at once: each time costs two changes of thread.
 pub(super) async fn write_all(
     connection: &mut Connection,
     tenant: &TenantId,
     also: &Also<'_>,
     rows: &[Rows<'_>],
 ) -> Result<(), StoreError> {
-    clear(connection, tenant, &OBLIGATIONS, &also.discharged).await?;
-    clear(connection, tenant, &TEXTS, &also.renamed).await?;
-    end_history(connection, tenant, &also.ended).await?;
-    for (table, rows) in rows {
-        insert(connection, tenant, table, rows).await?;
+    // What goes is as many as there are; the rest has to be as many as are asked for.
+    let mut statements = vec![DISCHARGED.to_owned(), RENAMED.to_owned(), ENDED.to_owned()];
+    let mut expected = vec![None, None, Some(("history", also.ended.len()))];
+    for (place, (table, rows)) in (5..).zip(rows) {
+        statements.push(insertion(table, place));
+        expected.push(Some((table.name, rows.len())));
+    }
+    let query = sqlx::query(AssertSqlSafe(statements.join(";\n"))).bind(tenant.as_str());
+    let query =
+        query.bind(list(&also.discharged)).bind(list(&also.renamed)).bind(json!(also.ended).to_string());
+    let query = rows.iter().fold(query, |query, (_, rows)| query.bind(json(rows)));
+    let mut done = connection.fetch_many(query);
+    for expected in expected {
+        let Some(Either::Left(done)) = done.try_next().await? else {
+            return Err(sqlx::Error::WorkerCrashed.into());
+        };
+        if let Some((table, expected)) = expected {
+            rows_affected(table, expected as u64, done.rows_affected())?;
+        }
     }
     Ok(())
 }
@@ -122,26 +147,4 @@ async fn won(
         .bind(json(rows))
         .fetch_all(connection)
         .await?)
-}
-
-/// Ends what held of some cases, each at its moment.
-async fn end_history(
-    connection: &mut Connection,
-    tenant: &TenantId,
-    ends: &[(&str, i64)],
-) -> Result<(), StoreError> {
-    if ends.is_empty() {
-        return Ok(());
-    }
-    // By IN, not by a join: the planner would walk the history of all cases.
-    let done = sqlx::query(
-        "WITH ended AS MATERIALIZED (SELECT value->>0 AS case_id, value->>1 AS at FROM jsonb_each($2))
-        UPDATE history SET to_at = (SELECT at FROM ended WHERE ended.case_id = history.case_id)
-        WHERE tenant_id = $1 AND case_id IN (SELECT case_id FROM ended) AND to_at IS NULL",
-    )
-    .bind(tenant.as_str())
-    .bind(json!(ends).to_string())
-    .execute(connection)
-    .await?;
-    rows_affected("history", ends.len() as u64, done.rows_affected())
 }
