@@ -98,7 +98,6 @@ fn stands_already(error: StoreError, group: &[Change]) -> Result<Outcome, StoreE
 }
 
 /// A change, with the id of its case as text: it stands in every row of it.
-#[derive(Clone)]
 pub(super) struct Written<'a> {
     pub(super) change: &'a Change,
     pub(super) case: String,

@@ -5,7 +5,7 @@ use sqlx::Row as _;
 
 use super::commit::Written;
 use super::row::bytes;
-use super::write::{clear, derived, insert, texts, write_heads};
+use super::write::{clear, derived, insert, write_heads};
 use super::{Connection, Pool, Row, begin_write, lock_case, stored};
 use crate::cells;
 use crate::table::{CASES, DOCUMENTS, HISTORY, OBLIGATIONS, RUNGS, TEXTS};
@@ -32,7 +32,6 @@ pub(super) async fn rebuild(pool: &Pool, tenant: &TenantId, change: &Change) -> 
     if write_heads(&mut transaction, tenant, &written).await?.len() != 1 {
         return Ok(Outcome::Conflict);
     }
-    insert(&mut transaction, tenant, &TEXTS, &texts(&written)).await?;
     for (table, rows) in derived(&written) {
         insert(&mut transaction, tenant, table, &rows).await?;
     }

@@ -74,7 +74,6 @@ pub(super) async fn write_rows(
 ) -> Result<(), StoreError> {
     let mut rows = vec![(&ACTS, of(won, |change| &change.acts, cells::act))];
     rows.extend(derived(won));
-    rows.push((&TEXTS, texts(won)));
     rows.push((&NOTICES, of(won, |change| &change.notices, cells::notice)));
     rows.push((
         &IDEMPOTENCY,
@@ -99,16 +98,12 @@ pub(super) async fn write_rows(
     write_all(connection, tenant, &also, &rows).await
 }
 
-/// What cases are found by from now on.
-pub(super) fn texts<'a>(won: &'a [Written<'a>]) -> Vec<Cells<'a>> {
-    let texts =
-        won.iter().filter_map(|written| Some(cells::text(&written.case, written.change.text.as_ref()?)));
-    texts.collect()
-}
-
 /// Rows that follow from the acts.
-pub(super) fn derived<'a>(won: &'a [Written<'a>]) -> [Rows<'a>; 3] {
+pub(super) fn derived<'a>(won: &'a [Written<'a>]) -> [Rows<'a>; 4] {
+    let texts =
+        won.iter().filter_map(|Written { change, case }| Some(cells::text(case, change.text.as_ref()?)));
     [
+        (&TEXTS, texts.collect()),
         (&OBLIGATIONS, of(won, |change| &change.projection.obligations, cells::obligation)),
         (&RUNGS, of(won, |change| &change.rungs, cells::rung)),
         (&HISTORY, of(won, |change| &change.history, cells::history)),
