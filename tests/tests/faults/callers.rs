@@ -71,8 +71,8 @@ async fn a_caller_that_hangs_up_takes_nothing_from_others() {
         found.lost,
         found.duplicated
     ));
-    assert!(hung_up > DROPPED / 4, "most came through: {hung_up}");
     assert_eq!(found, Found::default());
+    assert!(hung_up > DROPPED / 4, "most came through: {hung_up}");
     let pool = PgPool::connect(&url).await.expect("connected");
     let idle: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND state LIKE 'idle in transaction%'
@@ -104,7 +104,10 @@ async fn a_full_queue_says_so_at_once_and_recovers() {
         let answered = tokio::time::timeout(Duration::from_secs(60), asked.join_next()).await;
         let (index, answer) =
             answered.expect("who finds no place is told at once").expect("asked").expect("ran");
-        assert!(matches!(answer, Err(EngineError::Busy)), "{answer:?}");
+        assert!(
+            matches!(answer, Err(EngineError::Busy)),
+            "who finds no place is told at once, and not {answer:?}"
+        );
         busy.insert(index);
     }
     server.resume();

@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
+use engine::EngineError;
 use tests::postgres::{Server, database_of};
 use tests::proxy::Proxy;
 
-use crate::history::{Callers, Found, again, all_holds, county, look_up};
+use crate::history::{Callers, Found, again, all_holds, county, look_up, remark};
 
 const CALLERS: usize = 16;
 const CASES: usize = 64;
@@ -112,11 +113,16 @@ async fn the_new_primary_is_found_and_the_standby_answers_nothing() {
     let new = old.replica(true).await;
     let callers = Callers::start("switched", &engine, &cases, CALLERS);
     callers.more(50).await;
+    let before = remark(cases[0], "before");
+    engine.execute(before.clone()).await.expect("recorded");
     old.stop().await;
     new.promote().await;
     // The old primary comes back as a standby, and whoever asks is still led there.
     old.follow(&new).await;
     tests::postgres::until("every caller has failed", || callers.in_doubt() >= CALLERS).await;
+    // It has the answer to this one, and may be far behind with others.
+    let answer = engine.execute(before).await;
+    assert!(matches!(answer, Err(EngineError::Store(_))), "the standby answers: {answer:?}");
     proxy.lead_to(&new);
     let led = Instant::now();
     callers.more(CALLERS).await;

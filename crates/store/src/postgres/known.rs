@@ -1,7 +1,7 @@
 //! Time, heads and keys of many callers: one statement.
 //!
-//! OFFSET 0 keeps each part a lookup by its key. As one join the planner would be free to walk a table, and it
-//! does where it still believes a table to be small.
+//! LIMIT 1 keeps each part a lookup by its key, with one row at most. As one join the planner would be free to walk
+//! a table, and it does where it still believes a table to be small.
 
 use machine::value::TenantId;
 use sqlx::Row as _;
@@ -23,11 +23,11 @@ macro_rules! known {
              FROM (VALUES (1)) AS once
              LEFT JOIN UNNEST($2, $3) WITH ORDINALITY AS w(case_id, key, place) ON TRUE
              LEFT JOIN LATERAL (SELECT * FROM cases
-                WHERE tenant_id = $1 AND case_id = w.case_id OFFSET 0) c ON TRUE
+                WHERE tenant_id = $1 AND case_id = w.case_id LIMIT 1) c ON TRUE
              LEFT JOIN LATERAL (SELECT hash FROM acts
-                WHERE tenant_id = $1 AND case_id = c.case_id AND version = c.version OFFSET 0) a ON TRUE
+                WHERE tenant_id = $1 AND case_id = c.case_id AND version = c.version LIMIT 1) a ON TRUE
              LEFT JOIN LATERAL (SELECT * FROM idempotency
-                WHERE tenant_id = $1 AND key = w.key OFFSET 0) i ON TRUE
+                WHERE tenant_id = $1 AND key = w.key LIMIT 1) i ON TRUE
              ORDER BY w.place"
         )
     };
