@@ -156,16 +156,9 @@ pub async fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     let (middle, slow) = measure::fsync_ms(loaded.server.folder())?;
     report.tell("PostgreSQL: ms of a write and an fsync on its disk, the median", middle);
     report.tell("PostgreSQL: the same, one in a hundred", slow);
-    let only = std::env::var("ONLY").ok().and_then(|v| v.parse::<usize>().ok()); // TEMP
     for (callers, least) in CALLERS {
-        if only.is_some_and(|o| o != callers) {
-            continue;
-        } // TEMP
         compare(&loaded, &source, plan, callers, least, report).await?;
     }
-    if only.is_some() {
-        return Ok(());
-    } // TEMP
     processes(&loaded, plan, report).await
 }
 

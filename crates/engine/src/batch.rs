@@ -21,8 +21,12 @@ use crate::{Catalog, EngineError, Other, Receipt, Request, Waiting};
 const BATCH_MAX: usize = 256;
 /// Of them what the worker asks for: people wait behind no more of it than this.
 const TICKS_MAX: usize = 64;
-/// Batches under way at once: while one is being written, the next is read and decided.
-const BATCHES_MAX: usize = 2;
+/// Batches under way at once: while one is being written, the next are read and decided.
+const BATCHES_MAX: usize = 3;
+/// Fewer commands are not shared out among batches: what a transaction costs is shared by all in it.
+const SHARE_LEAST: usize = 8;
+/// After so many decisions other tasks get their turn: the other batch's next step may be among them.
+const DECISIONS_MAX: usize = 8;
 /// How often other tasks get their turn before a batch is taken.
 const YIELDS: u32 = 2;
 /// How often a command is decided anew when others were first.
@@ -49,10 +53,11 @@ pub(crate) async fn run(
                 }
             }
         }
-        // Beside one under way only as large a one: what a transaction costs is shared by all in it.
-        let enough = running.is_empty() || backlog.len() >= held.cases.len();
+        // A batch takes its share of all that wait and are under way, so that as large a one can go beside it.
+        let share = (backlog.len() + held.cases.len()).div_ceil(BATCHES_MAX).clamp(SHARE_LEAST, BATCH_MAX);
+        let enough = running.is_empty() || backlog.len() >= share;
         if enough && running.len() < BATCHES_MAX {
-            let (batch, takes) = take_batch(&mut backlog, &held);
+            let (batch, takes) = take_batch(&mut backlog, &held, share);
             if !batch.is_empty() {
                 held.add(&takes);
                 let (store, tenant, catalog) = (store.clone(), tenant.clone(), catalog.clone());
@@ -113,16 +118,16 @@ impl Held {
     }
 }
 
-/// What can be decided together, people first. A group goes whole. What meets something before it waits until
+/// What can be decided together, people first, up to a share. A group goes whole. What meets something before it waits until
 /// that is done: the commands of a case are decided in the order they came in.
-fn take_batch(backlog: &mut VecDeque<Waiting>, held: &Held) -> (Vec<Waiting>, Held) {
+fn take_batch(backlog: &mut VecDeque<Waiting>, held: &Held, share: usize) -> (Vec<Waiting>, Held) {
     let (mut batch, mut takes, mut before) = (Vec::new(), Held::default(), Held::default());
     let (mut size, mut rest) = (0, VecDeque::new());
     let (ticks, people): (Vec<_>, Vec<_>) = backlog.drain(..).partition(Waiting::is_tick);
     let most = people.iter().map(|waiting| waiting.members.len()).sum::<usize>() + TICKS_MAX;
     for waiting in people.into_iter().chain(ticks) {
         let own = Held::of(&waiting);
-        let fits = batch.is_empty() || size + waiting.members.len() <= BATCH_MAX.min(most);
+        let fits = batch.is_empty() || size + waiting.members.len() <= share.min(most);
         if fits && !held.meets(&own) && !takes.meets(&own) && !before.meets(&own) {
             size += waiting.members.len();
             takes.add(&own);
@@ -173,7 +178,10 @@ async fn process(
     let mut known = known.into_iter();
     let (mut refusals, mut refused) = (Vec::new(), Vec::new());
     let (mut groups, mut writing) = (Vec::new(), Vec::new());
-    for waiting in batch {
+    for (index, waiting) in batch.into_iter().enumerate() {
+        if index % DECISIONS_MAX == DECISIONS_MAX - 1 {
+            tokio::task::yield_now().await;
+        }
         let known: Vec<Known> = known.by_ref().take(waiting.members.len()).collect();
         let numbers = numbers.by_ref().take(waiting.members.len()).collect();
         match round.decide_group(&waiting, &known, numbers).await {

@@ -2,7 +2,8 @@
 
 use machine::act::{ALGORITHM, Measure, RungRecord, RungResult, canonical, chain, digest_hex, hex};
 use machine::command::Decision;
-use machine::project::{columns, progress};
+use machine::file::Column;
+use machine::project::{Progress, column, progress};
 use machine::{Act, Definition, Effect, State, apply};
 use store::cells::found_by;
 use store::{ActRow, Change, DocumentRow, HistoryRow, NoticeRow, RungRow};
@@ -39,10 +40,10 @@ pub(crate) fn change(
         taken.extend(document(act));
     }
     let projection = machine::project::project(definition, &decision.state);
-    let until_now = before.map(|state| found_by(state, &columns(definition, state)));
-    let text =
-        Some(found_by(&decision.state, &projection.columns)).filter(|text| until_now.as_ref() != Some(text));
-    let history = history(definition, before, &decision.acts, &decision.state);
+    let until_now = before.map(|state| found_by(state, column(definition, state, Column::Text).as_ref()));
+    let text = Some(found_by(&decision.state, projection.columns.get(&Column::Text)))
+        .filter(|text| until_now.as_ref() != Some(text));
+    let history = history(definition, before, &decision.acts, &projection.progress);
     Ok(Change {
         expected_version: before.map_or(0, |state| state.version),
         workflow: definition.file().workflow.clone(),
@@ -78,12 +79,12 @@ pub(crate) fn document(act: &Act) -> Option<DocumentRow> {
     Some(DocumentRow { number, part: 0, act_version: act.version })
 }
 
-/// What the case counted as, from each act on that changed it.
+/// What the case counted as, from each act on that changed it. `after` is what it counts as after the last.
 pub(crate) fn history(
     definition: &Definition,
     before: Option<&State>,
     acts: &[Act],
-    after: &State,
+    after: &Progress,
 ) -> Vec<HistoryRow> {
     let mut known = before.map(|state| progress(definition, state));
     // The state after the last act is known already: a single act costs no folding.
@@ -91,7 +92,7 @@ pub(crate) fn history(
     let mut rows: Vec<HistoryRow> = Vec::new();
     for (index, act) in acts.iter().enumerate() {
         let now = if index + 1 == acts.len() {
-            progress(definition, after)
+            after.clone()
         } else {
             let folded = state.take().unwrap_or_else(|| State::empty(act.case, &act.definition, act.at));
             progress(definition, state.insert(apply(folded, act)))

@@ -3,6 +3,7 @@
 //! The acts are believed only as far as `verify` finds nothing in them: a rebuild over a cut or rewritten
 //! chain would hide what happened.
 
+use machine::file::Column;
 use machine::value::TenantId;
 use machine::{Act, Definition, fold};
 use serde::Serialize;
@@ -66,9 +67,9 @@ async fn derive(catalog: &Catalog, acts: &[Act], raw: &RawCase) -> Result<Option
     Ok(Some(Change {
         expected_version: 0,
         workflow: definition.file().workflow.clone(),
-        text: Some(found_by(&state, &projection.columns)),
+        text: Some(found_by(&state, projection.columns.get(&Column::Text))),
+        history: history(definition, None, acts, &projection.progress),
         projection,
-        history: history(definition, None, acts, &state),
         last_hash: last_hash.unwrap_or_default(),
         rungs: acts.iter().flat_map(|act| outbox(act).0).collect(),
         acts: Vec::new(),

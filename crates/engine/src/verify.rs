@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use calendar::Calendar;
 use machine::act::{ALGORITHM, Hash, canonical, chain, digest_hex, hex, personal_digest};
+use machine::file::Column;
 use machine::project::project;
 use machine::value::{TenantId, Value as FieldValue};
 use machine::{Act, Definition, Effect, State, fold};
@@ -344,10 +345,10 @@ fn row_faults(
             .extend(notice_rows.iter().map(|row| without(object(&cells::notice(case, row)), "delivery_id")));
     }
     let projection = project(definition, state);
-    let found_by = cells::found_by(state, &projection.columns);
+    let found_by = cells::found_by(state, projection.columns.get(&Column::Text));
+    let history = history(definition, None, acts, &projection.progress);
     let owed = projection.obligations;
     let owed: Vec<Value> = owed.iter().map(|owed| object(&cells::obligation(case, owed))).collect();
-    let history = history(definition, None, acts, state);
     let history: Vec<Value> = history.iter().map(|row| object(&cells::history(case, row))).collect();
     // A key stands with the last act of its command.
     let keys: BTreeMap<&String, u32> =

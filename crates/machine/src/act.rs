@@ -1,5 +1,6 @@
 //! Acts: what happened to a case, as it is hashed and kept.
 
+pub use crate::canonical::{NotCanonical, canonical};
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
@@ -448,58 +449,6 @@ pub enum Measure {
     Draft,
     /// Propose a measure to a signer.
     Propose,
-}
-
-/// A value has no canonical bytes.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0} has no canonical form")]
-pub struct NotCanonical(&'static str);
-
-/// Canonical JSON: keys sorted by their bytes, UTF-8, no white space, whole numbers only.
-pub fn canonical(value: &impl Serialize) -> Result<Vec<u8>, NotCanonical> {
-    fn scalar(value: &impl Serialize, out: &mut Vec<u8>) -> Result<(), NotCanonical> {
-        serde_json::to_writer(out, value).map_err(|_| NotCanonical("this value"))
-    }
-    fn write(value: &serde_json::Value, out: &mut Vec<u8>) -> Result<(), NotCanonical> {
-        match value {
-            serde_json::Value::Object(map) => {
-                // Sorted here: whether serde_json's map keeps order depends on a feature any crate can set.
-                let mut sorted: Vec<_> = map.iter().collect();
-                sorted.sort_unstable_by_key(|(key, _)| *key);
-                out.push(b'{');
-                for (index, (key, value)) in sorted.into_iter().enumerate() {
-                    if index > 0 {
-                        out.push(b',');
-                    }
-                    scalar(key, out)?;
-                    out.push(b':');
-                    write(value, out)?;
-                }
-                out.push(b'}');
-                Ok(())
-            }
-            serde_json::Value::Array(values) => {
-                out.push(b'[');
-                for (index, value) in values.iter().enumerate() {
-                    if index > 0 {
-                        out.push(b',');
-                    }
-                    write(value, out)?;
-                }
-                out.push(b']');
-                Ok(())
-            }
-            serde_json::Value::Number(number) if number.is_f64() => Err(NotCanonical("a fraction")),
-            serde_json::Value::Number(_)
-            | serde_json::Value::Null
-            | serde_json::Value::Bool(_)
-            | serde_json::Value::String(_) => scalar(value, out),
-        }
-    }
-    let value = serde_json::to_value(value).map_err(|_| NotCanonical("this value"))?;
-    let mut out = Vec::with_capacity(512);
-    write(&value, &mut out)?;
-    Ok(out)
 }
 
 /// A SHA-256 digest.

@@ -216,13 +216,13 @@ impl Directory {
 
     /// Everybody who holds `role`, in `unit` where one is given. In order, each once.
     pub fn holders(&self, role: &str, unit: Option<&UnitId>) -> Vec<PersonId> {
-        let people: BTreeSet<_> = self
-            .posts
-            .iter()
-            .filter(|post| post.roles.contains(role) && unit.is_none_or(|unit| post.unit == *unit))
-            .map(|post| post.person.clone())
-            .collect();
-        people.into_iter().collect()
+        self.held_by(role, unit).into_iter().cloned().collect()
+    }
+
+    /// The same, where they stand.
+    pub(crate) fn held_by(&self, role: &str, unit: Option<&UnitId>) -> BTreeSet<&PersonId> {
+        let held = |post: &&Post| unit.is_none_or(|unit| post.unit == *unit) && post.roles.contains(role);
+        self.posts.iter().filter(held).map(|post| &post.person).collect()
     }
 
     /// The one unit in which a role is held: what is owed by the role is owed by that unit.

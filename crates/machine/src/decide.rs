@@ -83,7 +83,7 @@ pub fn decide(
         }
         return Ok(decision);
     }
-    let act = draft.command(command, state.is_some(), version)?;
+    let act = draft.command(command, state.map(|_| &decision.state), version)?;
     decision.personal = std::mem::take(&mut draft.personal);
     finish(&mut decision, act);
     Ok(decision)
@@ -113,7 +113,7 @@ fn finish(decision: &mut Decision, act: Act) {
     decision.acts.push(act);
 }
 
-impl Draft<'_> {
+impl<'a> Draft<'a> {
     /// The act made of the effects so far; `actor` is `None` for the worker.
     pub(crate) fn act(&mut self, name: &str, actor: Option<&Person>, more: Vec<Effect>) -> Act {
         let mut effects = std::mem::take(&mut self.effects);
@@ -140,12 +140,13 @@ impl Draft<'_> {
         }
     }
 
-    fn command(&mut self, command: &Command, exists: bool, version: u32) -> Result<Act, Refusal> {
+    /// `before` is the case as it stands.
+    fn command(&mut self, command: &Command, before: Option<&State>, version: u32) -> Result<Act, Refusal> {
         let actor = self.actor()?.clone();
         if let Command::Perform(perform) = command {
-            return self.perform(perform, &actor, exists);
+            return self.perform(perform, &actor, before);
         }
-        if !exists {
+        if before.is_none() {
             return Err(Refusal::NoSuchCase);
         }
         match command {
@@ -194,13 +195,14 @@ impl Draft<'_> {
     }
 
     /// An act of the workflow file.
-    fn perform(&mut self, perform: &Perform, actor: &Person, exists: bool) -> Result<Act, Refusal> {
-        let spec = self.find(perform, actor, exists)?.clone();
-        self.check_position(&perform.act, &spec, actor, exists)?;
+    fn perform(&mut self, perform: &Perform, actor: &Person, before: Option<&State>) -> Result<Act, Refusal> {
+        let exists = before.is_some();
+        let spec = self.find(perform, actor, exists)?;
+        self.check_position(&perform.act, spec, actor, exists)?;
         // Who is competent is settled by what stands, not by what this act would write; only an opening
         // says itself whose case it is.
         if exists {
-            self.check_role(&perform.act, &spec, perform, actor)?;
+            self.check_role(&perform.act, spec, perform, actor)?;
         } else {
             if let Some(number) = self.facts.number {
                 self.emit(Effect::Numbered { number: number.to_owned() });
@@ -210,20 +212,19 @@ impl Draft<'_> {
             }
         }
         if exists {
-            self.check_possible(perform, &spec, actor)?;
+            self.check_possible(perform, spec, actor)?;
         }
-        let before = exists.then(|| self.state.clone());
-        let perform = &self.with_number(perform, &spec)?;
-        self.take_fields(&spec, perform)?;
+        let perform = &self.with_number(perform, spec)?;
+        self.take_fields(spec, perform)?;
         if !exists {
-            self.check_role(&perform.act, &spec, perform, actor)?;
+            self.check_role(&perform.act, spec, perform, actor)?;
         }
         if let Some(guard) = &spec.when
             && let Some(needs) = self.needs(guard)
         {
             return Err(Refusal::Guard { act: perform.act.clone(), guard: guard.clone(), needs });
         }
-        self.check_requirements(&spec, perform, perform.entered_for.as_ref())?;
+        self.check_requirements(spec, perform, perform.entered_for.as_ref())?;
         if let Some(reason) = &perform.reason {
             self.check_text("reason", reason)?;
         }
@@ -234,7 +235,7 @@ impl Draft<'_> {
             });
         }
         if let Some(to) = spec.assignment {
-            self.move_assignment(&spec, to, actor, perform.entered_for.as_ref())?;
+            self.move_assignment(spec, to, actor, perform.entered_for.as_ref())?;
         }
         if let Some(field) = &spec.imports {
             let live = crate::deadline::date_field(&self.state, field)?;
@@ -242,13 +243,13 @@ impl Draft<'_> {
             let muted_until = Instant::new(self.facts.calendar.instant(live.max(self.today), NaiveTime::MIN));
             self.emit(Effect::Imported { muted_until });
         }
-        self.link(&spec, exists)?;
+        self.link(spec, exists)?;
         if !exists {
             self.enter_states()?;
         }
-        self.steps(&spec)?;
+        self.steps(spec)?;
         let taking = perform.entered_for.iter().chain(&perform.officers).chain([&actor.person]);
-        self.check_others_left(before.as_ref(), &perform.act, taking)?;
+        self.check_others_left(before, &perform.act, taking)?;
         let mut act = self.act(&perform.act, Some(actor), Vec::new());
         act.fields = std::mem::take(&mut self.given);
         act.evidence.clone_from(&perform.evidence);
@@ -273,7 +274,7 @@ impl Draft<'_> {
         }
     }
 
-    fn find(&self, perform: &Perform, actor: &Person, exists: bool) -> Result<&ActSpec, Refusal> {
+    fn find(&self, perform: &Perform, actor: &Person, exists: bool) -> Result<&'a ActSpec, Refusal> {
         let unknown =
             || Refusal::UnknownAct { act: shortened(&perform.act), allowed: self.allowed(actor, exists) };
         let spec = self.definition.act(&perform.act).ok_or_else(unknown)?;

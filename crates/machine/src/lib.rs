@@ -11,6 +11,7 @@
 pub mod act;
 mod assignment;
 mod builtin;
+mod canonical;
 pub mod check;
 pub mod command;
 mod deadline;

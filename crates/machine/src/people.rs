@@ -134,23 +134,31 @@ impl Draft<'_> {
             let Some(officers) = spec.officers.as_ref().filter(|_| !spec.apart.officers.is_empty()) else {
                 continue;
             };
-            let holders = |state: &State| match scope(self.definition, state, &officers.role, Subject::Case) {
-                Some(unit) => self.facts.directory.holders(&officers.role, unit.as_ref()),
-                None => Vec::new(),
+            let holders = |state: &State| -> BTreeSet<&PersonId> {
+                let unit = scope(self.definition, state, &officers.role, Subject::Case);
+                unit.map(|unit| self.facts.directory.held_by(&officers.role, unit.as_ref()))
+                    .unwrap_or_default()
             };
-            let free = |state: &State| -> BTreeSet<PersonId> {
+            let free = |state: &State| {
+                let mut people = holders(state);
                 let involved = spec.apart.officers.iter().filter_map(|act| state.involved.get(act));
-                let involved: BTreeSet<&PersonId> = involved.flatten().collect();
-                holders(state).into_iter().filter(|person| !involved.contains(person)).collect()
+                for person in involved.flatten() {
+                    people.remove(person);
+                }
+                people
             };
+            let free_now = free(&self.state);
             let taking = taking.clone().filter(|_| spec.apart.officers.iter().any(|name| name == act));
-            let mut left = free(&self.state);
-            let person = taking.clone().find(|person| left.contains(*person)).cloned();
-            left.retain(|person| !taking.clone().any(|taking| taking == person));
+            let left =
+                free_now.iter().filter(|person| !taking.clone().any(|taking| taking == **person)).count();
             let needed = usize::try_from(officers.least).unwrap_or(usize::MAX);
+            if left >= needed {
+                continue;
+            }
             // Of a case that is just opened, whoever is barred was barred by the one it goes on from.
-            let were = before.map_or_else(|| holders(&self.state).len(), |before| free(before).len());
-            if left.len() < needed && were >= needed {
+            let were = before.map_or_else(|| holders(&self.state), free).len();
+            if were >= needed {
+                let person = taking.clone().find(|person| free_now.contains(*person)).cloned();
                 let (act, role, needed) = (judging.clone(), officers.role.clone(), officers.least);
                 return Err(Refusal::NobodyLeft { person, act, role, needed });
             }

@@ -209,7 +209,7 @@ pub fn progress(definition: &Definition, state: &State) -> Progress {
     Progress {
         stage: spec.map(|spec| spec.stage).unwrap_or_default(),
         outcome: spec.and_then(|spec| spec.outcome),
-        department: columns(definition, state).remove(&Column::Department),
+        department: column(definition, state, Column::Department),
         dispatched_at: legal().map(|deadline| deadline.started_at).min(),
         legal_breach_at: legal().next_back().filter(counts).map(|deadline| deadline.breach_at),
         met_in_time: legal().next_back().is_some_and(met),
@@ -222,15 +222,22 @@ pub fn progress(definition: &Definition, state: &State) -> Progress {
 
 /// The columns the file maps its fields to.
 pub fn columns(definition: &Definition, state: &State) -> std::collections::BTreeMap<Column, String> {
-    let mut columns: std::collections::BTreeMap<Column, String> = std::collections::BTreeMap::new();
-    for (name, field) in &definition.file().fields {
-        if let (Some(column), Some(value)) = (field.column, state.fields.get(name)) {
-            let text = columns.entry(column).or_default();
-            if !text.is_empty() {
-                text.push('\n');
-            }
-            text.push_str(&value.to_string());
+    let mapped: std::collections::BTreeSet<Column> =
+        definition.file().fields.values().filter_map(|field| field.column).collect();
+    mapped.into_iter().filter_map(|of| Some((of, column(definition, state, of)?))).collect()
+}
+
+/// One of them: what its fields hold, one below the other.
+pub fn column(definition: &Definition, state: &State, column: Column) -> Option<String> {
+    let fields = definition.file().fields.iter().filter(|(_, field)| field.column == Some(column));
+    let mut values = fields.filter_map(|(name, _)| state.fields.get(name));
+    let mut text = values.next()?.to_string();
+    for value in values {
+        // A blank one leaves no line before it.
+        if !text.is_empty() {
+            text.push('\n');
         }
+        text.push_str(&value.to_string());
     }
-    columns
+    Some(text)
 }

@@ -2,7 +2,6 @@
 //! and `rebuild` compare with what stands there.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use machine::State;
 use machine::act::hex;
@@ -207,8 +206,7 @@ pub fn head<'a>(
 }
 
 /// What a case is found by: its number, and what its file says.
-pub fn found_by(state: &State, columns: &BTreeMap<Column, String>) -> String {
-    let text = columns.get(&Column::Text);
+pub fn found_by(state: &State, text: Option<&String>) -> String {
     text.map_or_else(|| state.number.clone(), |text| format!("{}\n{text}", state.number))
 }
 

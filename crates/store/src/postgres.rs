@@ -284,7 +284,12 @@ async fn pool(
                 if fit_to_write(connection).await? { Ok(()) } else { Err(sqlx::Error::WorkerCrashed) }
             })
         })
-        .before_acquire(|connection, _| Box::pin(fit_to_write(connection)));
+        .before_acquire(|connection, used| {
+            Box::pin(async move {
+                let just_used = used.idle_for < CHECKED_FOR && !connection.is_in_transaction();
+                Ok(just_used || fit_to_write(connection).await?)
+            })
+        });
     Ok(pool.connect_with(options).await?)
 }
 
@@ -292,11 +297,15 @@ async fn pool(
 /// waits for a row for ever.
 const SESSION: &str = "SET idle_in_transaction_session_timeout = '5s'; SET lock_timeout = '10s'";
 
-/// What is written is found by its key, also while the server still believes a table to be small. The state of a
-/// case is compressed with it, in less time than the old way takes, by a server that knows the new one.
-const WRITING: &str = "SET enable_seqscan = off;
+/// What is written is found by its key, also while the server still believes a table to be small; the plan for that
+/// is made once and not for every batch, which takes as long as writing a case. The state of a case is compressed with it, in less time than the old way takes, by a server that knows the new one.
+const WRITING: &str = "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan;
     SELECT set_config('default_toast_compression', 'lz4', false) FROM pg_catalog.pg_settings
     WHERE name = 'default_toast_compression' AND 'lz4' = ANY(enumvals)";
+
+/// So long after it was given back a connection is taken as it is, unless the driver left it inside a transaction:
+/// the question costs a batch as much as a case, and a primary becomes a standby only by starting anew.
+const CHECKED_FOR: Duration = Duration::from_millis(100);
 
 /// Whether a connection can be used: not to a standby or a server that became one, and not left inside somebody's
 /// transaction, where what is acknowledged next would be undone. Sent as one simple query: within it the time

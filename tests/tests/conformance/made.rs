@@ -6,6 +6,7 @@ use std::sync::Arc;
 use calendar::Calendar;
 use machine::act::{ALGORITHM, Auth, Measure, RungResult, canonical, chain, hex};
 use machine::command::{Decision, Directory, NOBODY, Perform};
+use machine::file::Column;
 use machine::register::Registers;
 use machine::value::{CaseId, TenantId};
 use machine::{Command, Definition, Facts, Instant, Person};
@@ -159,8 +160,8 @@ impl County {
         let projection = machine::project::project(&self.definition, &decision.state);
         let from = decision.state.last_at;
         let progress = projection.progress.clone();
-        let text = found_by(&decision.state, &projection.columns);
-        let told = |before: &Change| found_by(&before.state, &before.projection.columns);
+        let text = found_by(&decision.state, projection.columns.get(&Column::Text));
+        let told = |before: &Change| found_by(&before.state, before.projection.columns.get(&Column::Text));
         let moved = before.is_none_or(|before| before.projection.progress != progress);
         let row = HistoryRow { version: decision.state.version, from, to: None, progress };
         Change {

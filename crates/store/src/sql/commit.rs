@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use machine::value::TenantId;
 
-use super::write::{write_heads, write_rows};
+use super::rows::write_batch;
+use super::write::write_rows;
 use super::{Pool, begin_commit, table_of};
 use crate::{Change, Outcome, StoreError, Wrong, bad};
 
@@ -97,6 +98,14 @@ fn stands_already(error: StoreError, group: &[Change]) -> Result<Outcome, StoreE
     }
 }
 
+/// What has been written of a batch.
+pub(super) struct Batch {
+    /// The cases whose heads won.
+    pub(super) winners: Vec<String>,
+    /// All did, and everything that goes with them is written too.
+    pub(super) whole: bool,
+}
+
 /// A change, with the id of its case as text: it stands in every row of it.
 pub(super) struct Written<'a> {
     pub(super) change: &'a Change,
@@ -112,8 +121,8 @@ impl<'a> Written<'a> {
 async fn commit_batch(pool: &Pool, tenant: &TenantId, groups: &[&[Change]]) -> Result<Vec<Fate>, StoreError> {
     let mut transaction = begin_commit(pool).await?;
     let mut written: Vec<Written<'_>> = groups.iter().copied().flatten().map(Written::new).collect();
-    let winners: HashSet<String> =
-        write_heads(&mut transaction, tenant, &written).await?.into_iter().collect();
+    let Batch { winners, whole } = write_batch(&mut transaction, tenant, &written).await?;
+    let winners: HashSet<String> = winners.into_iter().collect();
     let mut won = written.iter().map(|written| winners.contains(&written.case));
     let fate = |group: &&[Change]| match won.by_ref().take(group.len()).filter(|won| *won).count() {
         0 => Fate::Lost,
@@ -126,7 +135,7 @@ async fn commit_batch(pool: &Pool, tenant: &TenantId, groups: &[&[Change]]) -> R
         return Ok(fates);
     }
     written.retain(|written| winners.contains(&written.case));
-    if !written.is_empty() {
+    if !whole && !written.is_empty() {
         write_rows(&mut transaction, tenant, &written).await?;
     }
     transaction.commit().await?;

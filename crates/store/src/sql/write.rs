@@ -34,22 +34,37 @@ pub(super) async fn write_heads(
     tenant: &TenantId,
     changes: &[Written<'_>],
 ) -> Result<Vec<String>, StoreError> {
-    let (opening, mut moving): (Vec<_>, Vec<_>) =
-        changes.iter().partition(|written| written.change.expected_version == 0);
+    let Heads { opening, moving } = heads(changes);
     let mut winners = Vec::new();
     if !opening.is_empty() {
-        let rows: Vec<Cells<'_>> = opening.into_iter().map(head).collect();
-        winners.extend(open_heads(connection, tenant, &rows).await?);
+        winners.extend(open_heads(connection, tenant, &opening).await?);
     }
     if !moving.is_empty() {
-        // Two processes with the same cases take them in the same order, and never wait for each other both.
-        moving.sort_unstable_by(|one, other| one.case.cmp(&other.case));
-        let expected = |written: &Written<'_>| ("expected", Cell::from(written.change.expected_version));
-        let row = |written| head(written).into_iter().chain([expected(written)]).collect();
-        let rows: Vec<Cells<'_>> = moving.into_iter().map(row).collect();
-        winners.extend(move_heads(connection, tenant, &rows).await?);
+        winners.extend(move_heads(connection, tenant, &moving).await?);
     }
     Ok(winners)
+}
+
+/// The heads of a batch.
+pub(super) struct Heads<'a> {
+    /// Of cases not there yet.
+    pub(super) opening: Vec<Cells<'a>>,
+    /// Of the others, each with the version decided on as its last cell.
+    pub(super) moving: Vec<Cells<'a>>,
+}
+
+/// The heads of some changes.
+pub(super) fn heads<'a>(changes: &'a [Written<'a>]) -> Heads<'a> {
+    let (opening, mut moving): (Vec<_>, Vec<_>) =
+        changes.iter().partition(|written| written.change.expected_version == 0);
+    // Two processes with the same cases take them in the same order, and never wait for each other both.
+    moving.sort_unstable_by(|one, other| one.case.cmp(&other.case));
+    let expected = |written: &Written<'_>| ("expected", Cell::from(written.change.expected_version));
+    let moved = |written| head(written).into_iter().chain([expected(written)]).collect();
+    Heads {
+        opening: opening.into_iter().map(head).collect(),
+        moving: moving.into_iter().map(moved).collect(),
+    }
 }
 
 /// Inserts rows and checks that every one of them arrived.
@@ -72,6 +87,12 @@ pub(super) async fn write_rows(
     tenant: &TenantId,
     won: &[Written<'_>],
 ) -> Result<(), StoreError> {
+    let (also, rows) = rows(won);
+    write_all(connection, tenant, &also, &rows).await
+}
+
+/// What goes with some heads.
+pub(super) fn rows<'a>(won: &'a [Written<'a>]) -> (Also<'a>, Vec<Rows<'a>>) {
     let mut rows = vec![(&ACTS, of(won, |change| &change.acts, cells::act))];
     rows.extend(derived(won));
     rows.push((&NOTICES, of(won, |change| &change.notices, cells::notice)));
@@ -95,7 +116,7 @@ pub(super) async fn write_rows(
             })
             .collect(),
     };
-    write_all(connection, tenant, &also, &rows).await
+    (also, rows)
 }
 
 /// Rows that follow from the acts.

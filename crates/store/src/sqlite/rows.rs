@@ -8,7 +8,8 @@ use serde::{Serialize, Serializer};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Either, Executor as _};
 
-use super::write::{Also, Rows};
+use super::commit::{Batch, Written};
+use super::write::{Also, Rows, write_heads};
 use super::{Connection, list};
 use crate::cells::Cells;
 use crate::table::{CASES, HEAD_FIXED, Kind, Table};
@@ -97,6 +98,15 @@ pub(super) async fn write_all(
         }
     }
     Ok(())
+}
+
+/// Writes heads; what goes with those that won is still to be written.
+pub(super) async fn write_batch(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    written: &[Written<'_>],
+) -> Result<Batch, StoreError> {
+    Ok(Batch { winners: write_heads(connection, tenant, written).await?, whole: false })
 }
 
 /// Writes the heads of cases that were not there. Gives those that won.
