@@ -298,7 +298,8 @@ async fn pool(
 const SESSION: &str = "SET idle_in_transaction_session_timeout = '5s'; SET lock_timeout = '10s'";
 
 /// What is written is found by its key, also while the server still believes a table to be small; the plan for that
-/// is made once and not for every batch, which takes as long as writing a case. The state of a case is compressed with it, in less time than the old way takes, by a server that knows the new one.
+/// is made once and not for every batch, which takes as long as writing a case. The state of a case is compressed
+/// with it, in less time than the old way takes, by a server that knows the new one.
 const WRITING: &str = "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan;
     SELECT set_config('default_toast_compression', 'lz4', false) FROM pg_catalog.pg_settings
     WHERE name = 'default_toast_compression' AND 'lz4' = ANY(enumvals)";
