@@ -1,10 +1,14 @@
 //! Changes: whole or not at all, and only against the version they were decided on.
 
 use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
 
 use machine::register::DocumentNumber;
 use machine::value::CaseId;
-use store::table::{ACTS, CASES, IDEMPOTENCY, NOTICES, OBLIGATIONS, REFUSALS, RUNGS};
+use store::table::{ACTS, CASES, HISTORY, IDEMPOTENCY, NOTICES, OBLIGATIONS, REFUSALS, RUNGS, TEXTS, Table};
 use store::{Change, DocumentRow, Known, Outcome, Place, Read, RefusalRow};
 use tests::morning;
 use tokio::task::JoinSet;
@@ -192,7 +196,7 @@ pub async fn whoever_sleeps_hears_of_a_near_deadline(room: &Room) {
         if matches!(room.place, Place::File(_)) {
             break;
         }
-        let heard = tokio::time::timeout(std::time::Duration::from_millis(200), there.changed()).await;
+        let heard = tokio::time::timeout(Duration::from_millis(200), there.changed()).await;
         if heard.is_ok() {
             break;
         }
@@ -216,4 +220,75 @@ pub async fn a_refusal_with_a_zero_in_it_is_recorded(room: &Room) {
         assert_eq!((&row["act"], &row["person_id"]), (&text.into(), &text.into()));
     }
     assert_eq!(rows.len(), 2);
+}
+
+/// How often what is dropped was polled before, at most: more often than there are answers to wait for.
+const POLLS: usize = 16;
+/// How many are dropped at each of these points.
+const ROUNDS: usize = 6;
+/// How long is waited for what nobody else waits for. A busy machine is slow, never this slow.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Polls a future whenever it can go on, so many times at most, and drops it.
+async fn hang_up<T>(future: impl Future<Output = T>, polls: usize) {
+    let mut future = pin!(future);
+    let mut polled = 0;
+    poll_fn(|context| {
+        polled += 1;
+        let done = future.as_mut().poll(context).is_ready();
+        if done || polled == polls { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// Waits until a table has so many rows.
+async fn reaches(county: &County, table: &'static Table, rows: usize) -> bool {
+    tokio::time::timeout(DEADLINE, async { while county.count(table).await < rows {} }).await.is_ok()
+}
+
+pub async fn a_write_that_was_begun_is_finished_though_nobody_waits(room: &Room) {
+    let county = room.county().await;
+    let (store, tenant) = (&county.store, &county.tenant);
+    let (mut dropped, mut beside, mut answers) = (Vec::new(), Vec::new(), Vec::new());
+    for index in 0..POLLS * ROUNDS {
+        let (hung_up, kept) =
+            (county.opening(&format!("HU-{index}")), county.opening(&format!("YB-{index}")));
+        let row = RefusalRow {
+            at: morning(DAY),
+            case: kept.state.case,
+            person: None,
+            act: "登记".to_owned(),
+            code: "BH0004".to_owned(),
+            detail: String::new(),
+        };
+        let (refused, polls) = ([row], index % POLLS + 1);
+        hang_up(store.commit(tenant, vec![vec![hung_up.clone()]].into()), polls).await;
+        hang_up(store.refuse(tenant, &refused), polls).await;
+        answers.extend(county.commit([&kept]).await);
+        dropped.push(hung_up);
+        beside.push(kept);
+    }
+    let all = dropped.len() + beside.len();
+    let finished = reaches(&county, &CASES, all).await && reaches(&county, &REFUSALS, dropped.len()).await;
+    let mut missing = Vec::new();
+    for change in dropped.iter().chain(&beside) {
+        if version(&county, change).await != 1 {
+            missing.push(change.state.number.as_str());
+        }
+    }
+    let refusals = county.count(&REFUSALS).await;
+    assert!(
+        finished,
+        "a write that was begun is finished though nobody waits: {} of {all} cases are missing, and {} of {} refusals",
+        missing.len(),
+        dropped.len() - refusals,
+        dropped.len()
+    );
+    assert_eq!(answers, vec![WON; beside.len()]);
+    assert_eq!(missing, Vec::<&str>::new());
+    // Whole: each with the rows that go with it.
+    for table in [&CASES, &ACTS, &TEXTS, &HISTORY, &OBLIGATIONS] {
+        assert_eq!(county.count(table).await, all, "{}", table.name);
+    }
+    assert_eq!(refusals, dropped.len());
 }

@@ -50,6 +50,7 @@ on_both! {
     commits::of_many_who_write_to_a_case_one_wins,
     commits::whoever_sleeps_hears_of_a_near_deadline,
     commits::a_refusal_with_a_zero_in_it_is_recorded,
+    commits::a_write_that_was_begun_is_finished_though_nobody_waits,
     lists::what_is_set_aside_is_not_due,
     lists::a_digest_goes_out_once_a_day,
     lists::the_ledger_is_paged_in_its_order,
