@@ -1,6 +1,7 @@
 //! Shared support of the end-to-end tests: a store with the sample county, the binary, and PostgreSQL servers.
 
 pub mod home;
+pub mod plans;
 pub mod postgres;
 pub mod proxy;
 

@@ -5,77 +5,19 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use engine::{Engine, EngineError, Request};
 use machine::Command as Wish;
-use machine::value::TenantId;
-use sqlx::{AssertSqlSafe, Row, SqlitePool};
 use store::sqlite::SqliteStore;
 use store::{DocumentFilter, Filter, Lamp, Lamps, LedgerKey, OverdueBy, OwedFilter, OwingUnit, Read, Store};
+use tests::plans::{listed, listen, sent, sent_by, walks};
 use tests::{County, clerk, county, morning, open_hazard, raw, request};
 use tokio::task::JoinSet;
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
 
 const DAY: &str = "2026-09-01";
 const LATER: &str = "2026-10-20";
 const CASES: usize = 400;
-/// The tables that grow with the cases.
-const TABLES: [&str; 12] = [
-    " documents",
-    " cases",
-    " texts",
-    " acts",
-    " rungs",
-    " obligations",
-    " notices",
-    " history",
-    " deliveries",
-    " idempotency",
-    " personal",
-    " refusals",
-];
-
-/// Statements sent and not yet taken.
-static SENT: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-fn sent() -> MutexGuard<'static, Vec<String>> {
-    SENT.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Keeps every statement the driver reports.
-struct Listener;
-
-impl Subscriber for Listener {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "sqlx::query"
-    }
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn event(&self, event: &Event<'_>) {
-        event.record(&mut Statement);
-    }
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-}
-
-struct Statement;
-
-impl Visit for Statement {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "db.statement" && !value.is_empty() {
-            // Several may be handed over at once.
-            sent().extend(value.split(";\n").map(|statement| statement.trim().to_owned()));
-        }
-    }
-    fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
-}
-
 /// Walks of all of a jurisdiction that may be: the index, the statement, and why.
 const WALKS: [(&str, &str, &str); 6] = [
     (
@@ -109,53 +51,6 @@ async fn filled() -> County {
     while county.engine.sweep(&[], 0, 500).await.expect("swept").moved > 0 {}
     assert!(store.deliver(county.engine.tenant(), morning(LATER), LATER, &[]).await.expect("delivered") > 0);
     county
-}
-
-/// The statements that asking something sends, in a store that is opened and closed for it.
-async fn sent_by(path: &Path, ask: impl AsyncFnOnce(&SqliteStore, &TenantId)) -> Vec<String> {
-    let store = SqliteStore::open(path).await.expect("opened");
-    sent().clear();
-    ask(&store, &"qingyuan".into()).await;
-    // Closed, the driver has reported everything.
-    store.close().await.expect("closed");
-    std::mem::take(&mut *sent())
-}
-
-/// The lines of the plan of a statement that read a whole table, or all of a jurisdiction.
-async fn walked(pool: &SqlitePool, statement: &str) -> Vec<String> {
-    let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
-    let rows = sqlx::query(explain).fetch_all(pool).await.expect("explained");
-    let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
-    // In the order asked for and cut off: it ends when the page is full. So a filter that has no index of
-    // its own (township, sector, source, department, dates, text) walks the index of the order. A later
-    // page has to begin where the last one ended.
-    let sorts = plan.iter().any(|line| line.starts_with("USE TEMP B-TREE FOR ORDER BY"));
-    let in_order = statement.contains("LIMIT") && !statement.contains("(overdue_from, number) >") && !sorts;
-    let bad = plan.into_iter().filter(|line| {
-        let table = line.starts_with("SCAN") && !line.contains("VIRTUAL TABLE") && !is_derived(line);
-        let jurisdiction = line.starts_with("SEARCH") && line.ends_with("(tenant_id=?)");
-        table || (jurisdiction && !in_order)
-    });
-    bad.collect()
-}
-
-/// A scan of what the statement itself has made: the rows of a subquery, of a list handed in.
-fn is_derived(line: &str) -> bool {
-    [
-        "SCAN (subquery",
-        "SCAN CONSTANT ROW",
-        "SCAN new",
-        "SCAN ended",
-        "SCAN of_",
-        "SCAN ids",
-        "SCAN held",
-        "SCAN found",
-        "SCAN counted",
-        "SCAN newest",
-        "SCAN numbers",
-    ]
-    .iter()
-    .any(|own| line.starts_with(own))
 }
 
 /// Every filter of the ledger alone, and then a page from its middle.
@@ -321,27 +216,26 @@ async fn written(path: &Path) -> Vec<String> {
 
 #[tokio::test]
 async fn no_list_reads_a_whole_table() {
-    tracing::subscriber::set_global_default(Listener).expect("the only one");
+    listen();
     let county = filled().await;
     let pool = raw(&county.path).await;
     let written = [("a command and a sweep".to_owned(), written(&county.path).await)];
-    let mut walks = BTreeSet::new();
+    let mut known_walks = BTreeSet::new();
     let mut complaints = Vec::new();
     for (name, statements) in paths(&county).await.into_iter().chain(written) {
-        let listed = |sql: &String| TABLES.iter().any(|table| sql.contains(table));
-        let statements: Vec<String> = statements.into_iter().filter(listed).collect();
+        let statements: Vec<String> = statements.into_iter().filter(|sql| listed(sql)).collect();
         assert!(!statements.is_empty(), "{name} has sent nothing");
         for statement in statements {
-            for line in walked(&pool, &statement).await {
+            for line in walks(&pool, &statement).await {
                 let known =
                     |(index, part, _): &(&str, &str, &str)| line.contains(index) && statement.contains(part);
                 match WALKS.iter().position(known) {
-                    Some(known) => drop(walks.insert(known)),
+                    Some(known) => drop(known_walks.insert(known)),
                     None => complaints.push(format!("{name}: {line}\n  of {statement}")),
                 }
             }
         }
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
-    assert_eq!(walks.len(), WALKS.len(), "an exception that is none any more");
+    assert_eq!(known_walks.len(), WALKS.len(), "an exception that is none any more");
 }

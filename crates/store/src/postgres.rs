@@ -418,11 +418,16 @@ fn push_pairs(query: &mut QueryBuilder<Db>, pairs: &[(String, UnitId)]) {
     query.push("IN (SELECT * FROM UNNEST(").push_bind(roles).push(", ").push_bind(units).push("))");
 }
 
+/// Whether each part of a UNION is put in order and cut off by itself: in what is put together the server sees no
+/// order of its parts, and would read and sort all of each.
+const CUT_APART: bool = true;
+
 /// Before a column: no index of it is used. The planner knows better.
 const NO_INDEX: &str = "";
 
 /// Adds the texts another stands in, by the index of their grams; one without a letter in it has none, and is looked
-/// for in all.
+/// for in all. DISTINCT, though they are: they are found before anything else then. A server that was free to would
+/// walk all cases in their order, and look at the text of each until a page is full.
 fn push_found(query: &mut QueryBuilder<Db>, tenant: &TenantId, text: &str) {
     let gram = |gram: Gram| match gram {
         Gram::Pair(pair) => format!("'{pair}'"),
@@ -430,13 +435,20 @@ fn push_found(query: &mut QueryBuilder<Db>, tenant: &TenantId, text: &str) {
     };
     let grams: Vec<String> = grams::asked(text).into_iter().map(gram).collect();
     query
-        .push("SELECT case_id AS found_id FROM texts WHERE tenant_id = ")
+        .push("SELECT DISTINCT case_id AS found_id FROM texts WHERE tenant_id = ")
         .push_bind(tenant.as_str().to_owned());
     if !grams.is_empty() {
         query.push(" AND array_to_tsvector(string_to_array(grams, ' ')) @@ ");
         query.push_bind(grams.join(" & ")).push("::tsquery");
     }
     query.push(" AND strpos(text, ").push_bind(asked(text)).push(") > 0");
+}
+
+/// Adds the cases of enterprises.
+fn push_of_enterprises(query: &mut QueryBuilder<Db>, tenant: &TenantId, enterprises: &[String]) {
+    query.push("SELECT case_id FROM cases WHERE tenant_id = ").push_bind(tenant.as_str().to_owned());
+    query.push(" AND enterprise ");
+    push_list(query, enterprises);
 }
 
 /// The table whose key was used already.

@@ -354,6 +354,9 @@ fn push_pairs(query: &mut QueryBuilder<Db>, pairs: &[(String, UnitId)]) {
     query.push_bind(json!(pairs).to_string()).push("))");
 }
 
+/// Whether each part of a UNION is put in order and cut off by itself: here they are walked side by side anyway.
+const CUT_APART: bool = false;
+
 /// Before a column: no index of it is used.
 const NO_INDEX: &str = "+";
 
@@ -374,6 +377,14 @@ fn push_found(query: &mut QueryBuilder<Db>, tenant: &TenantId, text: &str) {
     }
     query.push("tenant_id = ").push_bind(tenant.as_str().to_owned());
     query.push(" AND instr(text, ").push_bind(text.to_owned()).push(") > 0");
+}
+
+/// Adds the cases of enterprises: from each of them to its cases. Of a list it cannot see into SQLite expects so many
+/// that it may walk all cases instead.
+fn push_of_enterprises(query: &mut QueryBuilder<Db>, tenant: &TenantId, enterprises: &[String]) {
+    query.push("SELECT case_id FROM json_each(").push_bind(list(enterprises));
+    query.push(") CROSS JOIN cases ON enterprise = value AND tenant_id = ");
+    query.push_bind(tenant.as_str().to_owned());
 }
 
 /// The table whose key was used already.

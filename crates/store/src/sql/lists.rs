@@ -5,7 +5,10 @@ use machine::value::{Name, TenantId, UnitId};
 use sqlx::{QueryBuilder, Row as _};
 
 use super::row::{count, id, moment, small, some_text, text};
-use super::{Db, NO_INDEX, Pool, Row, asked, begin_snapshot, list, push_found, push_list, push_pairs};
+use super::{
+    CUT_APART, Db, NO_INDEX, Pool, Row, asked, begin_snapshot, list, push_found, push_list,
+    push_of_enterprises, push_pairs,
+};
 use crate::{
     COUNT_MAX, ClosedRow, DepartmentProgress, DocumentFilter, Filter, Lamp, LedgerRow, OverdueBy, OverdueRow,
     OwedFilter, OwedRow, OwingUnit, ROWS_MAX, Roundup, StageCount, Standing, StoreError, Unverified, Wrong,
@@ -71,10 +74,39 @@ fn push_any(query: &mut Query<'_>, column: &str, values: &[String]) {
     }
 }
 
-/// `FROM cases WHERE …` of a filter.
-fn push_ledger(query: &mut Query<'_>, columns: &str, tenant: &TenantId, filter: &Filter) {
-    for (index, owed) in Owed::ways(filter.unit.as_ref()).iter().enumerate() {
+/// The order of a list, and how many rows it has at most.
+type Cut = (&'static str, i64);
+
+fn push_cut(query: &mut Query<'_>, (order, limit): Cut) {
+    query.push(format!(" ORDER BY {order} LIMIT ")).push_bind(limit);
+}
+
+/// Puts a list together from the ways in which something is owed.
+fn push_ways(
+    query: &mut Query<'_>,
+    ways: &[Owed<'_>],
+    cut: Option<Cut>,
+    push: impl Fn(&mut Query<'_>, &Owed<'_>),
+) {
+    // Of each way no more is read than the list shows.
+    let apart = cut.filter(|_| CUT_APART && ways.len() > 1);
+    for (index, owed) in ways.iter().enumerate() {
         query.push(if index > 0 { " UNION ALL " } else { "" });
+        query.push(if apart.is_some() { "(" } else { "" });
+        push(query, owed);
+        if let Some(cut) = apart {
+            push_cut(query, cut);
+            query.push(")");
+        }
+    }
+    if let Some(cut) = cut {
+        push_cut(query, cut);
+    }
+}
+
+/// What a filter of the ledger leaves.
+fn push_ledger(query: &mut Query<'_>, columns: &str, tenant: &TenantId, filter: &Filter, cut: Option<Cut>) {
+    push_ways(query, &Owed::ways(filter.unit.as_ref()), cut, |query, owed| {
         query.push(format!("SELECT {columns} FROM "));
         match &filter.text {
             Some(text) => push_named(query, tenant, text, &filter.called),
@@ -86,7 +118,7 @@ fn push_ledger(query: &mut Query<'_>, columns: &str, tenant: &TenantId, filter: 
         query.push_bind(tenant.as_str().to_owned());
         owed.push(query, "");
         push_conditions(query, filter);
-    }
+    });
 }
 
 /// The cases a text stands in, or of one of the enterprises it is part of the name of. Found first, and then looked
@@ -94,9 +126,10 @@ fn push_ledger(query: &mut Query<'_>, columns: &str, tenant: &TenantId, filter: 
 fn push_named(query: &mut Query<'_>, tenant: &TenantId, text: &str, called: &[String]) {
     query.push("(");
     push_found(query, tenant, text);
-    query.push(" UNION SELECT case_id FROM cases WHERE tenant_id = ").push_bind(tenant.as_str().to_owned());
-    query.push(" AND enterprise ");
-    push_list(query, called);
+    if !called.is_empty() {
+        query.push(" UNION ");
+        push_of_enterprises(query, tenant, called);
+    }
     query.push(format!(") AS found {} cases ON case_id = found_id", join_in_order!()));
 }
 
@@ -128,7 +161,11 @@ fn push_conditions(query: &mut Query<'_>, filter: &Filter) {
             Lamp::Soon => ("NOT at_rest AND NOT paused", tomorrow, soon),
             Lamp::Normal => ("NOT at_rest AND NOT paused", soon, never - 1),
         };
-        query.push(" AND ").push(condition).push(" AND overdue_from > ").push_bind(after);
+        query.push(" AND ").push(condition);
+        // A later page begins where the last one ended: two beginnings, and SQLite would walk from the other.
+        if filter.after.as_ref().is_none_or(|last| last.overdue_from <= after) {
+            query.push(" AND overdue_from > ").push_bind(after);
+        }
         query.push(" AND overdue_from <= ").push_bind(until);
     }
     if let Some((by, now)) = &filter.overdue_by {
@@ -152,15 +189,14 @@ pub(super) async fn ledger(
     filter: &Filter,
 ) -> Result<Vec<LedgerRow>, StoreError> {
     let mut query = Query::new("");
-    push_ledger(&mut query, LEDGER_COLUMNS, tenant, filter);
-    query.push(" ORDER BY overdue_from, number LIMIT ");
-    query.push_bind(i64::from(filter.limit.clamp(1, ROWS_MAX)));
+    let cut = ("overdue_from, number", i64::from(filter.limit.clamp(1, ROWS_MAX)));
+    push_ledger(&mut query, LEDGER_COLUMNS, tenant, filter, Some(cut));
     query.build().fetch_all(pool).await?.iter().map(ledger_row).collect()
 }
 
 pub(super) async fn ledger_count(pool: &Pool, tenant: &TenantId, filter: &Filter) -> Result<u64, StoreError> {
     let mut query = Query::new("SELECT count(*) FROM (");
-    push_ledger(&mut query, "1", tenant, filter);
+    push_ledger(&mut query, "1", tenant, filter, None);
     query.push(" LIMIT ").push_bind(i64::try_from(COUNT_MAX + 1).unwrap_or(i64::MAX)).push(") AS counted");
     count(&query.build().fetch_one(pool).await?, 0)
 }
@@ -195,22 +231,23 @@ fn ledger_row(row: &Row) -> Result<LedgerRow, StoreError> {
     })
 }
 
+/// From duties in their order to their cases: a SQLite that knows of a million rows would sort them all.
+const OWED: &str = concat!(
+    "SELECT c.number, o.case_id AS case_id, c.definition_hash, o.deadline_no AS deadline_no, o.name, o.subject,
+        o.owner_role, o.owner_unit, o.due_day AS due_day, o.due, o.breached, o.paused
+     FROM obligations o ",
+    join_in_order!(),
+    " cases c ON c.tenant_id = o.tenant_id AND c.case_id = o.case_id WHERE o.tenant_id = "
+);
+
 fn owes_query(tenant: &TenantId, filter: &OwedFilter) -> Query<'static> {
     let mut query = Query::new("");
-    for (index, owed) in Owed::ways(filter.unit.as_ref()).iter().enumerate() {
-        query.push(if index > 0 { " UNION ALL " } else { "" });
-        query.push(
-            "SELECT c.number, o.case_id AS case_id, c.definition_hash, o.deadline_no AS deadline_no, o.name,
-                o.subject, o.owner_role, o.owner_unit, o.due_day AS due_day, o.due, o.breached, o.paused
-             FROM obligations o JOIN cases c ON c.tenant_id = o.tenant_id AND c.case_id = o.case_id
-             WHERE o.tenant_id = ",
-        );
-        query.push_bind(tenant.as_str().to_owned());
-        owed.push(&mut query, "o.");
-        push_owes_conditions(&mut query, filter);
-    }
-    query.push(" ORDER BY due_day, case_id, deadline_no LIMIT ");
-    query.push_bind(i64::from(filter.limit.clamp(1, ROWS_MAX)));
+    let cut = ("due_day, case_id, deadline_no", i64::from(filter.limit.clamp(1, ROWS_MAX)));
+    push_ways(&mut query, &Owed::ways(filter.unit.as_ref()), Some(cut), |query, owed| {
+        query.push(OWED).push_bind(tenant.as_str().to_owned());
+        owed.push(query, "o.");
+        push_owes_conditions(query, filter);
+    });
     query
 }
 
