@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use machine::Instant;
 use machine::command::Perform;
-use sqlx::SqlitePool;
-use tests::{County, bihuan, binary, county, morning, raw, texts};
+use tests::home::Raw;
+use tests::{County, bihuan, binary, county, morning, texts};
 
 const CASES: i64 = 2_000;
 /// The mornings on which a rung of every case falls due: each stage is two thousand rungs.
@@ -40,12 +40,13 @@ struct Third {
 
 impl Third {
     /// Starts the act, on the case next in line or on the last one.
-    async fn start(&mut self, county: &County, pool: &SqlitePool, now: Instant) -> Child {
+    async fn start(&mut self, county: &County, raw: &Raw, now: Instant) -> Child {
         if self.number.is_none() {
             let order = if self.done % 2 == 0 { "ASC" } else { "DESC" };
-            let line = format!("SELECT number FROM cases WHERE wake_at <= $1 ORDER BY rowid {order} LIMIT 1");
-            let line = sqlx::query_scalar(sqlx::AssertSqlSafe(line)).bind(now.micros());
-            let number = line.fetch_optional(pool).await.expect("read");
+            let (now, place) = (now.micros(), place(raw));
+            let line =
+                format!("SELECT number FROM cases WHERE wake_at <= {now} ORDER BY {place} {order} LIMIT 1");
+            let number = raw.texts(&line).await.pop();
             self.number = Some(number.unwrap_or_else(|| format!("CS-2026-{CASES:06}")));
         }
         let key = format!("act-{}", self.done);
@@ -59,7 +60,7 @@ impl Third {
     }
 
     /// Ends the act with the workers. One that came through is followed by another.
-    async fn end(&mut self, mut act: Child, pool: &SqlitePool, now: Instant) {
+    async fn end(&mut self, mut act: Child, raw: &Raw, now: Instant) {
         act.kill().expect("killed or gone");
         let ended = act.wait_with_output().expect("gone");
         match ended.status.code() {
@@ -67,16 +68,15 @@ impl Third {
                 let number = self.number.take().expect("chosen");
                 // The workers go through the cases in order: what is past due behind this one shows that
                 // they had not come to it.
-                let line: (i64, i64) = sqlx::query_as(
-                    "SELECT wake_at > $2, (SELECT count(*) FROM cases c WHERE wake_at <= $2 AND c.rowid < cases.rowid)
-                     FROM cases WHERE number = $1",
-                )
-                .bind(&number)
-                .bind(now.micros())
-                .fetch_one(pool)
-                .await
-                .expect("read");
-                self.rungs_by_acts += usize::from(line.0 == 1 && line.1 > 50);
+                let (now, place) = (now.micros(), place(raw));
+                let behind = raw
+                    .number(&format!(
+                        "SELECT CASE WHEN wake_at <= {now} THEN 0 ELSE
+                            (SELECT count(*) FROM cases c WHERE wake_at <= {now} AND c.{place} < cases.{place}) END
+                         FROM cases WHERE number = '{number}'"
+                    ))
+                    .await;
+                self.rungs_by_acts += usize::from(behind > 50);
                 self.done += 1;
             }
             None => self.killed += 1,
@@ -89,43 +89,38 @@ fn failed(code: i32, said: &[u8]) -> ! {
     panic!("the act of the third process ended with {code}: {}", String::from_utf8_lossy(said))
 }
 
-async fn count(pool: &SqlitePool, sql: &'static str) -> i64 {
-    sqlx::query_scalar(sql).fetch_one(pool).await.expect("counted")
+/// What says where a row lies, and so in which order those due at one moment are picked.
+fn place(raw: &Raw) -> &'static str {
+    match raw {
+        Raw::File(_) => "rowid",
+        Raw::Server(_) => "ctid",
+    }
 }
 
-async fn rungs(pool: &SqlitePool) -> i64 {
-    count(pool, "SELECT count(*) FROM rungs").await
+async fn rungs(raw: &Raw) -> i64 {
+    raw.number("SELECT count(*) FROM rungs").await
 }
 
 /// What has to hold at any moment, whoever was killed in the middle of what.
-async fn nothing_is_half_done(pool: &SqlitePool, recipients: &BTreeMap<&str, i64>, stage: i64, now: Instant) {
-    let twice =
-        "SELECT count(*) FROM (SELECT 1 FROM rungs GROUP BY case_id, rung, repeat HAVING count(*) > 1)";
-    assert_eq!(count(pool, twice).await, 0, "rungs recorded twice");
-    let astray: i64 = sqlx::query_scalar(
+async fn nothing_is_half_done(raw: &Raw, recipients: &BTreeMap<&str, i64>, stage: i64, now: Instant) {
+    let twice = "SELECT count(*) FROM (SELECT 1 FROM rungs GROUP BY case_id, rung, repeat HAVING count(*) > 1) AS twice";
+    assert_eq!(raw.number(twice).await, 0, "rungs recorded twice");
+    let astray = format!(
         "SELECT count(*) FROM cases LEFT JOIN (SELECT case_id, count(*) AS n FROM rungs GROUP BY case_id) r
             ON r.case_id = cases.case_id
-         WHERE coalesce(n, 0) <> $1 - (wake_at <= $2)",
-    )
-    .bind(stage)
-    .bind(now.micros())
-    .fetch_one(pool)
-    .await
-    .expect("counted");
-    assert_eq!(astray, 0, "cases whose wake-up does not agree with their rungs");
-    let told: Vec<(String, i64, i64)> = sqlx::query_as(
+         WHERE coalesce(n, 0) <> {stage} - CASE WHEN wake_at <= {} THEN 1 ELSE 0 END",
+        now.micros()
+    );
+    assert_eq!(raw.number(&astray).await, 0, "cases whose wake-up does not agree with their rungs");
+    let told =
         "SELECT r.rung, r.n, coalesce(t.n, 0) FROM (SELECT rung, count(*) AS n FROM rungs GROUP BY rung) r
-         LEFT JOIN (SELECT rung, count(*) AS n FROM notices GROUP BY rung) t ON t.rung = r.rung",
-    )
-    .fetch_all(pool)
-    .await
-    .expect("counted");
-    for (rung, recorded, notices) in told {
+         LEFT JOIN (SELECT rung, count(*) AS n FROM notices GROUP BY rung) t ON t.rung = r.rung";
+    for (rung, recorded, notices) in raw.rows::<(String, i64, i64)>(told).await {
         assert_eq!(notices, recorded * recipients[rung.as_str()], "notices of the rung {rung}");
     }
     let torn = "SELECT count(*) FROM cases WHERE version <> (SELECT count(*) FROM acts
          WHERE acts.tenant_id = cases.tenant_id AND acts.case_id = cases.case_id)";
-    assert_eq!(count(pool, torn).await, 0, "heads that do not agree with their acts");
+    assert_eq!(raw.number(torn).await, 0, "heads that do not agree with their acts");
 }
 
 async fn opened() -> County {
@@ -146,7 +141,7 @@ async fn opened() -> County {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_rung_is_recorded_once_and_in_order_whatever_is_killed() {
     let county = opened().await;
-    let pool = raw(&county.path).await;
+    let raw = county.raw().await;
     let directory = county.engine.catalog().directory().await.expect("read");
     let held = |role: &str, unit| i64::try_from(directory.holders(role, unit).len()).expect("few");
     let (owner, office) = (held("responsible", Some(&"e-paper".into())), held("office", None));
@@ -159,14 +154,14 @@ async fn every_rung_is_recorded_once_and_in_order_whatever_is_killed() {
         county.engine.store().set_clock(now).await.expect("set");
         let mut kills = 0;
         while kills < KILLS {
-            let before = rungs(&pool).await;
+            let before = rungs(&raw).await;
             assert!(before < CASES * stage, "the rungs ran out after {kills} kills of {KILLS}");
             let mut workers = [worker(&county.path), worker(&county.path)];
-            let act = third.start(&county, &pool, now).await;
+            let act = third.start(&county, &raw, now).await;
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let wanted = before + 1 + i64::try_from(random >> 59).expect("small");
             for _ in 0..10_000 {
-                if rungs(&pool).await >= wanted {
+                if rungs(&raw).await >= wanted {
                     break;
                 }
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -176,12 +171,12 @@ async fn every_rung_is_recorded_once_and_in_order_whatever_is_killed() {
             for worker in &mut workers {
                 worker.kill().expect("killed");
             }
-            third.end(act, &pool, now).await;
+            third.end(act, &raw, now).await;
             for worker in &mut workers {
                 worker.wait().expect("gone");
             }
-            nothing_is_half_done(&pool, &recipients, stage, now).await;
-            let after = rungs(&pool).await;
+            nothing_is_half_done(&raw, &recipients, stage, now).await;
+            let after = rungs(&raw).await;
             kills += usize::from(before < after && after < CASES * stage);
             turns += 1;
             let total = usize::try_from(stage - 1).expect("few") * KILLS + kills;
@@ -190,7 +185,7 @@ async fn every_rung_is_recorded_once_and_in_order_whatever_is_killed() {
         }
         // What is left of the stage, by a worker that may live, and by the act that was killed.
         let mut last = worker(&county.path);
-        let act = third.start(&county, &pool, now).await;
+        let act = third.start(&county, &raw, now).await;
         let ended = act.wait_with_output().expect("ended");
         match ended.status.code() {
             Some(0) => {}
@@ -198,18 +193,19 @@ async fn every_rung_is_recorded_once_and_in_order_whatever_is_killed() {
         }
         third.number = None;
         third.done += 1;
-        let due = || county.engine.store().due(county.engine.tenant(), now, &[], 0, 1);
-        while !due().await.expect("read").is_empty() {
+        // Counted, and not picked: what somebody writes to is picked by nobody else.
+        let due = format!("SELECT count(*) FROM cases WHERE wake_at <= {}", now.micros());
+        while raw.number(&due).await > 0 {
             assert!(last.try_wait().expect("asked").is_none(), "the worker ended by itself");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         last.kill().expect("killed");
         last.wait().expect("gone");
-        nothing_is_half_done(&pool, &recipients, stage, now).await;
-        assert_eq!(rungs(&pool).await, CASES * stage, "every rung, once");
+        nothing_is_half_done(&raw, &recipients, stage, now).await;
+        assert_eq!(rungs(&raw).await, CASES * stage, "every rung, once");
     }
-    in_order(&pool).await;
-    let acts = count(&pool, "SELECT count(*) FROM acts WHERE name = 'report_progress'").await;
+    in_order(&raw).await;
+    let acts = raw.number("SELECT count(*) FROM acts WHERE name = 'report_progress'").await;
     assert_eq!(acts, third.done, "every act of the third process once, killed or not");
     println!("{acts} acts: {} killed and sent again, {} recorded a rung", third.killed, third.rungs_by_acts);
     assert!(third.killed > 0 && third.rungs_by_acts >= RUNGS_BY_ACTS);
@@ -218,18 +214,15 @@ async fn every_rung_is_recorded_once_and_in_order_whatever_is_killed() {
 }
 
 /// The rungs of every case in the order of its acts, and the digests they went out in.
-async fn in_order(pool: &SqlitePool) {
-    let orders: Vec<(String, i64)> = sqlx::query_as(
-        "SELECT line, count(*) FROM (SELECT case_id, group_concat(rung || ' ' || result, ', ') AS line
-            FROM (SELECT case_id, rung, result FROM rungs ORDER BY case_id, act_version) GROUP BY case_id)
-         GROUP BY line",
-    )
-    .fetch_all(pool)
-    .await
-    .expect("read");
+async fn in_order(raw: &Raw) {
+    let orders = "SELECT line, count(*) FROM
+            (SELECT case_id, string_agg(rung || ' ' || result, ', ' ORDER BY act_version) AS line
+             FROM rungs GROUP BY case_id) AS lines
+         GROUP BY line";
+    let orders: Vec<(String, i64)> = raw.rows(orders).await;
     let order = "first fired, second fired, third fired, fourth fired".to_owned();
     assert_eq!(orders, [(order, CASES)], "the rungs of every case, in order");
     let miscounted = "SELECT count(*) FROM deliveries WHERE notices <> (SELECT count(*) FROM notices
          WHERE notices.delivery_id = deliveries.delivery_id)";
-    assert_eq!(count(pool, miscounted).await, 0, "digests that do not hold what they say");
+    assert_eq!(raw.number(miscounted).await, 0, "digests that do not hold what they say");
 }

@@ -8,8 +8,9 @@ use machine::Command as Wish;
 use machine::act::{Evidence, Signature, digest_hex};
 use machine::command::Perform;
 use machine::value::{CaseId, Value};
-use sqlx::{AssertSqlSafe, SqlitePool};
-use tests::{County, clerk, county, fault_line, morning, person, raw, request, texts};
+use store::table::{HISTORY, NOTICES, OBLIGATIONS, PERSONAL, RUNGS};
+use tests::home::Raw;
+use tests::{County, clerk, county, fault_line, morning, person, request, texts};
 
 /// Cases of the store most of the flipping is done in.
 const CASES: usize = 19;
@@ -101,11 +102,6 @@ async fn named(county: &County) -> BTreeSet<(String, i64)> {
     faults(county).await.into_iter().map(|fault| (fault.case, fault.version)).collect()
 }
 
-async fn run(pool: &SqlitePool, statement: &str) -> u64 {
-    let done = sqlx::query(AssertSqlSafe(statement.to_owned())).execute(pool).await;
-    done.unwrap_or_else(|error| panic!("{statement}: {error}")).rows_affected()
-}
-
 /// The SQL that flips one bit of the byte at a place (from 1) of a text. Twice, and nothing has changed.
 fn flipped(column: &str, place: &str, bit: usize) -> String {
     let bytes = format!("CAST({column} AS BLOB)");
@@ -130,23 +126,21 @@ fn flipped(column: &str, place: &str, bit: usize) -> String {
 /// every other act. Named has to be what was flipped, all of it and nothing else.
 async fn flip_everything(county: &County) -> (usize, usize) {
     assert_eq!(faults(county).await, []);
-    let pool = raw(&county.path).await;
-    let acts: i64 = sqlx::query_scalar("SELECT count(*) FROM acts").fetch_one(&pool).await.expect("counted");
+    let raw = county.raw().await;
+    let acts = raw.number("SELECT count(*) FROM acts").await;
     let mut flips = 0;
     for column in TEXTS {
         let longest = format!("SELECT max(length(CAST({column} AS BLOB))) FROM acts");
-        let longest: i64 =
-            sqlx::query_scalar(AssertSqlSafe(longest)).fetch_one(&pool).await.expect("measured");
+        let longest = raw.number(&longest).await;
         for position in 1..=usize::try_from(longest).expect("short") {
             for turn in 0..2 {
                 // The rows by rowid: flipping a key column must not change which ones they are.
                 let of = format!("length(CAST({column} AS BLOB)) >= {position} AND rowid % 2 = {turn}");
                 let select = format!("SELECT case_id, version FROM acts WHERE {of}");
-                let hit: Vec<(String, i64)> =
-                    sqlx::query_as(AssertSqlSafe(select)).fetch_all(&pool).await.expect("read");
+                let hit: Vec<(String, i64)> = raw.rows(&select).await;
                 let flip = flipped(column, &position.to_string(), position % 8);
                 let flip = format!("UPDATE acts SET {column} = {flip} WHERE {of}");
-                let changed = run(&pool, &flip).await;
+                let changed = raw.run(&flip).await;
                 assert_eq!(changed, hit.len() as u64);
                 let mut found = named(county).await;
                 if column == "case_id" {
@@ -156,34 +150,29 @@ async fn flip_everything(county: &County) -> (usize, usize) {
                 }
                 assert_eq!(found, hit.iter().cloned().collect(), "{column}, byte {position}, turn {turn}");
                 flips += hit.len();
-                assert_eq!(run(&pool, &flip).await, changed);
+                assert_eq!(raw.run(&flip).await, changed);
             }
         }
     }
-    flips += flip_numbers(county, &pool).await;
+    flips += flip_numbers(county, &raw).await;
     assert_eq!(faults(county).await, [], "everything was put back");
     (flips, usize::try_from(acts).expect("few"))
 }
 
 /// The bytes of the whole numbers.
-async fn flip_numbers(county: &County, pool: &SqlitePool) -> usize {
+async fn flip_numbers(county: &County, raw: &Raw) -> usize {
     let mut flips = 0;
     for column in ["at", "version"] {
         for byte in 0..8 {
             for turn in 0..2 {
                 let select = format!("SELECT case_id, version FROM acts WHERE rowid % 2 = {turn}");
-                let hit: BTreeSet<(String, i64)> = sqlx::query_as(AssertSqlSafe(select))
-                    .fetch_all(pool)
-                    .await
-                    .expect("read")
-                    .into_iter()
-                    .collect();
+                let hit: BTreeSet<(String, i64)> = raw.rows(&select).await.into_iter().collect();
                 // The highest bit of the byte: the lowest of a version would only swap two acts.
                 let mask = 0x80_i64 << (8 * byte);
                 let flip = format!(
                     "UPDATE acts SET {column} = ({column} | {mask}) - ({column} & {mask}) WHERE rowid % 2 = {turn}"
                 );
-                assert_eq!(run(pool, &flip).await, hit.len() as u64);
+                assert_eq!(raw.run(&flip).await, hit.len() as u64);
                 let found = named(county).await;
                 if column == "at" {
                     assert_eq!(found, hit, "at, byte {byte}");
@@ -191,7 +180,7 @@ async fn flip_numbers(county: &County, pool: &SqlitePool) -> usize {
                     assert!(found.is_superset(&hit), "version, byte {byte}");
                 }
                 flips += hit.len();
-                run(pool, &flip).await;
+                raw.run(&flip).await;
             }
         }
     }
@@ -216,29 +205,25 @@ async fn every_flipped_byte_of_an_act_taken_back_is_named() {
 }
 
 /// Every version of a case.
-async fn versions(pool: &SqlitePool, case: &str) -> Vec<i64> {
-    sqlx::query_scalar("SELECT version FROM acts WHERE case_id = $1 ORDER BY version")
-        .bind(case)
-        .fetch_all(pool)
-        .await
-        .expect("read")
+async fn versions(raw: &Raw, case: &str) -> Vec<i64> {
+    let versions = format!("SELECT version FROM acts WHERE case_id = '{case}' ORDER BY version");
+    raw.rows::<(i64,)>(&versions).await.into_iter().map(|(version,)| version).collect()
 }
 
 #[tokio::test]
 async fn acts_swapped_deleted_inserted_or_copied_to_another_case_are_named() {
     let county = cases(2, true).await;
-    let pool = raw(&county.path).await;
-    let ids: Vec<String> =
-        sqlx::query_scalar("SELECT case_id FROM cases ORDER BY number").fetch_all(&pool).await.expect("read");
+    let raw = county.raw().await;
+    let ids = raw.texts("SELECT case_id FROM cases ORDER BY number").await;
     let (case, other) = (&ids[0], &ids[1]);
-    let versions = versions(&pool, case).await;
+    let versions = versions(&raw, case).await;
     let last = *versions.last().expect("some");
-    run(&pool, "CREATE TABLE aside AS SELECT * FROM acts WHERE false").await;
+    raw.run("CREATE TABLE aside AS SELECT * FROM acts WHERE false").await;
     let of_case = format!("case_id = '{case}'");
     let here = |number: i64| (case.clone(), number);
     let renumber = async |from: i64, to: i64| {
         let moved = format!("UPDATE acts SET version = {to} WHERE {of_case} AND version = {from}");
-        assert_eq!(run(&pool, &moved).await, 1);
+        assert_eq!(raw.run(&moved).await, 1);
     };
     for version in &versions {
         // Swapped with the next one, and with the last.
@@ -259,9 +244,9 @@ async fn acts_swapped_deleted_inserted_or_copied_to_another_case_are_named() {
             }
         }
         // Deleted: it alone is missed.
-        run(&pool, &format!("INSERT INTO aside SELECT * FROM acts WHERE {of_case} AND version = {version}"))
+        raw.run(&format!("INSERT INTO aside SELECT * FROM acts WHERE {of_case} AND version = {version}"))
             .await;
-        run(&pool, &format!("DELETE FROM acts WHERE {of_case} AND version = {version}")).await;
+        raw.run(&format!("DELETE FROM acts WHERE {of_case} AND version = {version}")).await;
         assert_eq!(named(&county).await, [here(*version)].into(), "deleted {version}");
         // Deleted, and the gap closed: the next one stands in its place.
         if *version < last {
@@ -273,8 +258,8 @@ async fn acts_swapped_deleted_inserted_or_copied_to_another_case_are_named() {
                 renumber(later - 1, later).await;
             }
         }
-        run(&pool, "INSERT INTO acts SELECT * FROM aside").await;
-        run(&pool, "DELETE FROM aside").await;
+        raw.run("INSERT INTO acts SELECT * FROM aside").await;
+        raw.run("DELETE FROM aside").await;
         // Inserted before it, everything behind moved on.
         for later in (*version..=last).rev() {
             renumber(later, later + 1).await;
@@ -285,10 +270,10 @@ async fn acts_swapped_deleted_inserted_or_copied_to_another_case_are_named() {
              WHERE {of_case} AND version = {}",
             version + 1
         );
-        run(&pool, &copy).await;
+        raw.run(&copy).await;
         let found = named(&county).await;
         assert!(found.contains(&here(version + 1)), "inserted at {version}: {found:?}");
-        run(&pool, &format!("DELETE FROM acts WHERE {of_case} AND version = {version}")).await;
+        raw.run(&format!("DELETE FROM acts WHERE {of_case} AND version = {version}")).await;
         for later in *version..=last {
             renumber(later + 1, later).await;
         }
@@ -298,15 +283,15 @@ async fn acts_swapped_deleted_inserted_or_copied_to_another_case_are_named() {
              WHERE {of_case} AND version = {version}",
             last + 1
         );
-        run(&pool, &copy).await;
+        raw.run(&copy).await;
         assert_eq!(named(&county).await, [(other.clone(), last + 1)].into(), "copied {version}");
-        run(&pool, &format!("DELETE FROM acts WHERE case_id = '{other}' AND version = {}", last + 1)).await;
+        raw.run(&format!("DELETE FROM acts WHERE case_id = '{other}' AND version = {}", last + 1)).await;
         let exchange = async || {
             for (from, to) in [(case.as_str(), "x"), (other.as_str(), case.as_str()), ("x", other.as_str())] {
                 let moved = format!(
                     "UPDATE acts SET case_id = '{to}' WHERE case_id = '{from}' AND version = {version}"
                 );
-                assert_eq!(run(&pool, &moved).await, 1);
+                assert_eq!(raw.run(&moved).await, 1);
             }
         };
         exchange().await;
@@ -322,20 +307,19 @@ async fn acts_swapped_deleted_inserted_or_copied_to_another_case_are_named() {
             "INSERT INTO acts SELECT tenant_id, case_id, {number}, at, name, person_id, algorithm, body, hash
              FROM acts WHERE {of_case} AND version = 2"
         );
-        run(&pool, &copy).await;
+        raw.run(&copy).await;
         assert!(named(&county).await.contains(&here(named_as)), "inserted as {number}");
-        run(&pool, &format!("DELETE FROM acts WHERE {of_case} AND version = {number}")).await;
+        raw.run(&format!("DELETE FROM acts WHERE {of_case} AND version = {number}")).await;
     }
-    run(&pool, &format!("DELETE FROM cases WHERE {of_case}")).await;
+    raw.run(&format!("DELETE FROM cases WHERE {of_case}")).await;
     assert_eq!(named(&county).await, [here(0)].into(), "a head deleted");
 }
 
 #[tokio::test]
 async fn every_column_that_follows_from_the_acts_is_compared() {
     let county = cases(3, true).await;
-    let pool = raw(&county.path).await;
-    let ids: Vec<String> =
-        sqlx::query_scalar("SELECT case_id FROM cases").fetch_all(&pool).await.expect("read");
+    let raw = county.raw().await;
+    let ids = raw.texts("SELECT case_id FROM cases").await;
     let everybody: BTreeSet<String> = ids.into_iter().collect();
     let mut damaged = 0;
     // Three things do not follow from the acts: which digest a notice went out in (the digests count them),
@@ -351,11 +335,7 @@ async fn every_column_that_follows_from_the_acts_is_compared() {
     ];
     for (table, free) in tables {
         let columns: Vec<(String, String, bool)> =
-            sqlx::query_as("SELECT name, type, \"notnull\" FROM pragma_table_info($1)")
-                .bind(table)
-                .fetch_all(&pool)
-                .await
-                .expect("read");
+            raw.rows(&format!("SELECT name, type, \"notnull\" FROM pragma_table_info('{table}')")).await;
         assert!(!columns.is_empty(), "{table}");
         for (column, kind, required) in columns.iter().filter(|(column, ..)| !free.contains(&column.as_str()))
         {
@@ -375,44 +355,38 @@ async fn every_column_that_follows_from_the_acts_is_compared() {
                 damages.push(format!("CASE WHEN {column} IS NULL THEN {other} END"));
             }
             for damage in damages {
-                run(&pool, &format!("CREATE TABLE kept AS SELECT rowid AS no, {column} AS old FROM {table}"))
+                raw.run(&format!("CREATE TABLE kept AS SELECT rowid AS no, {column} AS old FROM {table}"))
                     .await;
-                let changed = run(
-                    &pool,
-                    &format!(
+                let changed = raw
+                    .run(&format!(
                         "UPDATE OR IGNORE {table} SET {column} = {damage} WHERE {column} IS NOT {damage}"
-                    ),
-                )
-                .await;
+                    ))
+                    .await;
                 if changed > 0 {
                     let found: BTreeSet<String> =
                         faults(&county).await.into_iter().map(|fault| fault.case).collect();
                     assert!(found.is_superset(&everybody), "{table}.{column} = {damage}: {found:?}");
                     damaged += 1;
                 }
-                run(
-                    &pool,
-                    &format!("UPDATE {table} SET {column} = (SELECT old FROM kept WHERE no = {table}.rowid)"),
-                )
+                raw.run(&format!(
+                    "UPDATE {table} SET {column} = (SELECT old FROM kept WHERE no = {table}.rowid)"
+                ))
                 .await;
-                run(&pool, "DROP TABLE kept").await;
+                raw.run("DROP TABLE kept").await;
             }
         }
         // A row gone, and a row too many.
         if !matches!(table, "cases" | "personal") {
-            run(&pool, &format!("CREATE TABLE kept AS SELECT * FROM {table}")).await;
-            run(
-                &pool,
-                &format!(
-                    "DELETE FROM {table} WHERE rowid IN (SELECT max(rowid) FROM {table} GROUP BY case_id)"
-                ),
-            )
+            raw.run(&format!("CREATE TABLE kept AS SELECT * FROM {table}")).await;
+            raw.run(&format!(
+                "DELETE FROM {table} WHERE rowid IN (SELECT max(rowid) FROM {table} GROUP BY case_id)"
+            ))
             .await;
             let found: BTreeSet<String> = faults(&county).await.into_iter().map(|fault| fault.case).collect();
             assert_eq!(found, everybody, "{table}: a row deleted");
-            run(&pool, &format!("DELETE FROM {table}")).await;
-            run(&pool, &format!("INSERT INTO {table} SELECT * FROM kept")).await;
-            run(&pool, "DROP TABLE kept").await;
+            raw.run(&format!("DELETE FROM {table}")).await;
+            raw.run(&format!("INSERT INTO {table} SELECT * FROM kept")).await;
+            raw.run("DROP TABLE kept").await;
         }
         assert_eq!(faults(&county).await, [], "{table}: everything was put back");
     }
@@ -421,8 +395,8 @@ async fn every_column_that_follows_from_the_acts_is_compared() {
 }
 
 /// Damages rows, and gives what `verify` says of it.
-async fn said_of(county: &County, pool: &SqlitePool, damage: &str) -> Vec<String> {
-    assert!(run(pool, damage).await > 0, "{damage}");
+async fn said_of(county: &County, raw: &Raw, damage: &str) -> Vec<String> {
+    assert!(raw.run(damage).await > 0, "{damage}");
     faults(county).await.iter().map(fault_line).collect()
 }
 
@@ -430,14 +404,11 @@ async fn said_of(county: &County, pool: &SqlitePool, damage: &str) -> Vec<String
 async fn a_digest_invented_deleted_or_counting_wrongly_is_named() {
     let county = cases(2, false).await;
     worker::simulate(&county.engine, morning("2026-09-16").plus_micros(3_600_000_000)).await.expect("worked");
-    let pool = raw(&county.path).await;
+    let raw = county.raw().await;
     assert_eq!(faults(&county).await, []);
-    let first: String = sqlx::query_scalar("SELECT min(delivery_id) FROM deliveries")
-        .fetch_one(&pool)
-        .await
-        .expect("a digest");
-    run(&pool, "CREATE TABLE kept AS SELECT * FROM deliveries").await;
-    run(&pool, "CREATE TABLE sent AS SELECT rowid AS no, delivery_id AS old FROM notices").await;
+    let first = raw.texts("SELECT min(delivery_id) FROM deliveries").await.remove(0);
+    raw.run("CREATE TABLE kept AS SELECT * FROM deliveries").await;
+    raw.run("CREATE TABLE sent AS SELECT notice_id AS no, delivery_id AS old FROM notices").await;
     let of = format!("WHERE delivery_id = '{first}'");
     for damage in [
         format!("UPDATE deliveries SET notices = notices + 1 {of}"),
@@ -445,47 +416,43 @@ async fn a_digest_invented_deleted_or_counting_wrongly_is_named() {
         format!("UPDATE deliveries SET recipient = 'somebody' {of}"),
         format!("UPDATE deliveries SET delivered_at = 0 {of}"),
         format!("DELETE FROM deliveries {of}"),
-        format!("UPDATE notices SET delivery_id = NULL WHERE rowid = (SELECT min(rowid) FROM notices {of})"),
         format!(
-            "UPDATE notices SET recipient = 'somebody' WHERE rowid = (SELECT min(rowid) FROM notices {of})"
+            "UPDATE notices SET delivery_id = NULL WHERE notice_id = (SELECT min(notice_id) FROM notices {of})"
+        ),
+        format!(
+            "UPDATE notices SET recipient = 'somebody' WHERE notice_id = (SELECT min(notice_id) FROM notices {of})"
         ),
     ] {
-        let said = said_of(&county, &pool, &damage).await;
+        let said = said_of(&county, &raw, &damage).await;
         assert!(said.contains(&format!("0 deliveries {first}")), "{damage}: {said:?}");
-        run(&pool, "DELETE FROM deliveries").await;
-        run(&pool, "INSERT INTO deliveries SELECT * FROM kept").await;
-        run(&pool, "UPDATE notices SET delivery_id = (SELECT old FROM sent WHERE no = notices.rowid)").await;
-        run(
-            &pool,
-            &format!(
-                "UPDATE notices SET recipient = '{}' WHERE recipient = 'somebody'",
-                &first[..first.len() - 11]
-            ),
-        )
+        raw.run("DELETE FROM deliveries").await;
+        raw.run("INSERT INTO deliveries SELECT * FROM kept").await;
+        raw.run("UPDATE notices SET delivery_id = (SELECT old FROM sent WHERE no = notice_id)").await;
+        raw.run(&format!(
+            "UPDATE notices SET recipient = '{}' WHERE recipient = 'somebody'",
+            &first[..first.len() - 11]
+        ))
         .await;
         assert_eq!(faults(&county).await, [], "{damage}: put back");
     }
     let invented = "INSERT INTO deliveries VALUES ('qingyuan', 'x@2026-09-03', 'x', '2026-09-03', 9, 0)";
-    assert_eq!(said_of(&county, &pool, invented).await, ["0 deliveries x@2026-09-03"]);
+    assert_eq!(said_of(&county, &raw, invented).await, ["0 deliveries x@2026-09-03"]);
 }
 
 #[tokio::test]
 async fn rows_of_a_case_there_is_not_are_named() {
     let county = cases(1, false).await;
-    let pool = raw(&county.path).await;
-    for table in ["rungs", "notices", "obligations", "history", "personal"] {
-        let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info($1)")
-            .bind(table)
-            .fetch_all(&pool)
-            .await
-            .expect("read");
-        let other = columns.join(", ").replace("case_id", "'nobody'");
-        let copy = format!("INSERT INTO {table} SELECT {other} FROM {table}");
-        assert!(run(&pool, &copy).await > 0, "{table}");
+    let raw = county.raw().await;
+    for table in [&RUNGS, &NOTICES, &OBLIGATIONS, &HISTORY, &PERSONAL] {
+        let columns = table.columns.iter().map(|(column, _)| *column).collect::<Vec<_>>().join(", ");
+        let (table, other) = (table.name, columns.replace("case_id", "'nobody'"));
+        let copy =
+            format!("INSERT INTO {table} (tenant_id, {columns}) SELECT tenant_id, {other} FROM {table}");
+        assert!(raw.run(&copy).await > 0, "{table}");
         let found = faults(&county).await;
         let of_nobody = found.iter().filter(|fault| fault.case == "nobody" && fault.fault.starts_with(table));
         assert_eq!(of_nobody.count(), 1, "{table}: {found:?}");
-        run(&pool, &format!("DELETE FROM {table} WHERE case_id = 'nobody'")).await;
+        raw.run(&format!("DELETE FROM {table} WHERE case_id = 'nobody'")).await;
     }
     assert_eq!(faults(&county).await, []);
 }
@@ -493,12 +460,12 @@ async fn rows_of_a_case_there_is_not_are_named() {
 #[tokio::test]
 async fn keys_invented_or_moved_to_another_act_are_named() {
     let county = cases(1, false).await;
-    let pool = raw(&county.path).await;
+    let raw = county.raw().await;
     let invented =
         "INSERT INTO idempotency SELECT tenant_id, 'invented', fingerprint, case_id, 2 FROM idempotency";
-    assert_eq!(said_of(&county, &pool, invented).await, ["2 idempotency invented"]);
+    assert_eq!(said_of(&county, &raw, invented).await, ["2 idempotency invented"]);
     let renamed = "DELETE FROM idempotency WHERE key <> 'invented'";
-    let said = said_of(&county, &pool, renamed).await;
+    let said = said_of(&county, &raw, renamed).await;
     assert_eq!(said, ["2 idempotency invented", "1 idempotency \"tamper-0\" missing"]);
 }
 
@@ -507,14 +474,15 @@ async fn a_definition_or_calendar_changed_behind_our_back_is_not_used_and_named(
     let county = cases(1, false).await;
     let other = tests::definition("tests/workflows/ladder.yaml");
     county.engine.publish(&other).await.expect("published");
-    let pool = raw(&county.path).await;
-    let change =
-        "UPDATE definitions SET body = CAST(replace(CAST(body AS TEXT), '\"最多\"', '') || ' ' AS BLOB)
-         WHERE workflow = 'general-hazard'";
-    assert_eq!(run(&pool, change).await, 1);
+    let raw = county.raw().await;
+    let change = match raw {
+        Raw::File(_) => "CAST(replace(CAST(body AS TEXT), '\"最多\"', '') || ' ' AS BLOB)",
+        Raw::Server(_) => "convert_to(replace(convert_from(body, 'UTF8'), '\"最多\"', '') || ' ', 'UTF8')",
+    };
+    let change = format!("UPDATE definitions SET body = {change} WHERE workflow = 'general-hazard'");
+    assert_eq!(raw.run(&change).await, 1);
     // A process that has not read it yet.
-    let store = store::sqlite::SqliteStore::open(&county.path).await.expect("opened");
-    let fresh = Engine::start(std::sync::Arc::new(store), county.engine.tenant().clone());
+    let fresh = county.again().await;
     let refused = fresh.case("YB-2026-000001").await;
     let Err(engine::EngineError::Damaged(damage)) = &refused else { panic!("used: {refused:?}") };
     assert_eq!((damage.table, damage.column), ("definitions", "body"));
@@ -523,12 +491,11 @@ async fn a_definition_or_calendar_changed_behind_our_back_is_not_used_and_named(
     let said = verify(fresh.store(), fresh.tenant(), fresh.catalog()).await.expect("verified").faults;
     assert!(said.len() == 2 && said[0].fault.starts_with("definitions general-hazard"), "{said:?}");
     assert_eq!(said[1].how, How::Damaged { problem: store::Wrong::Altered });
-    run(&pool, "DELETE FROM definitions WHERE workflow = 'general-hazard'").await;
+    raw.run("DELETE FROM definitions WHERE workflow = 'general-hazard'").await;
     let said = verify(fresh.store(), fresh.tenant(), fresh.catalog()).await.expect("verified").faults;
     assert!(said.len() == 1 && said[0].how == How::Damaged { problem: store::Wrong::Missing }, "{said:?}");
-    assert_eq!(run(&pool, "UPDATE calendars SET body = replace(body, '2026-10-01', '2026-10-02')").await, 1);
-    let store = store::sqlite::SqliteStore::open(&county.path).await.expect("opened");
-    let fresh = Engine::start(std::sync::Arc::new(store), county.engine.tenant().clone());
+    assert_eq!(raw.run("UPDATE calendars SET body = replace(body, '2026-10-01', '2026-10-02')").await, 1);
+    let fresh = county.again().await;
     let refused = fresh.catalog().local_calendar().await;
     assert!(matches!(&refused, Err(engine::EngineError::Damaged(damage)) if damage.table == "calendars"));
     let said = verify(fresh.store(), fresh.tenant(), fresh.catalog()).await.expect("verified").faults;
@@ -538,17 +505,11 @@ async fn a_definition_or_calendar_changed_behind_our_back_is_not_used_and_named(
 #[tokio::test]
 async fn a_damaged_hash_of_a_head_takes_no_act_and_is_mended() {
     let county = cases(2, false).await;
-    let pool = raw(&county.path).await;
-    let case: String = sqlx::query_scalar("SELECT case_id FROM cases WHERE number LIKE '%1'")
-        .fetch_one(&pool)
-        .await
-        .expect("there");
-    let last: i64 = sqlx::query_scalar("SELECT version FROM cases WHERE number LIKE '%1'")
-        .fetch_one(&pool)
-        .await
-        .expect("there");
+    let raw = county.raw().await;
+    let case = raw.texts("SELECT case_id FROM cases WHERE number LIKE '%1'").await.remove(0);
+    let last = raw.number("SELECT version FROM cases WHERE number LIKE '%1'").await;
     let damage = format!("UPDATE cases SET last_hash = '{}' WHERE case_id = '{case}'", "0".repeat(64));
-    assert_eq!(said_of(&county, &pool, &damage).await, [format!("{last} head last_hash")]);
+    assert_eq!(said_of(&county, &raw, &damage).await, [format!("{last} head last_hash")]);
     let id: CaseId = case.parse().expect("an id");
     let comment = Wish::Comment { text: "再次提醒".to_owned() };
     let refused = county.engine.execute(request(id, comment.clone(), clerk(), None)).await;

@@ -1,7 +1,6 @@
 //! Commands that change a case, and what they leave alone.
 
 use serde_json::json;
-use tests::raw;
 
 use crate::world::*;
 
@@ -10,11 +9,11 @@ const CASE: &str = "YB-2026-000001";
 #[tokio::test]
 async fn a_dry_run_says_what_would_happen_and_writes_nothing() {
     let county = small().await;
-    let pool = raw(&county.path).await;
+    let raw = county.raw().await;
     let rows = async || {
         let counts = "SELECT (SELECT count(*) FROM acts), (SELECT count(*) FROM idempotency), \
-                      (SELECT count(*) FROM refusals), (SELECT sum(version) FROM cases)";
-        sqlx::query_as::<_, (i64, i64, i64, i64)>(counts).fetch_one(&pool).await.expect("counted")
+                      (SELECT count(*) FROM refusals), (SELECT CAST(sum(version) AS BIGINT) FROM cases)";
+        raw.rows::<(i64, i64, i64, i64)>(counts).await.remove(0)
     };
     let before = (rows().await, json(&county, &format!("show {CASE}")));
     let report = format!("act {CASE} report_complete --as safety-he --evidence after_photo=photo.jpg");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use tests::{County, bihuan, binary, project, raw};
+use tests::{County, bihuan, binary, project};
 
 use crate::world::*;
 
@@ -66,8 +66,7 @@ async fn a_reader_that_goes_away_turns_no_fault_into_success() {
     assert_eq!(unread(&county, &format!("check {unsound} --json")), Some(4));
     assert_eq!(unread(&county, &format!("check {sound} {unsound}")), Some(4), "the others are checked too");
     let damage = "UPDATE acts SET body = replace(body, '一号', '二号')";
-    let changed = sqlx::query(damage).execute(&raw(&county.path).await).await.expect("damaged");
-    assert_eq!(changed.rows_affected(), 1);
+    assert_eq!(county.raw().await.run(damage).await, 1);
     for line in checks {
         assert_eq!(unread(&county, line), Some(5), "{line}");
     }

@@ -281,13 +281,10 @@ async fn the_exit_codes_are_those_the_help_lists() {
         assert_eq!((exit, &error["exit_code"], &error["code"]), (code, &code.into(), &name.into()), "{said}");
         assert!(!error["error"].as_str().expect("text").is_empty());
     }
-    let pool = tests::raw(&county.path).await;
-    sqlx::query("UPDATE acts SET body = replace(body, '一号', '二号')")
-        .execute(&pool)
-        .await
-        .expect("damaged");
+    let raw = county.raw().await;
+    assert_eq!(raw.run("UPDATE acts SET body = replace(body, '一号', '二号')").await, 1);
     assert_eq!(code("verify"), 5);
-    sqlx::query("ALTER TABLE acts RENAME TO elsewhere").execute(&pool).await.expect("renamed");
+    raw.run("ALTER TABLE acts RENAME TO elsewhere").await;
     assert_eq!(code("comment YB-2026-000001 x --as clerk-lin"), 1);
 }
 

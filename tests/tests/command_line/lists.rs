@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use machine::command::Directory;
 use tests::{County, binary, county, open_hazard};
 use unicode_width::UnicodeWidthStr;
 
@@ -189,13 +190,9 @@ async fn named() -> County {
     let text = text
         .replace("name: 样例造纸厂,", "name: '=HYPERLINK(\"x\",\"y\")',")
         .replace("name: 样例建筑公司,", "name: '甲\"厂\",分厂',");
-    let folder = county.folder.path();
-    std::fs::write(folder.join("organisation.yaml"), text).expect("written");
-    std::fs::remove_file(&county.path).expect("removed");
-    for suffix in ["-wal", "-shm"] {
-        drop(std::fs::remove_file(format!("{}{suffix}", county.path.display())));
-    }
-    done(&county, "init --organisation organisation.yaml --simulated 2026-09-01");
+    let directory: Directory = machine::file::read("organisation.yaml", &text).expect("an organisation");
+    let body = serde_json::to_string(&directory).expect("JSON");
+    county.engine.store().put_organisation(county.engine.tenant(), &body).await.expect("kept");
     let general = tests::project().join("workflows/general-hazard.yaml").display().to_string();
     done(&county, &format!("publish {general}"));
     for (unit, due) in [("e-paper", "2026-09-03"), ("e-build", "2026-12-18")] {

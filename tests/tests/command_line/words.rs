@@ -342,7 +342,7 @@ async fn an_extension_is_spoken_of_while_it_can_be_asked_for_and_its_last_day_is
 async fn verify_and_rebuild_name_a_case_by_its_number_and_no_act_where_it_is_none() {
     let county = small().await;
     let change = "UPDATE cases SET main_state = 'closed'";
-    sqlx::query(change).execute(&tests::raw(&county.path).await).await.expect("changed");
+    assert_eq!(county.raw().await.run(change).await, 1);
     let said = |line: &str| String::from_utf8(super::world::line(&county, line).stdout).expect("UTF-8");
     has(&said("verify --lang en"), &["case YB-2026-000001: head main_state does not hold\n"]);
     has(&said("verify --lang zh"), &["案件 YB-2026-000001：head main_state 不符\n"]);
@@ -354,6 +354,6 @@ async fn verify_and_rebuild_name_a_case_by_its_number_and_no_act_where_it_is_non
     assert_eq!(faults["faults"][0]["number"], "YB-2026-000001");
     // The number itself is believed of the acts.
     let change = "UPDATE cases SET number = 'YB-2026-000007'";
-    sqlx::query(change).execute(&tests::raw(&county.path).await).await.expect("changed");
+    assert_eq!(county.raw().await.run(change).await, 1);
     has(&said("verify --lang en"), &["case YB-2026-000001: head number does not hold\n"]);
 }
