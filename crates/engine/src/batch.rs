@@ -55,7 +55,8 @@ pub(crate) async fn run(
         }
         // A batch takes its share of all that wait and are under way, so that as large a one can go beside it.
         let share = (backlog.len() + held.cases.len()).div_ceil(BATCHES_MAX).clamp(SHARE_LEAST, BATCH_MAX);
-        let enough = running.is_empty() || backlog.len() >= share;
+        // What does not divide evenly leaves the last one a little smaller.
+        let enough = running.is_empty() || backlog.len() + BATCHES_MAX > share;
         if enough && running.len() < BATCHES_MAX {
             let (batch, takes) = take_batch(&mut backlog, &held, share);
             if !batch.is_empty() {
@@ -63,6 +64,7 @@ pub(crate) async fn run(
                 let (store, tenant, catalog) = (store.clone(), tenant.clone(), catalog.clone());
                 running
                     .spawn(async move { (takes, process(store.as_ref(), &tenant, &catalog, batch).await) });
+                continue;
             }
         }
         tokio::select! {

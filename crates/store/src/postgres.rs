@@ -261,8 +261,8 @@ async fn look(options: &PgConnectOptions) -> Result<Found, StoreError> {
 }
 
 async fn pools(options: PgConnectOptions) -> Result<(PgPool, PgPool), StoreError> {
-    let write = pool(options.clone(), WRITING_MAX, WRITING).await?;
-    let read = pool(options, READING_MAX, "").await?;
+    let write = pool(options.clone(), WRITING_MAX, WRITING, TRUSTED_FOR).await?;
+    let read = pool(options, READING_MAX, "", Duration::ZERO).await?;
     Ok((write, read))
 }
 
@@ -270,6 +270,7 @@ async fn pool(
     options: PgConnectOptions,
     connections: u32,
     session: &'static str,
+    trusted_for: Duration,
 ) -> Result<PgPool, StoreError> {
     let pool = PgPoolOptions::new()
         .max_connections(connections)
@@ -284,10 +285,10 @@ async fn pool(
                 if fit_to_write(connection).await? { Ok(()) } else { Err(sqlx::Error::WorkerCrashed) }
             })
         })
-        .before_acquire(|connection, used| {
+        .before_acquire(move |connection, used| {
             Box::pin(async move {
-                let just_used = used.idle_for < CHECKED_FOR && !connection.is_in_transaction();
-                Ok(just_used || fit_to_write(connection).await?)
+                let trusted = used.idle_for < trusted_for && !connection.is_in_transaction();
+                Ok(trusted || fit_to_write(connection).await?)
             })
         });
     Ok(pool.connect_with(options).await?)
@@ -304,9 +305,10 @@ const WRITING: &str = "SET enable_seqscan = off; SET plan_cache_mode = force_gen
     SELECT set_config('default_toast_compression', 'lz4', false) FROM pg_catalog.pg_settings
     WHERE name = 'default_toast_compression' AND 'lz4' = ANY(enumvals)";
 
-/// So long after it was given back a connection is taken as it is, unless the driver left it inside a transaction:
-/// the question costs a batch as much as a case, and a primary becomes a standby only by starting anew.
-const CHECKED_FOR: Duration = Duration::from_millis(100);
+/// So long after it was given back a writing connection is taken as it is, unless the driver says it is inside a
+/// transaction: the question costs a batch as much as a case. A primary becomes a standby only by starting anew, and
+/// every transaction that writes runs to its end in a task of its own, whoever hangs up.
+const TRUSTED_FOR: Duration = Duration::from_millis(100);
 
 /// Whether a connection can be used: not to a standby or a server that became one, and not left inside somebody's
 /// transaction, where what is acknowledged next would be undone. Sent as one simple query: within it the time
