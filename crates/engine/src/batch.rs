@@ -25,7 +25,7 @@ const TICKS_MAX: usize = 64;
 const BATCHES_MAX: usize = 3;
 /// Fewer commands are not shared out among batches: what a transaction costs is shared by all in it.
 const SHARE_LEAST: usize = 8;
-/// After so many decisions other tasks get their turn: the other batch's next step may be among them.
+/// After so many decisions other tasks get their turn: the next step of another batch may be among them.
 const DECISIONS_MAX: usize = 8;
 /// How often other tasks get their turn before a batch is taken.
 const YIELDS: u32 = 2;
@@ -120,8 +120,8 @@ impl Held {
     }
 }
 
-/// What can be decided together, people first, up to a share. A group goes whole. What meets something before it waits until
-/// that is done: the commands of a case are decided in the order they came in.
+/// What can be decided together, people first, up to a share. A group goes whole. What meets something before it
+/// waits until that is done: the commands of a case are decided in the order they came in.
 fn take_batch(backlog: &mut VecDeque<Waiting>, held: &Held, share: usize) -> (Vec<Waiting>, Held) {
     let (mut batch, mut takes, mut before) = (Vec::new(), Held::default(), Held::default());
     let (mut size, mut rest) = (0, VecDeque::new());
