@@ -1,53 +1,93 @@
-//! Rows come as one array per column. Every row that is changed is found by its key: `= ANY` the keys, also
+//! Rows come as one array of the row type of their table: the server runs one function to read them, and not one for
+//! each column. Every row that is changed is found by its key: `= ANY` the keys, also
 //! where a join would say the same, so that no plan made while a table was small walks it when it has grown.
 
 use machine::value::TenantId;
-use sqlx::postgres::PgArguments;
+use sqlx::encode::{Encode, IsNull};
+use sqlx::error::BoxDynError;
+use sqlx::postgres::types::PgRecordEncoder;
+use sqlx::postgres::{PgArgumentBuffer, PgArguments, PgBindIterExt as _, PgTypeInfo};
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::{AssertSqlSafe, Row as _, Type};
 
-use super::commit::{Batch, Written};
-use super::write::{Also, Rows, heads, rows};
-use super::{Connection, Db};
-use crate::cells::{Cell, Cells};
+use super::commit::Written;
+use super::write::{Also, Moving, Rows, heads, rows};
+use super::{Connection, Db, Pool};
+use crate::cells::Cells;
 use crate::table::{CASES, HEAD_FIXED, Kind, Table};
 use crate::{StoreError, rows_affected};
 
 type Asked<'q> = Query<'q, Db, PgArguments>;
-type Column = (&'static str, Kind);
 
-/// `$5, $6`, one for each column, from a place on.
-fn places(from: usize, columns: usize) -> String {
-    (from..from + columns).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ")
+/// Rows of a table as one parameter.
+struct Records<'a> {
+    tenant: &'a TenantId,
+    table: &'static Table,
+    rows: &'a [Cells<'a>],
 }
 
-/// Binds the columns of rows, each as an array.
-fn bind<'q>(query: Asked<'q>, columns: &[Column], rows: &[Cells<'_>]) -> Asked<'q> {
-    columns.iter().enumerate().fold(query, |query, (index, (name, kind))| {
-        let cells = rows.iter().map(|row| {
-            debug_assert_eq!(row[index].0, *name, "the cells of a row stand in the order of its table");
-            &row[index].1
-        });
-        match kind {
-            Kind::Int => query.bind(cells.map(Cell::int).collect::<Vec<Option<i64>>>()),
-            Kind::Flag => query.bind(cells.map(Cell::flag).collect::<Vec<Option<bool>>>()),
-            Kind::Text => query.bind(cells.map(Cell::text).collect::<Vec<Option<&str>>>()),
-            Kind::Bytes => {
-                let bytes = cells.map(|cell| cell.text().map(str::as_bytes));
-                query.bind(bytes.collect::<Vec<Option<&[u8]>>>())
-            }
+/// One of them.
+struct Record<'a> {
+    tenant: &'a TenantId,
+    table: &'static Table,
+    cells: &'a Cells<'a>,
+}
+
+impl Type<Db> for Records<'_> {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_name("record[]")
+    }
+}
+
+impl Encode<'_, Db> for Records<'_> {
+    fn encode_by_ref(&self, to: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        let Records { tenant, table, rows } = *self;
+        rows.iter().map(|cells| Record { tenant, table, cells }).bind_iter().encode(to)
+    }
+
+    fn produces(&self) -> Option<PgTypeInfo> {
+        Some(PgTypeInfo::array_of(self.table.name))
+    }
+}
+
+impl Type<Db> for Record<'_> {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_name("record")
+    }
+}
+
+impl Encode<'_, Db> for Record<'_> {
+    fn encode_by_ref(&self, to: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        let mut record = PgRecordEncoder::new(to);
+        record.encode(self.tenant.as_str())?;
+        for ((name, kind), (of, cell)) in self.table.columns.iter().zip(self.cells) {
+            debug_assert_eq!(name, of, "the cells of a row stand in the order of its table");
+            match kind {
+                Kind::Int => record.encode(cell.int())?,
+                Kind::Flag => record.encode(cell.flag())?,
+                Kind::Text => record.encode(cell.text())?,
+                Kind::Bytes => record.encode(cell.text().map(str::as_bytes))?,
+            };
         }
-    })
+        record.finish();
+        Ok(IsNull::No)
+    }
+
+    fn produces(&self) -> Option<PgTypeInfo> {
+        Some(PgTypeInfo::with_name(self.table.name))
+    }
 }
 
-/// The statement that inserts rows bound from a place on.
-fn insertion(table: &Table, from: usize) -> String {
-    format!(
-        "INSERT INTO {} (tenant_id, {}) SELECT $1, new.* FROM UNNEST({}) AS new",
-        table.name,
-        table.names(),
-        places(from, table.columns.len())
-    )
+/// What reads rows bound to a place. The names are given by position: a column that a migration added stands last in
+/// the row type, wherever it stands in the table here, and only what each place holds has to agree.
+fn records(table: &Table, place: usize) -> String {
+    format!("UNNEST(${place}) AS new(tenant_id, {})", table.names())
+}
+
+/// The statement that inserts rows bound to a place.
+fn insertion(table: &Table, place: usize) -> String {
+    let (name, names, records) = (table.name, table.names(), records(table, place));
+    format!("INSERT INTO {name} (tenant_id, {names}) SELECT tenant_id, {names} FROM {records}")
 }
 
 /// Inserts rows. Gives how many arrived.
@@ -57,9 +97,8 @@ pub(super) async fn insert_rows(
     table: &'static Table,
     rows: &[Cells<'_>],
 ) -> Result<u64, StoreError> {
-    let query = sqlx::query(AssertSqlSafe(insertion(table, 2))).bind(tenant.as_str());
-    let done = bind(query, table.columns, rows).execute(connection).await?;
-    Ok(done.rows_affected())
+    let query = sqlx::query(AssertSqlSafe(insertion(table, 1))).bind(Records { tenant, table, rows });
+    Ok(query.execute(connection).await?.rows_affected())
 }
 
 /// Writes the heads of cases that were not there. Gives those that won.
@@ -68,55 +107,42 @@ pub(super) async fn open_heads(
     tenant: &TenantId,
     rows: &[Cells<'_>],
 ) -> Result<Vec<String>, StoreError> {
-    won(connection, tenant, opening(2), CASES.columns, rows).await
+    let query = sqlx::query_scalar(AssertSqlSafe(opening(1))).bind(Records { tenant, table: &CASES, rows });
+    Ok(query.fetch_all(connection).await?)
 }
 
 /// Writes the heads whose version is still the one decided on. Gives those that won.
 pub(super) async fn move_heads(
     connection: &mut Connection,
     tenant: &TenantId,
-    rows: &[Cells<'_>],
+    moving: Moving<'_>,
 ) -> Result<Vec<String>, StoreError> {
-    won(connection, tenant, moving(2), &moving_columns(), rows).await
+    let query = sqlx::query_scalar(AssertSqlSafe(self::moving(2))).bind(tenant.as_str());
+    let records = Records { tenant, table: &CASES, rows: &moving.heads };
+    let query = query.bind(moving.cases).bind(records).bind(moving.expected);
+    Ok(query.fetch_all(connection).await?)
 }
 
-async fn won(
-    connection: &mut Connection,
-    tenant: &TenantId,
-    statement: String,
-    columns: &[Column],
-    rows: &[Cells<'_>],
-) -> Result<Vec<String>, StoreError> {
-    let query = sqlx::query(AssertSqlSafe(statement)).bind(tenant.as_str());
-    let rows = bind(query, columns, rows).fetch_all(connection).await?;
-    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+/// The statement that inserts heads bound to a place.
+fn opening(place: usize) -> String {
+    insertion(&CASES, place) + " ON CONFLICT (tenant_id, case_id) DO NOTHING RETURNING case_id"
 }
 
-/// The statement that inserts heads bound from a place on.
-fn opening(from: usize) -> String {
-    insertion(&CASES, from) + " ON CONFLICT (tenant_id, case_id) DO NOTHING RETURNING case_id"
-}
-
-/// A head, and the version it was decided on.
-fn moving_columns() -> Vec<Column> {
-    CASES.columns.iter().copied().chain([("expected", Kind::Int)]).collect()
-}
-
-/// The statement that moves heads bound from a place on, the first column being that of their ids. They are locked
-/// in the order of the rows: whichever side of the join is walked, it is in that order.
-fn moving(from: usize) -> String {
-    let columns = moving_columns();
-    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-    let set = CASES.columns.iter().map(|(name, _)| *name).filter(|name| !HEAD_FIXED.contains(name));
-    let set: Vec<String> = set.map(|name| format!("{name} = new.{name}")).collect();
+/// The statement that moves heads, bound from a place on: their ids, they themselves, the versions they were decided
+/// on. They are locked in the order of the rows: whichever side of the join is walked, it is in that order.
+fn moving(place: usize) -> String {
+    let names = CASES.columns.iter().map(|(name, _)| *name);
+    let set: Vec<String> =
+        names.filter(|name| !HEAD_FIXED.contains(name)).map(|name| format!("{name} = new.{name}")).collect();
     format!(
-        "UPDATE cases SET {} FROM UNNEST({}) AS new({})
-         WHERE cases.tenant_id = $1 AND cases.case_id = ANY(${from}) AND cases.case_id = new.case_id
+        "UPDATE cases SET {} FROM ROWS FROM (UNNEST(${}), UNNEST(${})) AS new(tenant_id, {}, expected)
+         WHERE cases.tenant_id = $1 AND cases.case_id = ANY(${place}) AND cases.case_id = new.case_id
             AND cases.version = new.expected
          RETURNING cases.case_id",
         set.join(", "),
-        places(from, columns.len()),
-        names.join(", ")
+        place + 1,
+        place + 2,
+        CASES.names(),
     )
 }
 
@@ -135,81 +161,101 @@ fn bind_also<'q>(query: Asked<'q>, also: &'q Also<'_>) -> Asked<'q> {
 }
 
 /// The parts of a statement that write what goes with heads, from a place on, where a condition holds; and what
-/// counts the rows of each.
-fn going_with(rows: &[Rows<'_>], mut place: usize, condition: &str) -> (Vec<String>, Vec<String>) {
-    let standing = [("discharged", DISCHARGED), ("ended", ENDED), ("renamed", RENAMED)];
-    let standing =
-        standing.map(|(name, statement)| format!("{name} AS ({statement} AND {condition} RETURNING 1)"));
-    let mut parts = standing.to_vec();
-    let mut counts = vec!["(SELECT count(*) FROM ended)".to_owned()];
+/// counts the rows of each. A part that has nothing to do is left out: each has its start.
+fn going_with(
+    also: &Also<'_>,
+    rows: &[Rows<'_>],
+    mut place: usize,
+    condition: &str,
+) -> (Vec<String>, Vec<String>) {
+    let mut standing = vec![
+        ("obligations", "discharged", DISCHARGED, also.discharged.len()),
+        ("history", "ended", ENDED, also.ended.len()),
+        ("texts", "renamed", RENAMED, also.renamed.len()),
+    ];
+    standing.retain(|(.., cases)| *cases > 0);
+    let (mut parts, mut counts) = (Vec::new(), Vec::new());
+    for (table, name, statement, _) in &standing {
+        parts.push(format!("{name} AS ({statement} AND {condition} RETURNING 1)"));
+        if *table == "history" {
+            counts.push(format!("(SELECT count(*) FROM {name})"));
+        }
+    }
     for (table, _) in rows {
         // A row may have the key of one that goes: that goes first.
-        let gone = [("obligations", "discharged"), ("history", "ended"), ("texts", "renamed")];
-        let gone = gone.into_iter().find(|(of, _)| *of == table.name);
-        let first = gone.map(|(_, gone)| format!(" AND (SELECT count(*) FROM {gone}) >= 0"));
+        let gone = standing.iter().find(|(of, ..)| *of == table.name);
+        let first = gone.map(|(_, gone, ..)| format!(" AND (SELECT count(*) FROM {gone}) >= 0"));
         let (insertion, first) = (insertion(table, place), first.unwrap_or_default());
         parts.push(format!("of_{} AS ({insertion} WHERE {condition}{first} RETURNING 1)", table.name));
         counts.push(format!("(SELECT count(*) FROM of_{})", table.name));
-        place += table.columns.len();
+        place += 1;
     }
     (parts, counts)
 }
 
-/// As many rows have to be there as were asked for.
-fn check_counts(also: &Also<'_>, rows: &[Rows<'_>], done: Vec<i64>) -> Result<(), StoreError> {
-    let asked = rows.iter().map(|(table, rows)| (table.name, rows.len()));
-    let asked = [("history", also.ended.len())].into_iter().chain(asked);
-    for ((table, expected), done) in asked.zip(done) {
-        rows_affected(table, expected as u64, done.unsigned_abs())?;
-    }
-    Ok(())
+/// How many rows have to be there of each that [`going_with`] counts.
+fn expected<'a>(
+    also: &'a Also<'_>,
+    rows: &'a [Rows<'_>],
+) -> impl Iterator<Item = (&'static str, usize)> + 'a {
+    let rows = rows.iter().map(|(table, rows)| (table.name, rows.len()));
+    [("history", also.ended.len())].into_iter().filter(|(_, ended)| *ended > 0).chain(rows)
 }
 
-/// Writes heads and, where all of them win, everything that goes with them, in one statement: each costs a way to
-/// the server and back, and its start.
-pub(super) async fn write_batch(
-    connection: &mut Connection,
+/// Writes heads and everything that goes with them, in one statement that is a transaction of its own: each statement
+/// costs a way to the server and back, and its start. Where a head loses, or a row is missing, it divides by zero
+/// and has written nothing: false, and what stands in the way is found step by step.
+pub(super) async fn write_whole(
+    pool: &Pool,
     tenant: &TenantId,
     written: &[Written<'_>],
-) -> Result<Batch, StoreError> {
+) -> Result<bool, StoreError> {
     let heads = heads(written);
     let (also, rows) = rows(written);
-    let moved_columns = moving_columns();
-    let (mut parts, mut names, mut place) = (Vec::new(), Vec::new(), FREE + 1);
-    if !heads.moving.is_empty() {
+    let (mut parts, mut won, mut place) = (Vec::new(), Vec::new(), FREE + 1);
+    if !heads.moving.cases.is_empty() {
         parts.push(format!("moved AS ({})", moving(place)));
-        names.push("moved");
-        place += moved_columns.len();
+        won.push("(SELECT count(*) FROM moved)");
+        place += 3;
     }
     if !heads.opening.is_empty() {
         parts.push(format!("opened AS ({})", opening(place)));
-        names.push("opened");
-        place += CASES.columns.len();
+        won.push("(SELECT count(*) FROM opened)");
+        place += 1;
     }
-    let winners: Vec<String> = names.iter().map(|name| format!("SELECT case_id FROM {name}")).collect();
-    let winners = winners.join(" UNION ALL ");
-    parts.push(format!("whole AS (SELECT count(*) = ${FREE} AS yes FROM ({winners}) AS won)"));
-    let (rest, counts) = going_with(&rows, place, "(SELECT yes FROM whole)");
+    parts.push(format!("whole AS (SELECT {} = (${FREE})[1] AS yes)", won.join(" + ")));
+    let (rest, counts) = going_with(&also, &rows, place, "(SELECT yes FROM whole)");
     parts.extend(rest);
-    let statement =
-        format!("WITH {} SELECT ARRAY[{}], ARRAY({winners})", parts.join(", "), counts.join(", "));
+    let statement = format!(
+        "WITH {} SELECT 1 / CASE WHEN ARRAY[{}, {}] = ${FREE} THEN 1 ELSE 0 END",
+        parts.join(", "),
+        won.join(" + "),
+        counts.join(", ")
+    );
     let query = bind_also(sqlx::query(AssertSqlSafe(statement)).bind(tenant.as_str()), &also);
-    let mut query = query.bind(i64::try_from(written.len()).unwrap_or(i64::MAX));
-    if !heads.moving.is_empty() {
-        query = bind(query, &moved_columns, &heads.moving);
+    let expected = expected(&also, &rows).map(|(_, rows)| rows);
+    let expected: Vec<i64> = [written.len()].into_iter().chain(expected).map(|rows| rows as i64).collect();
+    let mut query = query.bind(expected);
+    let bound = |table, rows| Records { tenant, table, rows };
+    if !heads.moving.cases.is_empty() {
+        let Moving { cases, heads, expected } = &heads.moving;
+        query = query.bind(cases).bind(bound(&CASES, heads)).bind(expected);
     }
     if !heads.opening.is_empty() {
-        query = bind(query, CASES.columns, &heads.opening);
+        query = query.bind(bound(&CASES, &heads.opening));
     }
-    let query = rows.iter().fold(query, |query, (table, rows)| bind(query, table.columns, rows));
-    let row = query.fetch_one(connection).await?;
-    let winners: Vec<String> = row.try_get(1)?;
-    let whole = winners.len() == written.len();
-    if whole {
-        check_counts(&also, &rows, row.try_get(0)?)?;
+    let query = rows.iter().fold(query, |query, (table, rows)| query.bind(bound(table, rows)));
+    match query.execute(pool).await {
+        Ok(_) => Ok(true),
+        Err(sqlx::Error::Database(refused)) if refused.code().as_deref() == Some(DIVISION_BY_ZERO) => {
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
     }
-    Ok(Batch { winners, whole })
 }
+
+/// What the server says of it.
+const DIVISION_BY_ZERO: &str = "22012";
 
 /// Everything that goes with heads that won where others did not.
 pub(super) async fn write_all(
@@ -218,9 +264,13 @@ pub(super) async fn write_all(
     also: &Also<'_>,
     rows: &[Rows<'_>],
 ) -> Result<(), StoreError> {
-    let (parts, counts) = going_with(rows, FREE, "TRUE");
+    let (parts, counts) = going_with(also, rows, FREE, "TRUE");
     let statement = format!("WITH {} SELECT ARRAY[{}]", parts.join(", "), counts.join(", "));
     let query = bind_also(sqlx::query(AssertSqlSafe(statement)).bind(tenant.as_str()), also);
-    let query = rows.iter().fold(query, |query, (table, rows)| bind(query, table.columns, rows));
-    check_counts(also, rows, query.fetch_one(connection).await?.try_get(0)?)
+    let query = rows.iter().fold(query, |query, (table, rows)| query.bind(Records { tenant, table, rows }));
+    let done: Vec<i64> = query.fetch_one(connection).await?.try_get(0)?;
+    for ((table, expected), done) in expected(also, rows).zip(done) {
+        rows_affected(table, expected as u64, done.unsigned_abs())?;
+    }
+    Ok(())
 }

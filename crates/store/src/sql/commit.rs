@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use machine::value::TenantId;
 
-use super::rows::write_batch;
-use super::write::write_rows;
+use super::rows::write_whole;
+use super::write::{write_heads, write_rows};
 use super::{Pool, begin_commit, table_of};
 use crate::{Change, Outcome, StoreError, Wrong, bad};
 
@@ -98,14 +98,6 @@ fn stands_already(error: StoreError, group: &[Change]) -> Result<Outcome, StoreE
     }
 }
 
-/// What has been written of a batch.
-pub(super) struct Batch {
-    /// The cases whose heads won.
-    pub(super) winners: Vec<String>,
-    /// All did, and everything that goes with them is written too.
-    pub(super) whole: bool,
-}
-
 /// A change, with the id of its case as text: it stands in every row of it.
 pub(super) struct Written<'a> {
     pub(super) change: &'a Change,
@@ -119,9 +111,12 @@ impl<'a> Written<'a> {
 }
 
 async fn commit_batch(pool: &Pool, tenant: &TenantId, groups: &[&[Change]]) -> Result<Vec<Fate>, StoreError> {
-    let mut transaction = begin_commit(pool).await?;
     let mut written: Vec<Written<'_>> = groups.iter().copied().flatten().map(Written::new).collect();
-    let Batch { winners, whole } = write_batch(&mut transaction, tenant, &written).await?;
+    if write_whole(pool, tenant, &written).await? {
+        return Ok(vec![Fate::Won; groups.len()]);
+    }
+    let mut transaction = begin_commit(pool).await?;
+    let winners = write_heads(&mut transaction, tenant, &written).await?;
     let winners: HashSet<String> = winners.into_iter().collect();
     let mut won = written.iter().map(|written| winners.contains(&written.case));
     let fate = |group: &&[Change]| match won.by_ref().take(group.len()).filter(|won| *won).count() {
@@ -135,7 +130,7 @@ async fn commit_batch(pool: &Pool, tenant: &TenantId, groups: &[&[Change]]) -> R
         return Ok(fates);
     }
     written.retain(|written| winners.contains(&written.case));
-    if !whole && !written.is_empty() {
+    if !written.is_empty() {
         write_rows(&mut transaction, tenant, &written).await?;
     }
     transaction.commit().await?;

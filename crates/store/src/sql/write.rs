@@ -5,7 +5,7 @@ use machine::value::TenantId;
 use super::commit::{Written, retried};
 use super::rows::{insert_rows, move_heads, open_heads, write_all};
 use super::{Connection, Pool, begin_write, list, lock_tenant};
-use crate::cells::{self, Cell, Cells};
+use crate::cells::{self, Cells};
 use crate::table::{
     ACTS, DOCUMENTS, HISTORY, IDEMPOTENCY, NOTICES, OBLIGATIONS, PERSONAL, REFUSALS, RUNGS, TEXTS, Table,
 };
@@ -39,8 +39,8 @@ pub(super) async fn write_heads(
     if !opening.is_empty() {
         winners.extend(open_heads(connection, tenant, &opening).await?);
     }
-    if !moving.is_empty() {
-        winners.extend(move_heads(connection, tenant, &moving).await?);
+    if !moving.cases.is_empty() {
+        winners.extend(move_heads(connection, tenant, moving).await?);
     }
     Ok(winners)
 }
@@ -49,8 +49,18 @@ pub(super) async fn write_heads(
 pub(super) struct Heads<'a> {
     /// Of cases not there yet.
     pub(super) opening: Vec<Cells<'a>>,
-    /// Of the others, each with the version decided on as its last cell.
-    pub(super) moving: Vec<Cells<'a>>,
+    /// Of the others.
+    pub(super) moving: Moving<'a>,
+}
+
+/// Heads of cases that are there, in the order of their cases.
+pub(super) struct Moving<'a> {
+    /// The cases.
+    pub(super) cases: Vec<&'a str>,
+    /// Their heads.
+    pub(super) heads: Vec<Cells<'a>>,
+    /// The versions they were decided on.
+    pub(super) expected: Vec<i64>,
 }
 
 /// The heads of some changes.
@@ -59,11 +69,13 @@ pub(super) fn heads<'a>(changes: &'a [Written<'a>]) -> Heads<'a> {
         changes.iter().partition(|written| written.change.expected_version == 0);
     // Two processes with the same cases take them in the same order, and never wait for each other both.
     moving.sort_unstable_by(|one, other| one.case.cmp(&other.case));
-    let expected = |written: &Written<'_>| ("expected", Cell::from(written.change.expected_version));
-    let moved = |written| head(written).into_iter().chain([expected(written)]).collect();
     Heads {
         opening: opening.into_iter().map(head).collect(),
-        moving: moving.into_iter().map(moved).collect(),
+        moving: Moving {
+            cases: moving.iter().map(|written| written.case.as_str()).collect(),
+            expected: moving.iter().map(|written| i64::from(written.change.expected_version)).collect(),
+            heads: moving.into_iter().map(head).collect(),
+        },
     }
 }
 

@@ -8,9 +8,9 @@ use serde::{Serialize, Serializer};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Either, Executor as _};
 
-use super::commit::{Batch, Written};
-use super::write::{Also, Rows, write_heads};
-use super::{Connection, list};
+use super::commit::Written;
+use super::write::{Also, Moving, Rows};
+use super::{Connection, Pool, list};
 use crate::cells::Cells;
 use crate::table::{CASES, HEAD_FIXED, Kind, Table};
 use crate::{StoreError, rows_affected};
@@ -100,13 +100,9 @@ pub(super) async fn write_all(
     Ok(())
 }
 
-/// Writes heads; what goes with those that won is still to be written.
-pub(super) async fn write_batch(
-    connection: &mut Connection,
-    tenant: &TenantId,
-    written: &[Written<'_>],
-) -> Result<Batch, StoreError> {
-    Ok(Batch { winners: write_heads(connection, tenant, written).await?, whole: false })
+/// There is no way to a server to be saved here: false, and it is written step by step.
+pub(super) async fn write_whole(_: &Pool, _: &TenantId, _: &[Written<'_>]) -> Result<bool, StoreError> {
+    Ok(false)
 }
 
 /// Writes the heads of cases that were not there. Gives those that won.
@@ -128,8 +124,11 @@ pub(super) async fn open_heads(
 pub(super) async fn move_heads(
     connection: &mut Connection,
     tenant: &TenantId,
-    rows: &[Cells<'_>],
+    mut moving: Moving<'_>,
 ) -> Result<Vec<String>, StoreError> {
+    for (head, expected) in moving.heads.iter_mut().zip(moving.expected) {
+        head.push(("expected", expected.into()));
+    }
     let columns = CASES.columns.iter().map(|(name, _)| *name);
     let new = columns.clone().chain(["expected"]).enumerate();
     let new = new.map(|(index, name)| format!("value->>{index} AS {name}"));
@@ -143,7 +142,7 @@ pub(super) async fn move_heads(
         new.collect::<Vec<_>>().join(", "),
         set.collect::<Vec<_>>().join(", ")
     );
-    won(connection, tenant, statement, rows).await
+    won(connection, tenant, statement, &moving.heads).await
 }
 
 async fn won(
