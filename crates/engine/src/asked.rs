@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use machine::act::{canonical, digest_hex};
 use machine::command::Perform;
-use machine::value::{Name, Value};
-use machine::{Command, Definition, Instant, Refusal};
-use serde_json::json;
+use machine::value::{CaseId, Name, Value};
+use machine::{Command, Definition, Instant, Person, Refusal};
+use serde::Serialize;
 use store::RefusalRow;
 
 use crate::{EngineError, Member, Other, Request, Waiting, is_alone};
@@ -20,17 +20,34 @@ pub(crate) fn fingerprint<'a>(
 ) -> String {
     let parts = asked.into_iter().zip(definitions).map(|(request, definition)| {
         let definition = definition.as_deref();
-        json!({
-            "case": request.case,
-            "actor": request.actor,
-            "workflow": definition.map(|definition| &definition.file().workflow),
-            "command": told(&request.command, definition),
-        })
+        Asked {
+            case: request.case,
+            actor: request.actor.as_ref(),
+            workflow: definition.map(|definition| &definition.file().workflow),
+            command: told(&request.command, definition),
+        }
     });
     digest_hex(&canonical(&parts.collect::<Vec<_>>()).unwrap_or_default())
 }
 
-fn told(command: &Command, definition: Option<&Definition>) -> serde_json::Value {
+#[derive(Serialize)]
+struct Asked<'a> {
+    case: CaseId,
+    actor: Option<&'a Person>,
+    workflow: Option<&'a Name>,
+    command: Told<'a>,
+}
+
+/// A command, or what is told of it.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Told<'a> {
+    Whole(&'a Command),
+    Withheld(Command),
+    TakenBack { take_back: &'a str },
+}
+
+fn told<'a>(command: &'a Command, definition: Option<&Definition>) -> Told<'a> {
     let personal = |name: &Name| definition.and_then(|d| d.field(name)).is_some_and(|field| field.personal);
     let withhold = |fields: &BTreeMap<Name, Value>| {
         let told = |(name, value): (&Name, &Value)| {
@@ -40,18 +57,19 @@ fn told(command: &Command, definition: Option<&Definition>) -> serde_json::Value
     };
     match command {
         Command::Perform(perform) if perform.fields.keys().any(personal) => {
-            json!(Command::Perform(Perform { fields: withhold(&perform.fields), ..perform.clone() }))
+            let fields = withhold(&perform.fields);
+            Told::Withheld(Command::Perform(Perform { fields, ..perform.clone() }))
         }
         Command::Amend { fields, reason } => {
-            json!(Command::Amend { fields: withhold(fields), reason: reason.clone() })
+            Told::Withheld(Command::Amend { fields: withhold(fields), reason: reason.clone() })
         }
-        Command::TakeBack { reason, .. } => json!({ "take_back": reason }),
+        Command::TakeBack { reason, .. } => Told::TakenBack { take_back: reason },
         Command::Perform(_)
         | Command::Comment { .. }
         | Command::DecideProposal { .. }
         | Command::Tick
         | Command::Recalculate
-        | Command::Absorb(_) => json!(command),
+        | Command::Absorb(_) => Told::Whole(command),
     }
 }
 
