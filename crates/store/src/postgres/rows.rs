@@ -1,6 +1,8 @@
 //! Rows come as one array of the row type of their table: the server runs one function to read them, and not one for
-//! each column. Every row that is changed is found by its key: `= ANY` the keys, also
-//! where a join would say the same, so that no plan made while a table was small walks it when it has grown.
+//! each column. A migration that adds a column changes that type, for processes of the version before as well.
+//!
+//! Every row that is changed is found by its key: `= ANY` the keys, also where a join would say the same, so that no
+//! plan made while a table was small walks it when it has grown.
 
 use machine::value::TenantId;
 use sqlx::encode::{Encode, IsNull};
@@ -84,10 +86,11 @@ fn records(table: &Table, place: usize) -> String {
     format!("UNNEST(${place}) AS new(tenant_id, {})", table.names())
 }
 
-/// The statement that inserts rows bound to a place.
+/// The statement that inserts rows bound to a place. Whose they are is said by itself too, in the first: a server that
+/// is shared out by tenant sends it where it belongs by that.
 fn insertion(table: &Table, place: usize) -> String {
     let (name, names, records) = (table.name, table.names(), records(table, place));
-    format!("INSERT INTO {name} (tenant_id, {names}) SELECT tenant_id, {names} FROM {records}")
+    format!("INSERT INTO {name} (tenant_id, {names}) SELECT $1, {names} FROM {records}")
 }
 
 /// Inserts rows. Gives how many arrived.
@@ -97,8 +100,8 @@ pub(super) async fn insert_rows(
     table: &'static Table,
     rows: &[Cells<'_>],
 ) -> Result<u64, StoreError> {
-    let query = sqlx::query(AssertSqlSafe(insertion(table, 1))).bind(Records { tenant, table, rows });
-    Ok(query.execute(connection).await?.rows_affected())
+    let query = sqlx::query(AssertSqlSafe(insertion(table, 2))).bind(tenant.as_str());
+    Ok(query.bind(Records { tenant, table, rows }).execute(connection).await?.rows_affected())
 }
 
 /// Writes the heads of cases that were not there. Gives those that won.
@@ -107,8 +110,8 @@ pub(super) async fn open_heads(
     tenant: &TenantId,
     rows: &[Cells<'_>],
 ) -> Result<Vec<String>, StoreError> {
-    let query = sqlx::query_scalar(AssertSqlSafe(opening(1))).bind(Records { tenant, table: &CASES, rows });
-    Ok(query.fetch_all(connection).await?)
+    let query = sqlx::query_scalar(AssertSqlSafe(opening(2))).bind(tenant.as_str());
+    Ok(query.bind(Records { tenant, table: &CASES, rows }).fetch_all(connection).await?)
 }
 
 /// Writes the heads whose version is still the one decided on. Gives those that won.
