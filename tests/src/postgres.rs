@@ -144,6 +144,9 @@ impl Server {
         let postmaster = self.postmaster().expect("the server runs");
         // Stopped, it starts no process that would be overlooked.
         signal("STOP", &[postmaster]);
+        // A process it was just starting would be overlooked, and keep the server from starting again.
+        until("the postmaster stands still", || !stat(postmaster).is_some_and(|(state, _)| state != 'T'))
+            .await;
         let mut all = children(postmaster);
         all.push(postmaster);
         signal("KILL", &all);
