@@ -145,8 +145,10 @@ impl Server {
         // Stopped, it starts no process that would be overlooked.
         signal("STOP", &[postmaster]);
         // A process it was just starting would be overlooked, and keep the server from starting again.
-        until("the postmaster stands still", || !stat(postmaster).is_some_and(|(state, _)| state != 'T'))
-            .await;
+        until("the postmaster stands still", || {
+            stat(postmaster).is_none_or(|(state, _)| matches!(state, 'T' | 'Z'))
+        })
+        .await;
         let mut all = children(postmaster);
         all.push(postmaster);
         signal("KILL", &all);
