@@ -142,14 +142,7 @@ impl Server {
     /// Kills every process of the server at once, as a power cut would. Returns when all of them are gone.
     pub async fn kill(&self) {
         let postmaster = self.postmaster().expect("the server runs");
-        // Stopped, it starts no process that would be overlooked.
-        signal("STOP", &[postmaster]);
-        // A process it was just starting would be overlooked, and keep the server from starting again.
-        until("the postmaster stands still", || {
-            stat(postmaster).is_none_or(|(state, _)| matches!(state, 'T' | 'Z'))
-        })
-        .await;
-        let mut all = children(postmaster);
+        let mut all = freeze(postmaster).await;
         all.push(postmaster);
         signal("KILL", &all);
         self.wait().await;
@@ -213,11 +206,9 @@ impl Server {
     }
 
     /// Freezes every process of the server: connections stay open, and nothing answers.
-    pub fn pause(&self) {
+    pub async fn pause(&self) {
         let postmaster = self.postmaster().expect("the server runs");
-        // It first, so that it starts no process that would be overlooked.
-        signal("STOP", &[postmaster]);
-        signal("STOP", &children(postmaster));
+        signal("STOP", &freeze(postmaster).await);
     }
 
     /// Lets a paused server go on.
@@ -394,6 +385,15 @@ fn exists(process: u32) -> bool {
 /// Whether a process is there and not only waiting to be waited for.
 pub fn alive(process: u32) -> bool {
     stat(process).is_some_and(|(state, _)| state != 'Z')
+}
+
+/// Stops a postmaster, and gives the processes it has started. Not before it stands still: one it is just starting
+/// would be overlooked, and keep the server from starting again.
+async fn freeze(postmaster: u32) -> Vec<u32> {
+    signal("STOP", &[postmaster]);
+    let still = || stat(postmaster).is_none_or(|(state, _)| matches!(state, 'T' | 'Z'));
+    until("the postmaster stands still", still).await;
+    children(postmaster)
 }
 
 /// The processes a process has started.

@@ -121,7 +121,7 @@ async fn a_killed_backend_drops_every_connection_and_the_server_recovers() {
 async fn a_paused_server_answers_once_it_goes_on() {
     let server = Server::start().await;
     let mut connection = table(&server.database().await).await;
-    server.pause();
+    server.pause().await;
     {
         let asked = write(&mut connection, 1);
         tokio::pin!(asked);
@@ -131,7 +131,7 @@ async fn a_paused_server_answers_once_it_goes_on() {
     }
     assert_eq!(written(&mut connection).await, [1]);
     // Gone with the test also while it is paused.
-    server.pause();
+    server.pause().await;
     let (folder, postmaster) = (server.folder().to_path_buf(), server.postmaster().expect("running"));
     drop(server);
     assert!(!folder.exists() && !alive(postmaster));

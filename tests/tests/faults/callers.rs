@@ -90,7 +90,7 @@ async fn a_caller_that_hangs_up_takes_nothing_from_others() {
 async fn a_full_queue_says_so_at_once_and_recovers() {
     let server = Server::start().await;
     let (engine, cases) = county(&server.database().await, 64).await;
-    server.pause();
+    server.pause().await;
     let mut asked = JoinSet::new();
     let more = QUEUE_MAX * 2;
     for index in 0..more {

@@ -36,11 +36,11 @@ pub(super) async fn write_heads(
 ) -> Result<Vec<String>, StoreError> {
     let Heads { opening, moving } = heads(changes);
     let mut winners = Vec::new();
-    if !opening.is_empty() {
-        winners.extend(open_heads(connection, tenant, &opening).await?);
-    }
     if !moving.cases.is_empty() {
         winners.extend(move_heads(connection, tenant, moving).await?);
+    }
+    if !opening.is_empty() {
+        winners.extend(open_heads(connection, tenant, &opening).await?);
     }
     Ok(winners)
 }
