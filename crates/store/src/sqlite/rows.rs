@@ -6,11 +6,13 @@ use machine::value::TenantId;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 use serde_json::json;
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Either, Executor as _};
 
 use super::commit::Written;
-use super::write::{Also, Moving, Rows};
-use super::{Connection, Pool, list};
+use super::write::{Also, Moving, Rows, heads, rows};
+use super::{Connection, Db, Pool, list};
 use crate::cells::Cells;
 use crate::table::{CASES, HEAD_FIXED, Kind, Table};
 use crate::{StoreError, rows_affected};
@@ -70,6 +72,36 @@ const ENDED: &str =
     UPDATE history SET to_at = (SELECT at FROM ended WHERE ended.case_id = history.case_id)
     WHERE tenant_id = $1 AND case_id IN (SELECT case_id FROM ended) AND to_at IS NULL";
 
+/// The statements that write what goes with heads, its rows bound from a place on; and of which table how many rows
+/// each has to write, where that is known.
+type Steps = Vec<(String, Option<(&'static str, usize)>)>;
+
+fn going_with(also: &Also<'_>, rows: &[Rows<'_>], place: usize) -> Steps {
+    // What goes is as many as there are; the rest has to be as many as are asked for.
+    let mut steps = vec![
+        (DISCHARGED.to_owned(), None),
+        (RENAMED.to_owned(), None),
+        (ENDED.to_owned(), Some(("history", also.ended.len()))),
+    ];
+    steps.extend(
+        (place..)
+            .zip(rows)
+            .map(|(place, (table, rows))| (insertion(table, place), Some((table.name, rows.len())))),
+    );
+    steps
+}
+
+type Asked<'q> = Query<'q, Db, SqliteArguments>;
+
+/// Binds the tenant and what is done to rows that stand, to the first places.
+fn bind_also<'q>(query: Asked<'q>, tenant: &'q TenantId, also: &Also<'_>) -> Asked<'q> {
+    let query = query.bind(tenant.as_str()).bind(list(&also.discharged)).bind(list(&also.renamed));
+    query.bind(json!(also.ended).to_string())
+}
+
+/// The first place after.
+const FREE: usize = 5;
+
 /// Everything that goes with heads, handed over at once: each time costs two changes of thread.
 pub(super) async fn write_all(
     connection: &mut Connection,
@@ -77,16 +109,8 @@ pub(super) async fn write_all(
     also: &Also<'_>,
     rows: &[Rows<'_>],
 ) -> Result<(), StoreError> {
-    // What goes is as many as there are; the rest has to be as many as are asked for.
-    let mut statements = vec![DISCHARGED.to_owned(), RENAMED.to_owned(), ENDED.to_owned()];
-    let mut expected = vec![None, None, Some(("history", also.ended.len()))];
-    for (place, (table, rows)) in (5..).zip(rows) {
-        statements.push(insertion(table, place));
-        expected.push(Some((table.name, rows.len())));
-    }
-    let query = sqlx::query(AssertSqlSafe(statements.join(";\n"))).bind(tenant.as_str());
-    let query =
-        query.bind(list(&also.discharged)).bind(list(&also.renamed)).bind(json!(also.ended).to_string());
+    let (statements, expected): (Vec<_>, Vec<_>) = going_with(also, rows, FREE).into_iter().unzip();
+    let query = bind_also(sqlx::query(AssertSqlSafe(statements.join(";\n"))), tenant, also);
     let query = rows.iter().fold(query, |query, (_, rows)| query.bind(json(rows)));
     let mut done = connection.fetch_many(query);
     for expected in expected {
@@ -100,9 +124,91 @@ pub(super) async fn write_all(
     Ok(())
 }
 
-/// There is no way to a server to be saved here: false, and it is written step by step.
-pub(super) async fn write_whole(_: &Pool, _: &TenantId, _: &[Written<'_>]) -> Result<bool, StoreError> {
-    Ok(false)
+/// Writes heads and everything that goes with them, the transaction too handed over at once. Where a head loses, or a
+/// row is missing, it is undone: false, and what stands in the way is found step by step.
+pub(super) async fn write_whole(
+    pool: &Pool,
+    tenant: &TenantId,
+    written: &[Written<'_>],
+) -> Result<bool, StoreError> {
+    let heads = heads(written);
+    let (also, rows) = rows(written);
+    let (mut steps, mut bound) = (Vec::new(), Vec::new());
+    if !heads.moving.cases.is_empty() {
+        let cases = heads.moving.cases.len();
+        steps.push((moving(FREE), Some(("cases", cases))));
+        bound.push(json(&with_expected(heads.moving)));
+    }
+    if !heads.opening.is_empty() {
+        steps.push((opening(FREE + bound.len()), Some(("cases", heads.opening.len()))));
+        bound.push(json(&heads.opening));
+    }
+    steps.extend(going_with(&also, &rows, FREE + bound.len()));
+    bound.extend(rows.iter().map(|(_, rows)| json(rows)));
+    let (mut statement, mut expected) = ("BEGIN IMMEDIATE;\n".to_owned(), Vec::new());
+    for (step, rows) in steps {
+        statement += &(step + ";\n");
+        if let Some((_, rows)) = rows {
+            statement += &changed(FREE + bound.len() + expected.len());
+            expected.push(rows as i64);
+        }
+    }
+    statement += "COMMIT";
+    let query = bind_also(sqlx::query(AssertSqlSafe(statement)), tenant, &also);
+    let query = bound.into_iter().fold(query, Query::bind);
+    let query = expected.into_iter().fold(query, Query::bind);
+    let mut connection = pool.acquire().await?;
+    let Err(error) = query.execute(&mut *connection).await else { return Ok(true) };
+    if sqlx::query("ROLLBACK").execute(&mut *connection).await.is_err() {
+        // It was undone already, or never begun; or it cannot be, and then the connection must not be used again.
+        drop(connection.detach());
+    }
+    match error {
+        sqlx::Error::Database(refused) if refused.message() == OVERFLOW => Ok(false),
+        error => Err(error.into()),
+    }
+}
+
+/// What fails where the statement before it changed another number of rows than the one bound to a place.
+fn changed(place: usize) -> String {
+    format!("SELECT abs(-9223372036854775807 - (changes() <> ${place}));\n")
+}
+
+/// What SQLite says of it.
+const OVERFLOW: &str = "integer overflow";
+
+/// The statement that inserts heads bound to a place.
+fn opening(place: usize) -> String {
+    format!(
+        "INSERT INTO cases (tenant_id, {}) SELECT $1, {} FROM jsonb_each(${place}) WHERE true
+         ON CONFLICT (tenant_id, case_id) DO NOTHING",
+        CASES.names(),
+        values(&CASES)
+    )
+}
+
+/// The statement that moves heads bound to a place, each with the version it was decided on.
+fn moving(place: usize) -> String {
+    let columns = CASES.columns.iter().map(|(name, _)| *name);
+    let new = columns.clone().chain(["expected"]).enumerate();
+    let new = new.map(|(index, name)| format!("value->>{index} AS {name}"));
+    let set = columns.filter(|name| !HEAD_FIXED.contains(name)).map(|name| format!("{name} = new.{name}"));
+    // Materialized: otherwise the planner walks all cases of the tenant and reads the array for each.
+    format!(
+        "WITH new AS MATERIALIZED (SELECT {} FROM jsonb_each(${place}))
+         UPDATE cases SET {} FROM new
+         WHERE cases.tenant_id = $1 AND cases.case_id = new.case_id AND cases.version = new.expected",
+        new.collect::<Vec<_>>().join(", "),
+        set.collect::<Vec<_>>().join(", ")
+    )
+}
+
+/// Heads, and after the last column of each the version it was decided on.
+fn with_expected(Moving { mut heads, expected, .. }: Moving<'_>) -> Vec<Cells<'_>> {
+    for (head, expected) in heads.iter_mut().zip(expected) {
+        head.push(("expected", expected.into()));
+    }
+    heads
 }
 
 /// Writes the heads of cases that were not there. Gives those that won.
@@ -111,38 +217,16 @@ pub(super) async fn open_heads(
     tenant: &TenantId,
     rows: &[Cells<'_>],
 ) -> Result<Vec<String>, StoreError> {
-    let statement = format!(
-        "INSERT INTO cases (tenant_id, {}) SELECT $1, {} FROM jsonb_each($2) WHERE true
-         ON CONFLICT (tenant_id, case_id) DO NOTHING RETURNING case_id",
-        CASES.names(),
-        values(&CASES)
-    );
-    won(connection, tenant, statement, rows).await
+    won(connection, tenant, opening(2), rows).await
 }
 
 /// Writes the heads whose version is still the one decided on. Gives those that won.
 pub(super) async fn move_heads(
     connection: &mut Connection,
     tenant: &TenantId,
-    mut moving: Moving<'_>,
+    heads: Moving<'_>,
 ) -> Result<Vec<String>, StoreError> {
-    for (head, expected) in moving.heads.iter_mut().zip(moving.expected) {
-        head.push(("expected", expected.into()));
-    }
-    let columns = CASES.columns.iter().map(|(name, _)| *name);
-    let new = columns.clone().chain(["expected"]).enumerate();
-    let new = new.map(|(index, name)| format!("value->>{index} AS {name}"));
-    let set = columns.filter(|name| !HEAD_FIXED.contains(name)).map(|name| format!("{name} = new.{name}"));
-    // Materialized: otherwise the planner walks all cases of the tenant and reads the array for each.
-    let statement = format!(
-        "WITH new AS MATERIALIZED (SELECT {} FROM jsonb_each($2))
-         UPDATE cases SET {} FROM new
-         WHERE cases.tenant_id = $1 AND cases.case_id = new.case_id AND cases.version = new.expected
-         RETURNING cases.case_id",
-        new.collect::<Vec<_>>().join(", "),
-        set.collect::<Vec<_>>().join(", ")
-    );
-    won(connection, tenant, statement, &moving.heads).await
+    won(connection, tenant, moving(2), &with_expected(heads)).await
 }
 
 async fn won(
@@ -151,7 +235,7 @@ async fn won(
     statement: String,
     rows: &[Cells<'_>],
 ) -> Result<Vec<String>, StoreError> {
-    Ok(sqlx::query_scalar(AssertSqlSafe(statement))
+    Ok(sqlx::query_scalar(AssertSqlSafe(statement + " RETURNING case_id"))
         .bind(tenant.as_str())
         .bind(json(rows))
         .fetch_all(connection)
