@@ -113,14 +113,22 @@ fn cells<'a>(query: Asked<'a>, row: &'a Value, columns: &[&str]) -> Asked<'a> {
     })
 }
 
+/// A connection as durable as ours, with as much memory.
+pub async fn connect(path: &Path) -> Result<SqliteConnection> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("cache_size", "-65536")
+        .pragma("temp_store", "MEMORY")
+        .pragma("wal_autocheckpoint", "4000");
+    Ok(options.connect().await?)
+}
+
 impl Floor {
-    /// Opens the connection, as durable as ours.
+    /// Opens the connection.
     pub async fn open(path: &Path, steps: Arc<Steps>, way: Way) -> Result<Floor> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full);
-        Ok(Floor { connection: Mutex::new(options.connect().await?), steps, way })
+        Ok(Floor { connection: Mutex::new(connect(path).await?), steps, way })
     }
 
     async fn statements(&self, case: &Case, key: &str, step: &Step) -> Result<()> {

@@ -1,18 +1,17 @@
 //! The floor of a sweep: set-based SQL that writes the rows the engine would write, in batches as large as its own.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use serde_json::Value;
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Postgres, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, SqliteConnection};
 use store::Place;
 use store::table::{ACTS, CASES, Kind, NOTICES, RUNGS, Table};
 
 use crate::Result;
 use crate::county::tenant;
+use crate::floor_sqlite;
 use crate::load::{Cells, Identity, Template, json_row};
 
 /// What a sweep writes, by case.
@@ -60,7 +59,7 @@ impl Swept {
     pub async fn write(&self, place: &Place, now: i64) -> Result<usize> {
         let mut on = match place {
             Place::Server(url) => On::Server(PgConnection::connect(url).await?),
-            Place::File(path) => On::File(writer(path).await?),
+            Place::File(path) => On::File(floor_sqlite::connect(path).await?),
         };
         let mut all = 0;
         loop {
@@ -94,11 +93,6 @@ fn place(table: &Table, column: &str) -> usize {
 
 fn moved(head: &Cells) -> Cells {
     MOVED.iter().map(|column| head[place(&CASES, column)].clone()).collect()
-}
-
-async fn writer(path: &Path) -> Result<SqliteConnection> {
-    let options = SqliteConnectOptions::new().filename(path).journal_mode(SqliteJournalMode::Wal);
-    Ok(options.synchronous(SqliteSynchronous::Full).connect().await?)
 }
 
 /// The database that is written to.

@@ -21,14 +21,12 @@ use crate::{Catalog, EngineError, Other, Receipt, Request, Waiting};
 const BATCH_MAX: usize = 256;
 /// Of them what the worker asks for: people wait behind no more of it than this.
 const TICKS_MAX: usize = 64;
-/// Batches under way at once: while one is being written, the next are read and decided.
-const BATCHES_MAX: usize = 3;
 /// Fewer commands are not shared out among batches: what a transaction costs is shared by all in it.
 const SHARE_LEAST: usize = 8;
 /// After so many decisions other tasks get their turn: the next step of another batch may be among them.
 const DECISIONS_MAX: usize = 8;
-/// How often other tasks get their turn before a batch is taken.
-const YIELDS: u32 = 2;
+/// So often other tasks get their turn, without one of them asking for something, before a batch is taken.
+const QUIET_TURNS: u32 = 8;
 /// How often a command is decided anew when others were first.
 pub(crate) const ATTEMPTS_MAX: u32 = 8;
 
@@ -42,22 +40,26 @@ pub(crate) async fn run(
     let mut backlog: VecDeque<Waiting> = VecDeque::new();
     let mut held = Held::default();
     let mut running: JoinSet<(Held, Vec<Waiting>)> = JoinSet::new();
+    let batches_max = store.batches_max();
     loop {
         // Whoever was just answered may come at once with the next command.
-        for _ in 0..YIELDS {
+        let mut quiet = 0;
+        while quiet < QUIET_TURNS {
             tokio::task::yield_now().await;
+            let before = backlog.len();
             while backlog.len() < BATCH_MAX {
                 match queue.try_recv() {
                     Ok(waiting) => backlog.push_back(waiting),
                     Err(_) => break,
                 }
             }
+            quiet = if backlog.len() == before { quiet + 1 } else { 0 };
         }
         // A batch takes its share of all that wait and are under way, so that as large a one can go beside it.
-        let share = (backlog.len() + held.cases.len()).div_ceil(BATCHES_MAX).clamp(SHARE_LEAST, BATCH_MAX);
+        let share = (backlog.len() + held.cases.len()).div_ceil(batches_max).clamp(SHARE_LEAST, BATCH_MAX);
         // What does not divide evenly leaves the last one a little smaller.
-        let enough = running.is_empty() || backlog.len() + BATCHES_MAX > share;
-        if enough && running.len() < BATCHES_MAX {
+        let enough = running.is_empty() || backlog.len() + batches_max > share;
+        if enough && running.len() < batches_max {
             let (batch, takes) = take_batch(&mut backlog, &held, share);
             if !batch.is_empty() {
                 held.add(&takes);

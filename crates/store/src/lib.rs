@@ -358,6 +358,8 @@ pub trait Store: Send + Sync {
     async fn clock(&self) -> Result<Instant, StoreError>;
     /// Where it comes from.
     fn clock_kind(&self) -> Clock;
+    /// Batches worth being under way at once: while one is being written, the next are read and decided.
+    fn batches_max(&self) -> usize;
     /// Sets simulated time. Never backwards.
     async fn set_clock(&self, now: Instant) -> Result<(), StoreError>;
 

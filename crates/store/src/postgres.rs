@@ -115,6 +115,8 @@ const VERSION_MIN: i64 = 150_000;
 /// Connections of one process.
 const WRITING_MAX: u32 = 4;
 const READING_MAX: u32 = 8;
+/// Batches under way at once: one is made durable, one is written, one is decided.
+const BATCHES_MAX: usize = 3;
 /// How long a free connection, or a server that can be written, is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -20,6 +20,8 @@ use crate::grams::{self, Asked as Gram};
 use crate::table::TABLES;
 use crate::{Clock, StoreError, Unfit};
 
+/// Batches under way at once: one is written, one is decided. Larger ones change fewer pages for each case.
+const BATCHES_MAX: usize = 2;
 /// How often a database found locked is opened anew, and how long is waited between.
 const OPEN_ATTEMPTS: u32 = 50;
 const OPEN_PAUSE: Duration = Duration::from_millis(20);

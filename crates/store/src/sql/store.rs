@@ -11,8 +11,8 @@ use tokio::sync::watch;
 
 use super::row::{count, text, whole_text};
 use super::{
-    Own, Row, asked, begin_write, catalog, commit, copy, known, list, lists, outbox, query, raw, rebuild,
-    write,
+    BATCHES_MAX, Own, Row, asked, begin_write, catalog, commit, copy, known, list, lists, outbox, query, raw,
+    rebuild, write,
 };
 use crate::table::Table;
 use crate::{
@@ -40,6 +40,10 @@ impl Store for Own {
 
     fn clock_kind(&self) -> Clock {
         self.clock
+    }
+
+    fn batches_max(&self) -> usize {
+        BATCHES_MAX
     }
 
     async fn set_clock(&self, now: Instant) -> Result<(), StoreError> {

@@ -72,24 +72,8 @@ const ENDED: &str =
     UPDATE history SET to_at = (SELECT at FROM ended WHERE ended.case_id = history.case_id)
     WHERE tenant_id = $1 AND case_id IN (SELECT case_id FROM ended) AND to_at IS NULL";
 
-/// The statements that write what goes with heads, its rows bound from a place on; and of which table how many rows
-/// each has to write, where that is known.
-type Steps = Vec<(String, Option<(&'static str, usize)>)>;
-
-fn going_with(also: &Also<'_>, rows: &[Rows<'_>], place: usize) -> Steps {
-    // What goes is as many as there are; the rest has to be as many as are asked for.
-    let mut steps = vec![
-        (DISCHARGED.to_owned(), None),
-        (RENAMED.to_owned(), None),
-        (ENDED.to_owned(), Some(("history", also.ended.len()))),
-    ];
-    steps.extend(
-        (place..)
-            .zip(rows)
-            .map(|(place, (table, rows))| (insertion(table, place), Some((table.name, rows.len())))),
-    );
-    steps
-}
+/// What is done to rows that stand: as many go as there are, and as many end as are asked for.
+const STANDING: [&str; 3] = [DISCHARGED, RENAMED, ENDED];
 
 type Asked<'q> = Query<'q, Db, SqliteArguments>;
 
@@ -109,7 +93,12 @@ pub(super) async fn write_all(
     also: &Also<'_>,
     rows: &[Rows<'_>],
 ) -> Result<(), StoreError> {
-    let (statements, expected): (Vec<_>, Vec<_>) = going_with(also, rows, FREE).into_iter().unzip();
+    let mut statements = STANDING.map(str::to_owned).to_vec();
+    let mut expected = vec![None, None, Some(("history", also.ended.len()))];
+    for (place, (table, rows)) in (FREE..).zip(rows) {
+        statements.push(insertion(table, place));
+        expected.push(Some((table.name, rows.len())));
+    }
     let query = bind_also(sqlx::query(AssertSqlSafe(statements.join(";\n"))), tenant, also);
     let query = rows.iter().fold(query, |query, (_, rows)| query.bind(json(rows)));
     let mut done = connection.fetch_many(query);
@@ -133,30 +122,34 @@ pub(super) async fn write_whole(
 ) -> Result<bool, StoreError> {
     let heads = heads(written);
     let (also, rows) = rows(written);
-    let (mut steps, mut bound) = (Vec::new(), Vec::new());
-    if !heads.moving.cases.is_empty() {
-        let cases = heads.moving.cases.len();
-        steps.push((moving(FREE), Some(("cases", cases))));
+    let (moved, opened) = (heads.moving.cases.len(), heads.opening.len());
+    let counts = [moved, opened, also.ended.len()].map(|rows| rows as i64);
+    let [moves, opens, ends] = [FREE, FREE + 1, FREE + 2].map(changed);
+    let mut place = FREE + counts.len();
+    let mut next = || {
+        place += 1;
+        place - 1
+    };
+    let (mut statements, mut bound) = (vec!["BEGIN IMMEDIATE".to_owned()], Vec::new());
+    if moved > 0 {
+        statements.extend([moving(next()), moves]);
         bound.push(json(&with_expected(heads.moving)));
     }
-    if !heads.opening.is_empty() {
-        steps.push((opening(FREE + bound.len()), Some(("cases", heads.opening.len()))));
+    if opened > 0 {
+        statements.extend([opening(next()), opens]);
         bound.push(json(&heads.opening));
     }
-    steps.extend(going_with(&also, &rows, FREE + bound.len()));
-    bound.extend(rows.iter().map(|(_, rows)| json(rows)));
-    let (mut statement, mut expected) = ("BEGIN IMMEDIATE;\n".to_owned(), Vec::new());
-    for (step, rows) in steps {
-        statement += &(step + ";\n");
-        if let Some((_, rows)) = rows {
-            statement += &changed(FREE + bound.len() + expected.len());
-            expected.push(rows as i64);
-        }
+    statements.extend(STANDING.map(str::to_owned));
+    statements.push(ends);
+    for (table, rows) in &rows {
+        // All of them arrive, or it fails.
+        statements.push(insertion(table, next()));
+        bound.push(json(rows));
     }
-    statement += "COMMIT";
-    let query = bind_also(sqlx::query(AssertSqlSafe(statement)), tenant, &also);
+    statements.push("COMMIT".to_owned());
+    let query = bind_also(sqlx::query(AssertSqlSafe(statements.join(";\n"))), tenant, &also);
+    let query = counts.into_iter().fold(query, Query::bind);
     let query = bound.into_iter().fold(query, Query::bind);
-    let query = expected.into_iter().fold(query, Query::bind);
     let mut connection = pool.acquire().await?;
     let Err(error) = query.execute(&mut *connection).await else { return Ok(true) };
     if sqlx::query("ROLLBACK").execute(&mut *connection).await.is_err() {
@@ -169,9 +162,10 @@ pub(super) async fn write_whole(
     }
 }
 
-/// What fails where the statement before it changed another number of rows than the one bound to a place.
+/// What fails where the statement before it changed another number of rows than the one bound to a place. It gives no
+/// row: each would wake who waits.
 fn changed(place: usize) -> String {
-    format!("SELECT abs(-9223372036854775807 - (changes() <> ${place}));\n")
+    format!("SELECT 1 WHERE abs(-9223372036854775807 - (changes() <> ${place})) IS NULL")
 }
 
 /// What SQLite says of it.
