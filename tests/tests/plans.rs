@@ -19,7 +19,7 @@ const DAY: &str = "2026-09-01";
 const LATER: &str = "2026-10-20";
 const CASES: usize = 400;
 /// Walks of all of a jurisdiction that may be: the index, the statement, and why.
-const WALKS: [(&str, &str, &str); 6] = [
+const WALKS: [(&str, &str, &str); 7] = [
     (
         "COVERING INDEX cases_state",
         "GROUP BY main_state",
@@ -32,7 +32,8 @@ const WALKS: [(&str, &str, &str); 6] = [
         "ORDER BY recorded_at DESC LIMIT $2)",
         "the newest ones; what is sorted are these",
     ),
-    ("INDEX history_open", "FROM history", "a circular counts every case; the index holds one row of each"),
+    ("INDEX cases_unverified", "WHERE unverified GROUP BY", "it holds the cases counted, no others"),
+    ("INDEX cases_enterprise", "FROM cases c CROSS JOIN history h", "a circular counts every case"),
     ("COVERING INDEX sqlite_autoindex_refusals_1", "max(refusal_no)", "one step from its end"),
 ];
 

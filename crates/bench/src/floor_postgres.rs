@@ -52,9 +52,6 @@ const OWE: &str = "INSERT INTO obligations (tenant_id, case_id, deadline_no, nam
         owner_unit, due_day, due, breached, paused)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
-const END_HELD: &str =
-    "UPDATE history SET to_at = $3 WHERE tenant_id = $1 AND case_id = $2 AND to_at IS NULL";
-
 const HOLD: &str = "INSERT INTO history (tenant_id, case_id, version, from_at, stage, outcome, department,
         dispatched_at, legal_breach_at, met_in_time, enterprise_overdue_from, enterprise_role,
         enterprise_unit, regulator_overdue_from, regulator_role, regulator_unit, late_extensions,
@@ -64,7 +61,7 @@ const HOLD: &str = "INSERT INTO history (tenant_id, case_id, version, from_at, s
 const KEEP_KEY: &str = "INSERT INTO idempotency (tenant_id, key, fingerprint, case_id, version)
      VALUES ($1, $2, $3, $4, $5)";
 
-/// All of it. What is inserted into the history hangs on what ended there: its index allows one open row.
+/// All of it.
 const ALL: &str = "WITH moved AS (
         UPDATE cases SET version = $4, last_hash = $5, last_at = $6, main_state = $7, owner_role = $8,
             owner_unit = $9, overdue_from = $10, enterprise_overdue_from = $11, regulator_overdue_from = $12,
@@ -77,14 +74,12 @@ const ALL: &str = "WITH moved AS (
      owed AS (INSERT INTO obligations (tenant_id, case_id, deadline_no, name, subject, owner_role,
             owner_unit, due_day, due, breached, paused)
         SELECT $1, case_id, $20::bigint, $21, $22, $23, $24, $25, $26, $27::boolean, $28::boolean FROM moved),
-     ended AS (UPDATE history SET to_at = $6 WHERE tenant_id = $1 AND case_id = $2 AND to_at IS NULL
-        AND EXISTS (SELECT 1 FROM moved) RETURNING case_id),
      held AS (INSERT INTO history (tenant_id, case_id, version, from_at, stage, outcome, department,
             dispatched_at, legal_breach_at, met_in_time, enterprise_overdue_from, enterprise_role,
             enterprise_unit, regulator_overdue_from, regulator_role, regulator_unit, late_extensions,
             supplementary)
         SELECT $1, case_id, $4, $6, $29, $30, $31, $32::bigint, $33::bigint, $34::boolean, $35::bigint, $36,
-            $37, $38::bigint, $39, $40, $41::bigint, $42::bigint FROM ended)
+            $37, $38::bigint, $39, $40, $41::bigint, $42::bigint FROM moved)
      INSERT INTO idempotency (tenant_id, key, fingerprint, case_id, version)
         SELECT $1, $43, $44, case_id, $4 FROM moved";
 
@@ -163,7 +158,6 @@ impl Floor {
             act,
             of_case(FORGET_OWED),
             owed(of_case(OWE), step),
-            of_case(END_HELD).bind(at),
             held,
             key.bind(&case.text).bind(version),
         ] {

@@ -36,7 +36,7 @@ const READ: &str = "SELECT version, last_hash, state,
      FROM cases WHERE tenant_id = $1 AND case_id = $2";
 
 /// The places are those of [`arguments`]: $1 tenant, $2 case, $3 version before, $4 version, $5 key.
-const WRITES: [&str; 7] = [
+const WRITES: [&str; 6] = [
     "UPDATE cases SET version = $4, last_hash = $6, last_at = $7, main_state = $8, owner_role = $9,
         owner_unit = $10, overdue_from = $11, enterprise_overdue_from = $12, regulator_overdue_from = $13,
         provisional = $14, wake_at = $15, state = $16
@@ -47,7 +47,6 @@ const WRITES: [&str; 7] = [
     "INSERT INTO obligations (tenant_id, case_id, deadline_no, name, subject, owner_role, owner_unit,
         due_day, due, breached, paused)
      VALUES ($1, $2, $21, $22, $23, $24, $25, $26, $27, $28, $29)",
-    "UPDATE history SET to_at = $7 WHERE tenant_id = $1 AND case_id = $2 AND to_at IS NULL",
     "INSERT INTO history (tenant_id, case_id, version, from_at, stage, outcome, department, dispatched_at,
         legal_breach_at, met_in_time, enterprise_overdue_from, enterprise_role, enterprise_unit,
         regulator_overdue_from, regulator_role, regulator_unit, late_extensions, supplementary)

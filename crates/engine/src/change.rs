@@ -100,11 +100,8 @@ pub(crate) fn history(
         if known.as_ref() == Some(&now) {
             continue;
         }
-        if let Some(last) = rows.last_mut() {
-            last.to = Some(act.at);
-        }
         known = Some(now.clone());
-        rows.push(HistoryRow { version: act.version, from: act.at, to: None, progress: now });
+        rows.push(HistoryRow { version: act.version, from: act.at, progress: now });
     }
     rows
 }

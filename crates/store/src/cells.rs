@@ -268,7 +268,6 @@ pub fn history<'a>(case: &'a str, row: &'a HistoryRow) -> Cells<'a> {
         ("case_id", case.into()),
         ("version", row.version.into()),
         ("from_at", row.from.into()),
-        ("to_at", row.to.into()),
         ("stage", choice(stage)),
         ("outcome", choice(outcome)),
         ("department", department.as_ref().into()),

@@ -331,15 +331,13 @@ pub struct Standing {
     pub unverified: u64,
 }
 
-/// What a case counted as, from when to when.
+/// What a case counted as, until the next row of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryRow {
     /// The act from which on it holds.
     pub version: u32,
     /// When that was.
     pub from: Instant,
-    /// Until when; open for the newest.
-    pub to: Option<Instant>,
     /// What a circular counts.
     pub progress: Progress,
 }

@@ -17,6 +17,8 @@ use crate::{Clock, Place, StoreError, Unfit};
 type Own = PostgresStore;
 type Db = Postgres;
 type Pool = PgPool;
+/// What batches are written with.
+type Writing = PgPool;
 type Row = PgRow;
 type Connection = PgConnection;
 
@@ -346,13 +348,18 @@ async fn check_fitness(connection: &mut PgConnection) -> Result<(), StoreError> 
     if found == needed { Ok(()) } else { Err(StoreError::Unfit(Unfit::Lax { found, needed })) }
 }
 
+/// The pool that writes.
+async fn writing(pool: &Writing) -> Pool {
+    pool.clone()
+}
+
 /// A transaction that may write. What it joins, the planner may join as it sees fit.
 async fn begin_write(pool: &Pool) -> Result<Transaction<'static, Db>, StoreError> {
     Ok(pool.begin_with("BEGIN; SET LOCAL enable_nestloop = on; SET LOCAL enable_bitmapscan = on").await?)
 }
 
 /// A transaction that commits changes.
-async fn begin_commit(pool: &Pool) -> Result<Transaction<'static, Db>, StoreError> {
+async fn begin_commit(pool: &Writing) -> Result<Transaction<'static, Db>, StoreError> {
     Ok(pool.begin_with("BEGIN").await?)
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use machine::Instant;
@@ -35,6 +36,8 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 type Own = SqliteStore;
 type Db = Sqlite;
 type Pool = SqlitePool;
+/// What batches are written with.
+type Writing = Arc<Writer>;
 type Row = SqliteRow;
 type Connection = SqliteConnection;
 
@@ -112,8 +115,10 @@ mod rows;
 mod store;
 #[path = "sql/write.rs"]
 mod write;
+mod writer;
 
 use self::migrate::migrate;
+use self::writer::{Wanted, Writer};
 
 /// Oldest SQLite without the WAL-reset corruption bug.
 const VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
@@ -122,7 +127,7 @@ const APPLICATION_ID: i64 = 0x6269_6875;
 
 /// A store in one SQLite file.
 pub struct SqliteStore {
-    write: SqlitePool,
+    write: Writing,
     read: SqlitePool,
     clock: Clock,
     nearer: watch::Sender<()>,
@@ -137,7 +142,7 @@ impl SqliteStore {
         let (write, read) = pools(path, true).await?;
         migrate(&write, sqlx::migrate!("../../migrations/sqlite")).await?;
         Self::fix_kind(&write, clock, now).await?;
-        Ok(SqliteStore { write, read, clock, nearer: watch::Sender::new(()) })
+        Ok(SqliteStore { write: Writer::new(write), read, clock, nearer: watch::Sender::new(()) })
     }
 
     /// Opens a database for a store to be copied into: a new one, or one where that was cut short.
@@ -149,7 +154,12 @@ impl SqliteStore {
         migrate(&write, sqlx::migrate!("../../migrations/sqlite")).await?;
         copy::begin(&write, &path.display().to_string()).await?;
         // It has no time of its own yet.
-        Ok(SqliteStore { write, read, clock: Clock::Real, nearer: watch::Sender::new(()) })
+        Ok(SqliteStore {
+            write: Writer::new(write),
+            read,
+            clock: Clock::Real,
+            nearer: watch::Sender::new(()),
+        })
     }
 
     /// Opens a store and brings its schema up to date.
@@ -171,7 +181,7 @@ impl SqliteStore {
         let (write, read) = pools(path, false).await?;
         migrate(&write, sqlx::migrate!("../../migrations/sqlite")).await?;
         let clock = Self::kind(&write, &path.display().to_string()).await?;
-        Ok(SqliteStore { write, read, clock, nearer: watch::Sender::new(()) })
+        Ok(SqliteStore { write: Writer::new(write), read, clock, nearer: watch::Sender::new(()) })
     }
 
     /// Ends all work on the file. What was written lies in the one file then, which may be moved; it fails
@@ -179,8 +189,9 @@ impl SqliteStore {
     pub async fn close(self) -> Result<(), StoreError> {
         // The last connection to go must be one that may write, to fold the log into the file.
         self.read.close().await;
-        let folded = fold_log(&self.write).await;
-        self.write.close().await;
+        let write = writing(&self.write).await;
+        let folded = fold_log(&write).await;
+        write.close().await;
         folded
     }
 }
@@ -295,14 +306,19 @@ async fn check_fitness(connection: &mut SqliteConnection) -> Result<(), StoreErr
     if found == needed { Ok(()) } else { Err(StoreError::Unfit(Unfit::Lax { found, needed })) }
 }
 
+/// The pool that writes, for everything but batches.
+async fn writing(writer: &Writing) -> Wanted {
+    writer.pool().await
+}
+
 /// A transaction that may write: it has the lock from its beginning.
 async fn begin_write(pool: &Pool) -> Result<Transaction<'static, Db>, StoreError> {
     Ok(pool.begin_with("BEGIN IMMEDIATE").await?)
 }
 
 /// A transaction that commits changes.
-async fn begin_commit(pool: &Pool) -> Result<Transaction<'static, Db>, StoreError> {
-    begin_write(pool).await
+async fn begin_commit(writer: &Writing) -> Result<Transaction<'static, Db>, StoreError> {
+    begin_write(&*writer.pool().await).await
 }
 
 /// A transaction that sees one moment and may write: whoever writes here is alone anyway.

@@ -171,7 +171,6 @@ pub static HISTORY: Table = Table {
         ("case_id", Text),
         ("version", Int),
         ("from_at", Int),
-        ("to_at", Int),
         ("stage", Text),
         ("outcome", Text),
         ("department", Text),

@@ -163,7 +163,7 @@ impl County {
         let text = found_by(&decision.state, projection.columns.get(&Column::Text));
         let told = |before: &Change| found_by(&before.state, before.projection.columns.get(&Column::Text));
         let moved = before.is_none_or(|before| before.projection.progress != progress);
-        let row = HistoryRow { version: decision.state.version, from, to: None, progress };
+        let row = HistoryRow { version: decision.state.version, from, progress };
         Change {
             expected_version: before.map_or(0, |change| change.state.version),
             workflow: self.definition.file().workflow.clone(),

@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, Row as _, Type};
 
 use super::commit::Written;
 use super::write::{Also, Moving, Rows, heads, rows};
-use super::{Connection, Db, Pool};
+use super::{Connection, Db, Writing};
 use crate::cells::Cells;
 use crate::table::{CASES, HEAD_FIXED, Kind, Table};
 use crate::{StoreError, rows_affected};
@@ -148,16 +148,12 @@ fn moving(place: usize) -> String {
 
 /// What is done to rows that stand, bound from the second place on.
 const DISCHARGED: &str = "DELETE FROM obligations WHERE tenant_id = $1 AND case_id = ANY($2)";
-const ENDED: &str = "UPDATE history SET to_at = e.at FROM UNNEST($3, $4) AS e(case_id, at)
-    WHERE history.tenant_id = $1 AND history.case_id = ANY($3) AND history.case_id = e.case_id
-        AND history.to_at IS NULL";
-const RENAMED: &str = "DELETE FROM texts WHERE tenant_id = $1 AND case_id = ANY($5)";
+const RENAMED: &str = "DELETE FROM texts WHERE tenant_id = $1 AND case_id = ANY($3)";
 /// The first place after.
-const FREE: usize = 6;
+const FREE: usize = 4;
 
 fn bind_also<'q>(query: Asked<'q>, also: &'q Also<'_>) -> Asked<'q> {
-    let (ended, moments): (Vec<&str>, Vec<i64>) = also.ended.iter().copied().unzip();
-    query.bind(&also.discharged).bind(ended).bind(moments).bind(&also.renamed)
+    query.bind(&also.discharged).bind(&also.renamed)
 }
 
 /// The parts of a statement that write what goes with heads, from a place on, where a condition holds; and what
@@ -168,7 +164,7 @@ fn going_with(
     mut place: usize,
     condition: &str,
 ) -> (Vec<String>, Vec<String>) {
-    let mut standing = vec![("obligations", "discharged", DISCHARGED), ("history", "ended", ENDED)];
+    let mut standing = vec![("obligations", "discharged", DISCHARGED)];
     if !also.renamed.is_empty() {
         standing.push(("texts", "renamed", RENAMED));
     }
@@ -176,7 +172,7 @@ fn going_with(
         format!("{name} AS ({statement} AND {condition} RETURNING 1)")
     };
     let mut parts: Vec<String> = standing.iter().map(part).collect();
-    let mut counts = vec!["(SELECT count(*) FROM ended)".to_owned()];
+    let mut counts = Vec::new();
     for (table, _) in rows {
         // A row may have the key of one that goes: that goes first.
         let gone = standing.iter().find(|(of, ..)| *of == table.name);
@@ -189,20 +185,11 @@ fn going_with(
     (parts, counts)
 }
 
-/// How many rows have to be there of each that [`going_with`] counts.
-fn expected<'a>(
-    also: &'a Also<'_>,
-    rows: &'a [Rows<'_>],
-) -> impl Iterator<Item = (&'static str, usize)> + 'a {
-    let rows = rows.iter().map(|(table, rows)| (table.name, rows.len()));
-    [("history", also.ended.len())].into_iter().chain(rows)
-}
-
 /// Writes heads and everything that goes with them, in one statement that is a transaction of its own: each statement
 /// costs a way to the server and back, and its start. Where a head loses, or a row is missing, it divides by zero
 /// and has written nothing: false, and what stands in the way is found step by step.
 pub(super) async fn write_whole(
-    pool: &Pool,
+    pool: &Writing,
     tenant: &TenantId,
     written: &[Written<'_>],
 ) -> Result<bool, StoreError> {
@@ -229,8 +216,8 @@ pub(super) async fn write_whole(
         counts.join(", ")
     );
     let query = bind_also(sqlx::query(AssertSqlSafe(statement)).bind(tenant.as_str()), &also);
-    let expected = expected(&also, &rows).map(|(_, rows)| rows);
-    let expected: Vec<i64> = [written.len()].into_iter().chain(expected).map(|rows| rows as i64).collect();
+    let counts = [written.len()].into_iter().chain(rows.iter().map(|(_, rows)| rows.len()));
+    let expected: Vec<i64> = counts.map(|rows| rows as i64).collect();
     let mut query = query.bind(expected);
     let bound = |table, rows| Records { tenant, table, rows };
     if !heads.moving.cases.is_empty() {
@@ -265,8 +252,8 @@ pub(super) async fn write_all(
     let query = bind_also(sqlx::query(AssertSqlSafe(statement)).bind(tenant.as_str()), also);
     let query = rows.iter().fold(query, |query, (table, rows)| query.bind(Records { tenant, table, rows }));
     let done: Vec<i64> = query.fetch_one(connection).await?.try_get(0)?;
-    for ((table, expected), done) in expected(also, rows).zip(done) {
-        rows_affected(table, expected as u64, done.unsigned_abs())?;
+    for ((table, rows), done) in rows.iter().zip(done) {
+        rows_affected(table.name, rows.len() as u64, done.unsigned_abs())?;
     }
     Ok(())
 }

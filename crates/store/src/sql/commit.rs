@@ -7,7 +7,7 @@ use machine::value::TenantId;
 
 use super::rows::write_whole;
 use super::write::{write_heads, write_rows};
-use super::{Pool, begin_commit, table_of};
+use super::{Writing, begin_commit, table_of};
 use crate::{Change, Outcome, StoreError, Wrong, bad};
 
 /// How often a transaction is run anew that failed only because others were at the same rows.
@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// Commits groups of changes. An error in a batch is answered by trying each group alone, so that one bad
 /// group cannot take the others with it; a full disk or a lock is everybody's, and told as it is.
 pub(super) async fn commit(
-    pool: &Pool,
+    writer: &Writing,
     tenant: &TenantId,
     groups: &[Vec<Change>],
 ) -> Vec<Result<Outcome, StoreError>> {
@@ -26,7 +26,7 @@ pub(super) async fn commit(
     let mut left: Vec<usize> = (0..groups.len()).collect();
     while !left.is_empty() {
         let batch: Vec<&[Change]> = left.iter().map(|index| groups[*index].as_slice()).collect();
-        match retried(|| commit_batch(pool, tenant, &batch)).await {
+        match retried(|| commit_batch(writer, tenant, &batch)).await {
             // Undone because of the torn ones: it runs again without them.
             Ok(fates) if fates.contains(&Fate::Torn) => {
                 let mut fates = fates.into_iter();
@@ -45,7 +45,7 @@ pub(super) async fn commit(
             Err(_) => {
                 for index in left {
                     let group = [groups[index].as_slice()];
-                    outcomes[index] = match retried(|| commit_batch(pool, tenant, &group)).await {
+                    outcomes[index] = match retried(|| commit_batch(writer, tenant, &group)).await {
                         Ok(fates) if fates.contains(&Fate::Won) => Ok(Outcome::Committed),
                         Ok(_) => Ok(Outcome::Conflict),
                         Err(error) => stands_already(error, &groups[index]),
@@ -110,12 +110,16 @@ impl<'a> Written<'a> {
     }
 }
 
-async fn commit_batch(pool: &Pool, tenant: &TenantId, groups: &[&[Change]]) -> Result<Vec<Fate>, StoreError> {
+async fn commit_batch(
+    writer: &Writing,
+    tenant: &TenantId,
+    groups: &[&[Change]],
+) -> Result<Vec<Fate>, StoreError> {
     let mut written: Vec<Written<'_>> = groups.iter().copied().flatten().map(Written::new).collect();
-    if write_whole(pool, tenant, &written).await? {
+    if write_whole(writer, tenant, &written).await? {
         return Ok(vec![Fate::Won; groups.len()]);
     }
-    let mut transaction = begin_commit(pool).await?;
+    let mut transaction = begin_commit(writer).await?;
     let winners = write_heads(&mut transaction, tenant, &written).await?;
     let winners: HashSet<String> = winners.into_iter().collect();
     let mut won = written.iter().map(|written| winners.contains(&written.case));

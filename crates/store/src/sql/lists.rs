@@ -329,10 +329,25 @@ pub(super) async fn documents(
     Ok(count.unsigned_abs())
 }
 
+/// The newest row of a case's history that held at a moment, given by its place: a row holds until the next one.
+macro_rules! newest {
+    ($($until:literal)?) => {
+        concat!(
+            "h.tenant_id = $1 AND h.case_id = c.case_id AND h.version = (SELECT max(version) FROM history
+                WHERE tenant_id = $1 AND case_id = c.case_id",
+            $(" AND from_at <= ", $until,)?
+            ")"
+        )
+    };
+}
+
 const CLOSED: &str = concat!(
     "SELECT c.number, c.department, c.area, c.sector, c.level, h.from_at
-    FROM cases c JOIN history h ON h.tenant_id = c.tenant_id AND h.case_id = c.case_id AND h.to_at IS NULL
-    WHERE c.tenant_id = $1 AND c.main_state ",
+    FROM cases c ",
+    join_in_order!(),
+    " history h ON ",
+    newest!(),
+    " WHERE c.tenant_id = $1 AND c.main_state ",
     one_of!("$3"),
     " AND c.workflow = $2 AND h.from_at >= $4 AND h.from_at < $5"
 );
@@ -404,17 +419,14 @@ pub(super) async fn standing(pool: &Pool, tenant: &TenantId, now: Instant) -> Re
     })
 }
 
-/// The rows that held at `$2`: those that still hold, and those that ended later. Two walks, since an OR
-/// would read everything that ever held. CROSS keeps the order: from what held to its case.
+/// The rows that held at `$2`, one of each case there was. In order: the other way round everything that ever held
+/// would be read.
 const HELD: &str = concat!(
-    "(SELECT h.*, c.workflow, c.unverified, c.number FROM history h ",
+    "(SELECT h.*, c.workflow, c.unverified, c.number FROM cases c ",
     join_in_order!(),
-    " cases c ON c.tenant_id = $1 AND c.case_id = h.case_id
-    WHERE h.tenant_id = $1 AND h.to_at IS NULL AND h.from_at <= $2
-    UNION ALL SELECT h.*, c.workflow, c.unverified, c.number FROM history h ",
-    join_in_order!(),
-    " cases c ON c.tenant_id = $1 AND c.case_id = h.case_id
-    WHERE h.tenant_id = $1 AND h.to_at > $2 AND h.from_at <= $2) AS held"
+    " history h ON ",
+    newest!("$2"),
+    " WHERE c.tenant_id = $1) AS held"
 );
 
 /// One transaction: what is counted here and listed there is the same, whatever is written meanwhile.

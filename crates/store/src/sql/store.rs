@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::row::{count, text, whole_text};
 use super::{
     BATCHES_MAX, Own, Row, asked, begin_write, catalog, commit, copy, known, list, lists, outbox, query, raw,
-    rebuild, write,
+    rebuild, write, writing,
 };
 use crate::table::Table;
 use crate::{
@@ -50,11 +50,15 @@ impl Store for Own {
         if self.clock == Clock::Real {
             return Err(StoreError::RealClock);
         }
-        let pool = self.write.clone();
+        let writer = self.write.clone();
         apart(async move {
+            let pool = writing(&writer).await;
             let statement = "UPDATE store_settings SET value = $1
                  WHERE tenant_id = '' AND name = 'now' AND CAST(value AS BIGINT) <= CAST($1 AS BIGINT)";
-            let done = sqlx::query(statement).bind(now.micros().to_string()).execute(&pool).await?;
+            let done = sqlx::query(statement)
+                .bind(now.micros().to_string())
+                .execute(&mut *pool.acquire().await?)
+                .await?;
             if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::ClockBackwards) }
         })
         .await
@@ -84,8 +88,9 @@ impl Store for Own {
     }
 
     async fn put_organisation(&self, tenant: &TenantId, body: &str) -> Result<(), StoreError> {
-        let (pool, tenant, body) = (self.write.clone(), tenant.clone(), body.to_owned());
+        let (writer, tenant, body) = (self.write.clone(), tenant.clone(), body.to_owned());
         apart(async move {
+            let pool = writing(&writer).await;
             let done = sqlx::query(
                 "INSERT INTO tenants (tenant_id, organisation, organisation_version) VALUES ($1, $2, 1)
                  ON CONFLICT (tenant_id) DO UPDATE SET organisation = excluded.organisation,
@@ -93,7 +98,7 @@ impl Store for Own {
             )
             .bind(tenant.as_str())
             .bind(body)
-            .execute(&pool)
+            .execute(&mut *pool.acquire().await?)
             .await?;
             crate::rows_affected("tenants", 1, done.rows_affected())
         })
@@ -130,9 +135,13 @@ impl Store for Own {
         body: &str,
     ) -> Result<bool, StoreError> {
         let now = self.clock().await?.micros();
-        let (pool, tenant) = (self.write.clone(), tenant.clone());
+        let (writer, tenant) = (self.write.clone(), tenant.clone());
         let (id, version, body) = (id.to_owned(), version.to_owned(), body.to_owned());
-        apart(async move { catalog::put_calendar(&pool, &tenant, &id, &version, &body, now).await }).await
+        apart(async move {
+            let pool = writing(&writer).await;
+            catalog::put_calendar(&pool, &tenant, &id, &version, &body, now).await
+        })
+        .await
     }
 
     async fn definition(&self, tenant: &TenantId, hash: &str) -> Result<Option<DefinitionRow>, StoreError> {
@@ -148,13 +157,18 @@ impl Store for Own {
     }
 
     async fn put_definition(&self, tenant: &TenantId, row: &DefinitionRow) -> Result<(), StoreError> {
-        let (pool, tenant, row) = (self.write.clone(), tenant.clone(), row.clone());
-        apart(async move { catalog::put_definition(&pool, &tenant, &row).await }).await
+        let (writer, tenant, row) = (self.write.clone(), tenant.clone(), row.clone());
+        apart(async move {
+            let pool = writing(&writer).await;
+            catalog::put_definition(&pool, &tenant, &row).await
+        })
+        .await
     }
 
     async fn numbers(&self, tenant: &TenantId, prefix: &str, count: u32) -> Result<u64, StoreError> {
-        let (pool, tenant, prefix) = (self.write.clone(), tenant.clone(), prefix.to_owned());
+        let (writer, tenant, prefix) = (self.write.clone(), tenant.clone(), prefix.to_owned());
         apart(async move {
+            let pool = writing(&writer).await;
             let mut transaction = begin_write(&pool).await?;
             super::may_wait(&mut transaction).await?;
             let last: i64 = sqlx::query_scalar(
@@ -204,8 +218,8 @@ impl Store for Own {
         tenant: &TenantId,
         groups: Arc<[Vec<Change>]>,
     ) -> Vec<Result<Outcome, StoreError>> {
-        let (pool, owner, written) = (self.write.clone(), tenant.clone(), groups.clone());
-        let done = apart(async move { Ok(commit::commit(&pool, &owner, &written).await) }).await;
+        let (writer, owner, written) = (self.write.clone(), tenant.clone(), groups.clone());
+        let done = apart(async move { Ok(commit::commit(&writer, &owner, &written).await) }).await;
         match done {
             Ok(outcomes) => {
                 if brings_nearer(&groups, &outcomes) {
@@ -219,8 +233,12 @@ impl Store for Own {
     }
 
     async fn refuse(&self, tenant: &TenantId, rows: &[RefusalRow]) -> Result<(), StoreError> {
-        let (pool, tenant, rows) = (self.write.clone(), tenant.clone(), rows.to_vec());
-        apart(async move { write::refuse(&pool, &tenant, &rows).await }).await
+        let (writer, tenant, rows) = (self.write.clone(), tenant.clone(), rows.to_vec());
+        apart(async move {
+            let pool = writing(&writer).await;
+            write::refuse(&pool, &tenant, &rows).await
+        })
+        .await
     }
 
     async fn due(
@@ -257,10 +275,13 @@ impl Store for Own {
         if !outbox::waiting(&self.read, tenant, day).await? {
             return Ok(0);
         }
-        let (pool, tenant) = (self.write.clone(), tenant.clone());
+        let (writer, tenant) = (self.write.clone(), tenant.clone());
         let (day, aside) = (day.to_owned(), aside.to_vec());
-        apart(async move { commit::retried(|| outbox::deliver(&pool, &tenant, now, &day, &aside)).await })
-            .await
+        apart(async move {
+            let pool = writing(&writer).await;
+            commit::retried(|| outbox::deliver(&pool, &tenant, now, &day, &aside)).await
+        })
+        .await
     }
 
     async fn find(&self, tenant: &TenantId, number: &str) -> Result<Option<CaseId>, StoreError> {
@@ -365,22 +386,31 @@ impl Store for Own {
         between: (Option<&[Value]>, Option<&[Value]>),
         rows: &[Value],
     ) -> Result<(), StoreError> {
-        let (pool, tenant, rows) = (self.write.clone(), tenant.clone(), rows.to_vec());
+        let (writer, tenant, rows) = (self.write.clone(), tenant.clone(), rows.to_vec());
         let (after, until) = (between.0.map(<[Value]>::to_vec), between.1.map(<[Value]>::to_vec));
         apart(async move {
+            let pool = writing(&writer).await;
             copy::replace(&pool, &tenant, table, (after.as_deref(), until.as_deref()), &rows).await
         })
         .await
     }
 
     async fn finish_copy(&self, settings: &[Value]) -> Result<(), StoreError> {
-        let (pool, settings) = (self.write.clone(), settings.to_vec());
-        apart(async move { copy::finish(&pool, &settings).await }).await
+        let (writer, settings) = (self.write.clone(), settings.to_vec());
+        apart(async move {
+            let pool = writing(&writer).await;
+            copy::finish(&pool, &settings).await
+        })
+        .await
     }
 
     async fn rebuild(&self, tenant: &TenantId, change: &Change) -> Result<Outcome, StoreError> {
-        let (pool, tenant, change) = (self.write.clone(), tenant.clone(), change.clone());
-        apart(async move { commit::retried(|| rebuild::rebuild(&pool, &tenant, &change)).await }).await
+        let (writer, tenant, change) = (self.write.clone(), tenant.clone(), change.clone());
+        apart(async move {
+            let pool = writing(&writer).await;
+            commit::retried(|| rebuild::rebuild(&pool, &tenant, &change)).await
+        })
+        .await
     }
 }
 

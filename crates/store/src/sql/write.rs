@@ -20,8 +20,6 @@ pub(super) struct Also<'a> {
     pub(super) discharged: Vec<&'a str>,
     /// Cases that are found by another text from now on.
     pub(super) renamed: Vec<&'a str>,
-    /// Cases of which what held until now ends, and when.
-    pub(super) ended: Vec<(&'a str, i64)>,
 }
 
 fn head<'a>(Written { change, case }: &'a Written<'a>) -> Cells<'a> {
@@ -121,11 +119,6 @@ pub(super) fn rows<'a>(won: &'a [Written<'a>]) -> (Also<'a>, Vec<Rows<'a>>) {
         renamed: moved()
             .filter(|written| written.change.text.is_some())
             .map(|written| written.case.as_str())
-            .collect(),
-        ended: moved()
-            .filter_map(|written| {
-                Some((written.case.as_str(), written.change.history.first()?.from.micros()))
-            })
             .collect(),
     };
     (also, rows)

@@ -5,10 +5,12 @@ use std::collections::HashMap;
 
 use futures_util::TryStreamExt;
 use machine::value::TenantId;
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
 use sqlx::{Either, Executor as _, Row as _};
 
 use super::query::{head, used};
-use super::{Own, Row, list};
+use super::{Connection, Db, Own, Row, list};
 use crate::{Known, Read, Seen, Store, StoreError};
 
 const KNOWN: &str = concat!(
@@ -30,22 +32,14 @@ pub(super) async fn known(store: &Own, tenant: &TenantId, wanted: &[Read]) -> Re
     let keys: Vec<&String> = wanted.iter().filter_map(|read| read.key.as_ref()).collect();
     let query = sqlx::query(KNOWN).bind(tenant.as_str()).bind(list(&ids)).bind(list(&keys));
     // Whoever writes has what is asked for in memory; the others lose it with every commit.
-    let mut connection = match store.write.try_acquire() {
-        Some(idle) => idle,
-        None => store.read.acquire().await?,
-    };
-    let mut answers: [Vec<Row>; 3] = Default::default();
-    let mut place = 0;
-    let mut told = connection.fetch_many(query);
-    while let Some(next) = told.try_next().await? {
-        match (next, answers.get_mut(place)) {
-            (Either::Right(row), Some(answer)) => answer.push(row),
-            _ => place += 1,
+    let [heads, uses, versions] = match store.write.idle() {
+        Some(mut turn) => {
+            let answers = answers(turn.connection(), query).await?;
+            turn.done();
+            answers
         }
-    }
-    drop(told);
-    drop(connection);
-    let [heads, uses, versions] = answers;
+        None => answers(&mut *store.read.acquire().await?, query).await?,
+    };
     let head = |row: &Row| {
         let id: String = row.try_get("case_id")?;
         Ok((id.clone(), head(&id, row)))
@@ -66,4 +60,22 @@ pub(super) async fn known(store: &Own, tenant: &TenantId, wanted: &[Read]) -> Re
         Ok::<_, StoreError>(versions.try_get::<Option<i64>, _>(column)?.unwrap_or(0).unsigned_abs())
     };
     Ok(Seen { known, now: store.clock().await?, organisation: version(0)?, calendars: version(1)? })
+}
+
+/// The rows of each statement.
+async fn answers(
+    connection: &mut Connection,
+    query: Query<'_, Db, SqliteArguments>,
+) -> Result<[Vec<Row>; 3], StoreError> {
+    let mut answers: [Vec<Row>; 3] = Default::default();
+    let mut place = 0;
+    let mut told = connection.fetch_many(query);
+    while let Some(next) = told.try_next().await? {
+        match (next, answers.get_mut(place)) {
+            (Either::Right(row), Some(answer)) => answer.push(row),
+            _ => place += 1,
+        }
+    }
+    drop(told);
+    Ok(answers)
 }

@@ -5,14 +5,13 @@ use futures_util::TryStreamExt;
 use machine::value::TenantId;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
-use serde_json::json;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Either, Executor as _};
 
 use super::commit::Written;
 use super::write::{Also, Moving, Rows, heads, rows};
-use super::{Connection, Db, Pool, list};
+use super::{Connection, Db, Writing, list};
 use crate::cells::Cells;
 use crate::table::{CASES, HEAD_FIXED, Kind, Table};
 use crate::{StoreError, rows_affected};
@@ -66,25 +65,18 @@ const DISCHARGED: &str = concat!("DELETE FROM obligations WHERE tenant_id = $1 A
 
 const RENAMED: &str = concat!("DELETE FROM texts WHERE tenant_id = $1 AND case_id ", one_of!("$3"));
 
-/// By IN, not by a join: the planner would walk the history of all cases.
-const ENDED: &str =
-    "WITH ended AS MATERIALIZED (SELECT value->>0 AS case_id, value->>1 AS at FROM jsonb_each($4))
-    UPDATE history SET to_at = (SELECT at FROM ended WHERE ended.case_id = history.case_id)
-    WHERE tenant_id = $1 AND case_id IN (SELECT case_id FROM ended) AND to_at IS NULL";
-
-/// What is done to rows that stand: as many go as there are, and as many end as are asked for.
-const STANDING: [&str; 3] = [DISCHARGED, RENAMED, ENDED];
+/// What is done to rows that stand: as many go as there are.
+const STANDING: [&str; 2] = [DISCHARGED, RENAMED];
 
 type Asked<'q> = Query<'q, Db, SqliteArguments>;
 
 /// Binds the tenant and what is done to rows that stand, to the first places.
 fn bind_also<'q>(query: Asked<'q>, tenant: &'q TenantId, also: &Also<'_>) -> Asked<'q> {
-    let query = query.bind(tenant.as_str()).bind(list(&also.discharged)).bind(list(&also.renamed));
-    query.bind(json!(also.ended).to_string())
+    query.bind(tenant.as_str()).bind(list(&also.discharged)).bind(list(&also.renamed))
 }
 
 /// The first place after.
-const FREE: usize = 5;
+const FREE: usize = 4;
 
 /// Everything that goes with heads, handed over at once: each time costs two changes of thread.
 pub(super) async fn write_all(
@@ -94,7 +86,7 @@ pub(super) async fn write_all(
     rows: &[Rows<'_>],
 ) -> Result<(), StoreError> {
     let mut statements = STANDING.map(str::to_owned).to_vec();
-    let mut expected = vec![None, None, Some(("history", also.ended.len()))];
+    let mut expected = vec![None; STANDING.len()];
     for (place, (table, rows)) in (FREE..).zip(rows) {
         statements.push(insertion(table, place));
         expected.push(Some((table.name, rows.len())));
@@ -116,15 +108,15 @@ pub(super) async fn write_all(
 /// Writes heads and everything that goes with them, the transaction too handed over at once. Where a head loses, or a
 /// row is missing, it is undone: false, and what stands in the way is found step by step.
 pub(super) async fn write_whole(
-    pool: &Pool,
+    writer: &Writing,
     tenant: &TenantId,
     written: &[Written<'_>],
 ) -> Result<bool, StoreError> {
     let heads = heads(written);
     let (also, rows) = rows(written);
     let (moved, opened) = (heads.moving.cases.len(), heads.opening.len());
-    let counts = [moved, opened, also.ended.len()].map(|rows| rows as i64);
-    let [moves, opens, ends] = [FREE, FREE + 1, FREE + 2].map(changed);
+    let counts = [moved, opened].map(|rows| rows as i64);
+    let [moves, opens] = [FREE, FREE + 1].map(changed);
     let mut place = FREE + counts.len();
     let mut next = || {
         place += 1;
@@ -140,7 +132,6 @@ pub(super) async fn write_whole(
         bound.push(json(&heads.opening));
     }
     statements.extend(STANDING.map(str::to_owned));
-    statements.push(ends);
     for (table, rows) in &rows {
         // All of them arrive, or it fails.
         statements.push(insertion(table, next()));
@@ -150,11 +141,14 @@ pub(super) async fn write_whole(
     let query = bind_also(sqlx::query(AssertSqlSafe(statements.join(";\n"))), tenant, &also);
     let query = counts.into_iter().fold(query, Query::bind);
     let query = bound.into_iter().fold(query, Query::bind);
-    let mut connection = pool.acquire().await?;
-    let Err(error) = query.execute(&mut *connection).await else { return Ok(true) };
-    if sqlx::query("ROLLBACK").execute(&mut *connection).await.is_err() {
+    let mut turn = writer.turn().await?;
+    let Err(error) = query.execute(&mut **turn.connection()).await else {
+        turn.done();
+        return Ok(true);
+    };
+    if sqlx::query("ROLLBACK").execute(&mut **turn.connection()).await.is_err() {
         // It was undone already, or never begun; or it cannot be, and then the connection must not be used again.
-        drop(connection.detach());
+        turn.give_up();
     }
     match error {
         sqlx::Error::Database(refused) if refused.message() == OVERFLOW => Ok(false),
