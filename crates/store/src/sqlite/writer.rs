@@ -20,7 +20,8 @@ pub(super) struct Writer {
     wanted: AtomicUsize,
 }
 
-/// The connection, for one batch. Dropped before it is done it goes back to the pool, and is looked at there.
+/// The connection, for one batch. Dropped before it is done it goes back to the pool, which asks whether it is still
+/// there, and does not know of a transaction begun in a text: a batch that writes runs to its end, in a task of its own.
 pub(super) struct Turn<'a> {
     place: MutexGuard<'a, Option<PoolConnection<Db>>>,
     connection: PoolConnection<Db>,
