@@ -19,6 +19,8 @@ type Db = Postgres;
 type Pool = PgPool;
 /// What batches are written with.
 type Writing = PgPool;
+/// What everything else is written with.
+type Wanted = PgPool;
 type Row = PgRow;
 type Connection = PgConnection;
 
@@ -349,8 +351,8 @@ async fn check_fitness(connection: &mut PgConnection) -> Result<(), StoreError> 
 }
 
 /// The pool that writes.
-async fn writing(pool: &Writing) -> Pool {
-    pool.clone()
+async fn wanted(pool: &Writing) -> Result<Wanted, StoreError> {
+    Ok(pool.clone())
 }
 
 /// A transaction that may write. What it joins, the planner may join as it sees fit.

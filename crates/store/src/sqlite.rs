@@ -189,7 +189,7 @@ impl SqliteStore {
     pub async fn close(self) -> Result<(), StoreError> {
         // The last connection to go must be one that may write, to fold the log into the file.
         self.read.close().await;
-        let write = writing(&self.write).await;
+        let write = wanted(&self.write).await?;
         let folded = fold_log(&write).await;
         write.close().await;
         folded
@@ -307,7 +307,7 @@ async fn check_fitness(connection: &mut SqliteConnection) -> Result<(), StoreErr
 }
 
 /// The pool that writes, for everything but batches.
-async fn writing(writer: &Writing) -> Wanted {
+async fn wanted(writer: &Writing) -> Result<Wanted, StoreError> {
     writer.pool().await
 }
 
@@ -318,7 +318,7 @@ async fn begin_write(pool: &Pool) -> Result<Transaction<'static, Db>, StoreError
 
 /// A transaction that commits changes.
 async fn begin_commit(writer: &Writing) -> Result<Transaction<'static, Db>, StoreError> {
-    begin_write(&*writer.pool().await).await
+    begin_write(&*writer.pool().await?).await
 }
 
 /// A transaction that sees one moment and may write: whoever writes here is alone anyway.

@@ -11,8 +11,8 @@ use tokio::sync::watch;
 
 use super::row::{count, text, whole_text};
 use super::{
-    BATCHES_MAX, Own, Row, asked, begin_write, catalog, commit, copy, known, list, lists, outbox, query, raw,
-    rebuild, write, writing,
+    BATCHES_MAX, Own, Row, Wanted, asked, begin_write, catalog, commit, copy, known, list, lists, outbox,
+    query, raw, rebuild, wanted, write,
 };
 use crate::table::Table;
 use crate::{
@@ -27,6 +27,17 @@ async fn apart<T: Send + 'static>(
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
 ) -> Result<T, StoreError> {
     tokio::spawn(work).await.unwrap_or_else(|broken| Err(StoreError::Shared(broken.to_string())))
+}
+
+impl Own {
+    /// The same, of a write that is no batch, with the pool that writes.
+    async fn write<T: Send + 'static, F: Future<Output = Result<T, StoreError>> + Send>(
+        &self,
+        work: impl FnOnce(Wanted) -> F + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let writer = self.write.clone();
+        apart(async move { work(wanted(&writer).await?).await }).await
+    }
 }
 
 #[async_trait]
@@ -50,9 +61,7 @@ impl Store for Own {
         if self.clock == Clock::Real {
             return Err(StoreError::RealClock);
         }
-        let writer = self.write.clone();
-        apart(async move {
-            let pool = writing(&writer).await;
+        self.write(move |pool| async move {
             let statement = "UPDATE store_settings SET value = $1
                  WHERE tenant_id = '' AND name = 'now' AND CAST(value AS BIGINT) <= CAST($1 AS BIGINT)";
             let done = sqlx::query(statement)
@@ -88,9 +97,8 @@ impl Store for Own {
     }
 
     async fn put_organisation(&self, tenant: &TenantId, body: &str) -> Result<(), StoreError> {
-        let (writer, tenant, body) = (self.write.clone(), tenant.clone(), body.to_owned());
-        apart(async move {
-            let pool = writing(&writer).await;
+        let (tenant, body) = (tenant.clone(), body.to_owned());
+        self.write(move |pool| async move {
             let done = sqlx::query(
                 "INSERT INTO tenants (tenant_id, organisation, organisation_version) VALUES ($1, $2, 1)
                  ON CONFLICT (tenant_id) DO UPDATE SET organisation = excluded.organisation,
@@ -135,10 +143,9 @@ impl Store for Own {
         body: &str,
     ) -> Result<bool, StoreError> {
         let now = self.clock().await?.micros();
-        let (writer, tenant) = (self.write.clone(), tenant.clone());
+        let tenant = tenant.clone();
         let (id, version, body) = (id.to_owned(), version.to_owned(), body.to_owned());
-        apart(async move {
-            let pool = writing(&writer).await;
+        self.write(move |pool| async move {
             catalog::put_calendar(&pool, &tenant, &id, &version, &body, now).await
         })
         .await
@@ -157,18 +164,13 @@ impl Store for Own {
     }
 
     async fn put_definition(&self, tenant: &TenantId, row: &DefinitionRow) -> Result<(), StoreError> {
-        let (writer, tenant, row) = (self.write.clone(), tenant.clone(), row.clone());
-        apart(async move {
-            let pool = writing(&writer).await;
-            catalog::put_definition(&pool, &tenant, &row).await
-        })
-        .await
+        let (tenant, row) = (tenant.clone(), row.clone());
+        self.write(move |pool| async move { catalog::put_definition(&pool, &tenant, &row).await }).await
     }
 
     async fn numbers(&self, tenant: &TenantId, prefix: &str, count: u32) -> Result<u64, StoreError> {
-        let (writer, tenant, prefix) = (self.write.clone(), tenant.clone(), prefix.to_owned());
-        apart(async move {
-            let pool = writing(&writer).await;
+        let (tenant, prefix) = (tenant.clone(), prefix.to_owned());
+        self.write(move |pool| async move {
             let mut transaction = begin_write(&pool).await?;
             super::may_wait(&mut transaction).await?;
             let last: i64 = sqlx::query_scalar(
@@ -233,12 +235,8 @@ impl Store for Own {
     }
 
     async fn refuse(&self, tenant: &TenantId, rows: &[RefusalRow]) -> Result<(), StoreError> {
-        let (writer, tenant, rows) = (self.write.clone(), tenant.clone(), rows.to_vec());
-        apart(async move {
-            let pool = writing(&writer).await;
-            write::refuse(&pool, &tenant, &rows).await
-        })
-        .await
+        let (tenant, rows) = (tenant.clone(), rows.to_vec());
+        self.write(move |pool| async move { write::refuse(&pool, &tenant, &rows).await }).await
     }
 
     async fn due(
@@ -275,10 +273,9 @@ impl Store for Own {
         if !outbox::waiting(&self.read, tenant, day).await? {
             return Ok(0);
         }
-        let (writer, tenant) = (self.write.clone(), tenant.clone());
+        let tenant = tenant.clone();
         let (day, aside) = (day.to_owned(), aside.to_vec());
-        apart(async move {
-            let pool = writing(&writer).await;
+        self.write(move |pool| async move {
             commit::retried(|| outbox::deliver(&pool, &tenant, now, &day, &aside)).await
         })
         .await
@@ -386,30 +383,24 @@ impl Store for Own {
         between: (Option<&[Value]>, Option<&[Value]>),
         rows: &[Value],
     ) -> Result<(), StoreError> {
-        let (writer, tenant, rows) = (self.write.clone(), tenant.clone(), rows.to_vec());
+        let (tenant, rows) = (tenant.clone(), rows.to_vec());
         let (after, until) = (between.0.map(<[Value]>::to_vec), between.1.map(<[Value]>::to_vec));
-        apart(async move {
-            let pool = writing(&writer).await;
+        self.write(move |pool| async move {
             copy::replace(&pool, &tenant, table, (after.as_deref(), until.as_deref()), &rows).await
         })
         .await
     }
 
     async fn finish_copy(&self, settings: &[Value]) -> Result<(), StoreError> {
-        let (writer, settings) = (self.write.clone(), settings.to_vec());
-        apart(async move {
-            let pool = writing(&writer).await;
-            copy::finish(&pool, &settings).await
-        })
-        .await
+        let settings = settings.to_vec();
+        self.write(move |pool| async move { copy::finish(&pool, &settings).await }).await
     }
 
     async fn rebuild(&self, tenant: &TenantId, change: &Change) -> Result<Outcome, StoreError> {
-        let (writer, tenant, change) = (self.write.clone(), tenant.clone(), change.clone());
-        apart(async move {
-            let pool = writing(&writer).await;
-            commit::retried(|| rebuild::rebuild(&pool, &tenant, &change)).await
-        })
+        let (tenant, change) = (tenant.clone(), change.clone());
+        self.write(
+            move |pool| async move { commit::retried(|| rebuild::rebuild(&pool, &tenant, &change)).await },
+        )
         .await
     }
 }

@@ -9,7 +9,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqlitePool;
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::Db;
+use super::{Db, PATIENCE};
 use crate::StoreError;
 
 /// The pool of that one connection, and the connection while only batches want it.
@@ -78,17 +78,22 @@ impl Writer {
     }
 
     /// The pool, for something else than a batch.
-    pub(super) async fn pool(self: &Arc<Self>) -> Wanted {
+    pub(super) async fn pool(self: &Arc<Self>) -> Result<Wanted, StoreError> {
         // Counted first: a batch that is done before this has the lock leaves nothing behind, or it is found here.
         self.wanted.fetch_add(1, Ordering::SeqCst);
         let wanted = Wanted(self.clone());
-        self.kept.lock().await.take();
-        wanted
+        self.place().await?.take();
+        Ok(wanted)
+    }
+
+    /// Where the connection is kept, once no batch writes.
+    async fn place(&self) -> Result<MutexGuard<'_, Option<PoolConnection<Db>>>, StoreError> {
+        tokio::time::timeout(PATIENCE, self.kept.lock()).await.map_err(|_| StoreError::Held)
     }
 
     /// The connection, for a batch.
     pub(super) async fn turn(&self) -> Result<Turn<'_>, StoreError> {
-        let mut place = self.kept.lock().await;
+        let mut place = self.place().await?;
         let connection = match place.take() {
             Some(kept) => kept,
             None => self.pool.acquire().await?,
