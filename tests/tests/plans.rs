@@ -19,7 +19,7 @@ const DAY: &str = "2026-09-01";
 const LATER: &str = "2026-10-20";
 const CASES: usize = 400;
 /// Walks of all of a jurisdiction that may be: the index, the statement, and why.
-const WALKS: [(&str, &str, &str); 7] = [
+const WALKS: [(&str, &str, &str); 9] = [
     (
         "COVERING INDEX cases_state",
         "GROUP BY main_state",
@@ -35,6 +35,8 @@ const WALKS: [(&str, &str, &str); 7] = [
     ("INDEX cases_unverified", "WHERE unverified GROUP BY", "it holds the cases counted, no others"),
     ("INDEX cases_enterprise", "c.unverified, c.number FROM cases c", "a circular counts every case"),
     ("COVERING INDEX sqlite_autoindex_refusals_1", "max(refusal_no)", "one step from its end"),
+    ("COVERING INDEX sqlite_autoindex_calendars_2", "max(sequence)", "one step from its end"),
+    ("INDEX sqlite_autoindex_tenants_1", "organisation_version", "the jurisdiction's own row"),
 ];
 
 /// A store in which everything listed occurs: cases with dates that have passed, rungs, notices, digests.

@@ -6,9 +6,9 @@
 use machine::value::TenantId;
 use sqlx::Row as _;
 
-use super::query::{head, used};
-use super::{Own, Row};
-use crate::{Clock, Head, Known, Read, Seen, StoreError, Used, instant};
+use super::Own;
+use super::query::seen;
+use crate::{Clock, Read, Seen, StoreError, instant};
 
 macro_rules! known {
     ($time:expr) => {
@@ -44,23 +44,6 @@ pub(super) async fn known(store: &Own, tenant: &TenantId, wanted: &[Read]) -> Re
     let keys: Vec<Option<String>> = wanted.iter().map(|read| read.key.clone()).collect();
     let rows =
         sqlx::query(statement).bind(tenant.as_str()).bind(cases).bind(keys).fetch_all(&store.write).await?;
-    // Who asks for nothing is told the time.
-    let known =
-        rows.iter().take(wanted.len()).map(|row| Ok(Known { head: some_head(row)?, used: some_use(row)? }));
-    let known = known.collect::<Result<_, StoreError>>()?;
     let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-    let number =
-        |column| Ok::<_, StoreError>(first.try_get::<Option<i64>, _>(column)?.unwrap_or(0).unsigned_abs());
-    let (organisation, calendars) = (number("organisation")?, number("calendars")?);
-    Ok(Seen { now: instant(first.try_get("now")?)?, organisation, calendars, known })
-}
-
-fn some_head(row: &Row) -> Result<Result<Option<Head>, crate::Damage>, StoreError> {
-    let id: Option<String> = row.try_get("case_id")?;
-    Ok(id.map(|id| head(&id, row)).transpose())
-}
-
-fn some_use(row: &Row) -> Result<Result<Option<Used>, crate::Damage>, StoreError> {
-    let key: Option<String> = row.try_get("key")?;
-    Ok(key.map(|key| used(&key, row)).transpose())
+    seen(&rows, wanted.len(), instant(first.try_get("now")?)?)
 }

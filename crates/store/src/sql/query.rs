@@ -9,12 +9,12 @@ use sqlx::Row as _;
 use super::row::{id, small, some_text, text, whole_text};
 use super::{Pool, Row, stored_ids};
 use crate::{
-    ActRow, Damage, DigestLine, DigestRow, DueCase, Head, ROWS_MAX, StoreError, Used, Waking, Wrong, bad,
-    damage, instant,
+    ActRow, Damage, DigestLine, DigestRow, DueCase, Head, Known, ROWS_MAX, Seen, StoreError, Used, Waking,
+    Wrong, bad, damage, instant,
 };
 
 /// A head, if an act may be built on it.
-pub(super) fn head(id: &str, row: &Row) -> Result<Head, Damage> {
+fn head(id: &str, row: &Row) -> Result<Head, Damage> {
     // People know a case by its number.
     let name = text(row, "number").unwrap_or_else(|_| id.to_owned());
     let bad = |column, problem| damage("cases", column, &name, problem);
@@ -36,7 +36,7 @@ pub(super) fn head(id: &str, row: &Row) -> Result<Head, Damage> {
 }
 
 /// What a key was used for: the row, the case and the version.
-pub(super) fn used(key: &str, row: &Row) -> Result<Used, Damage> {
+fn used(key: &str, row: &Row) -> Result<Used, Damage> {
     let bad = |column, problem| damage("idempotency", column, key, problem);
     let text =
         |name, column| row.try_get::<String, _>(name).map_err(|error| bad(column, Wrong::unreadable(error)));
@@ -46,6 +46,27 @@ pub(super) fn used(key: &str, row: &Row) -> Result<Used, Damage> {
         case: CaseId::from_str(&text("used_case_id", "case_id")?).map_err(|_| bad("case_id", Wrong::NoId))?,
         version: u32::try_from(version).map_err(|_| bad("version", Wrong::OutOfRange))?,
     })
+}
+
+/// What a command is decided on, where each row has a head and what its key was used for, or neither, and all of them
+/// the versions of what stands beside. Whoever asks for nothing is told these too.
+pub(super) fn seen(rows: &[Row], wanted: usize, now: Instant) -> Result<Seen, StoreError> {
+    let known = rows.iter().take(wanted).map(|row| Ok(Known { head: some_head(row)?, used: some_use(row)? }));
+    let known = known.collect::<Result<_, StoreError>>()?;
+    let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+    let number =
+        |column| Ok::<_, StoreError>(first.try_get::<Option<i64>, _>(column)?.unwrap_or(0).unsigned_abs());
+    Ok(Seen { known, now, organisation: number("organisation")?, calendars: number("calendars")? })
+}
+
+fn some_head(row: &Row) -> Result<Result<Option<Head>, Damage>, StoreError> {
+    let id: Option<String> = row.try_get("case_id")?;
+    Ok(id.map(|id| head(&id, row)).transpose())
+}
+
+fn some_use(row: &Row) -> Result<Result<Option<Used>, Damage>, StoreError> {
+    let key: Option<String> = row.try_get("key")?;
+    Ok(key.map(|key| used(&key, row)).transpose())
 }
 
 const DUE: &str = unlocked!(concat!(

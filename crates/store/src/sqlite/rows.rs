@@ -1,20 +1,17 @@
 //! Rows come as one JSON array of arrays through `jsonb_each`: with `json_each` every column of a row would turn the
 //! whole row to text and parse it again.
 
-use futures_util::TryStreamExt;
 use machine::value::TenantId;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
-use sqlx::query::Query;
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{AssertSqlSafe, Either, Executor as _};
+use sqlx::AssertSqlSafe;
 
 use super::commit::Written;
 use super::write::{Also, Moving, Rows, heads, rows};
-use super::{Connection, Db, Writing, list};
+use super::{Connection, Writing, list};
+use crate::StoreError;
 use crate::cells::Cells;
 use crate::table::{CASES, HEAD_FIXED, Kind, Table};
-use crate::{StoreError, rows_affected};
 
 /// `value->>0, value->>1`, of the columns of a table.
 fn values(table: &Table) -> String {
@@ -40,10 +37,12 @@ fn json(rows: &[Cells<'_>]) -> String {
     serde_json::to_string(&rows.iter().map(Row).collect::<Vec<_>>()).unwrap_or_default()
 }
 
-/// The statement that inserts rows bound to a place.
-fn insertion(table: &Table, place: usize) -> String {
+/// The statement that inserts rows bound to a place, where a condition holds.
+fn insertion(table: &Table, place: usize, condition: &str) -> String {
     let (name, names, values) = (table.name, table.names(), values(table));
-    format!("INSERT INTO {name} (tenant_id, {names}) SELECT $1, {values} FROM jsonb_each(${place})")
+    format!(
+        "INSERT INTO {name} (tenant_id, {names}) SELECT $1, {values} FROM jsonb_each(${place}) WHERE {condition}"
+    )
 }
 
 /// Inserts rows. Gives how many arrived.
@@ -53,7 +52,7 @@ pub(super) async fn insert_rows(
     table: &'static Table,
     rows: &[Cells<'_>],
 ) -> Result<u64, StoreError> {
-    let done = sqlx::query(AssertSqlSafe(insertion(table, 2)))
+    let done = sqlx::query(AssertSqlSafe(insertion(table, 2, "true")))
         .bind(tenant.as_str())
         .bind(json(rows))
         .execute(connection)
@@ -65,44 +64,49 @@ const DISCHARGED: &str = concat!("DELETE FROM obligations WHERE tenant_id = $1 A
 
 const RENAMED: &str = concat!("DELETE FROM texts WHERE tenant_id = $1 AND case_id ", one_of!("$3"));
 
-/// What is done to rows that stand: as many go as there are.
-const STANDING: [&str; 2] = [DISCHARGED, RENAMED];
-
-type Asked<'q> = Query<'q, Db, SqliteArguments>;
-
-/// Binds the tenant and what is done to rows that stand, to the first places.
-fn bind_also<'q>(query: Asked<'q>, tenant: &'q TenantId, also: &Also<'_>) -> Asked<'q> {
-    query.bind(tenant.as_str()).bind(list(&also.discharged)).bind(list(&also.renamed))
+/// What is done to rows that stand: as many go as there are. Each statement wakes who waits.
+fn standing(also: &Also<'_>) -> Vec<String> {
+    let done = [(&also.discharged, DISCHARGED), (&also.renamed, RENAMED)].into_iter();
+    done.filter(|(cases, _)| !cases.is_empty()).map(|(_, statement)| statement.to_owned()).collect()
 }
 
-/// The first place after.
+/// The insertions of what goes with heads, from a place on, the first where a condition holds.
+fn insertions(rows: &[Rows<'_>], first: usize, condition: &str) -> Vec<String> {
+    let condition = |place| if place == first { condition } else { "true" };
+    (first..).zip(rows).map(|(place, (table, _))| insertion(table, place, condition(place))).collect()
+}
+
+/// Does statements, handed over at once: each time costs two changes of thread. To their first places are bound the
+/// tenant and the cases whose rows go, then the numbers and the texts.
+async fn execute(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    also: &Also<'_>,
+    statements: Vec<String>,
+    numbers: &[i64],
+    texts: Vec<String>,
+) -> Result<(), sqlx::Error> {
+    let query = sqlx::query(AssertSqlSafe(statements.join(";\n")));
+    let query = query.bind(tenant.as_str()).bind(list(&also.discharged)).bind(list(&also.renamed));
+    let query = numbers.iter().fold(query, |query, number| query.bind(*number));
+    let query = texts.into_iter().fold(query, |query, text| query.bind(text));
+    query.execute(connection).await.map(drop)
+}
+
+/// The first place after the tenant and the cases whose rows go.
 const FREE: usize = 4;
 
-/// Everything that goes with heads, handed over at once: each time costs two changes of thread.
+/// Everything that goes with heads. Of an insertion all rows arrive, or it fails.
 pub(super) async fn write_all(
     connection: &mut Connection,
     tenant: &TenantId,
     also: &Also<'_>,
     rows: &[Rows<'_>],
 ) -> Result<(), StoreError> {
-    let mut statements = STANDING.map(str::to_owned).to_vec();
-    let mut expected = vec![None; STANDING.len()];
-    for (place, (table, rows)) in (FREE..).zip(rows) {
-        statements.push(insertion(table, place));
-        expected.push(Some((table.name, rows.len())));
-    }
-    let query = bind_also(sqlx::query(AssertSqlSafe(statements.join(";\n"))), tenant, also);
-    let query = rows.iter().fold(query, |query, (_, rows)| query.bind(json(rows)));
-    let mut done = connection.fetch_many(query);
-    for expected in expected {
-        let Some(Either::Left(done)) = done.try_next().await? else {
-            return Err(sqlx::Error::WorkerCrashed.into());
-        };
-        if let Some((table, expected)) = expected {
-            rows_affected(table, expected as u64, done.rows_affected())?;
-        }
-    }
-    Ok(())
+    let mut statements = standing(also);
+    statements.extend(insertions(rows, FREE, "true"));
+    let rows = rows.iter().map(|(_, rows)| json(rows)).collect();
+    Ok(execute(connection, tenant, also, statements, &[], rows).await?)
 }
 
 /// Writes heads and everything that goes with them, the transaction too handed over at once. Where a head loses, or a
@@ -114,35 +118,34 @@ pub(super) async fn write_whole(
 ) -> Result<bool, StoreError> {
     let heads = heads(written);
     let (also, rows) = rows(written);
-    let (moved, opened) = (heads.moving.cases.len(), heads.opening.len());
-    let counts = [moved, opened].map(|rows| rows as i64);
+    if rows.is_empty() {
+        // Nothing would tell whether the heads won.
+        return Ok(false);
+    }
+    let counts = [heads.moving.cases.len(), heads.opening.len()].map(|rows| rows as i64);
     let [moves, opens] = [FREE, FREE + 1].map(changed);
-    let mut place = FREE + counts.len();
-    let mut next = || {
-        place += 1;
-        place - 1
-    };
-    let (mut statements, mut bound) = (vec!["BEGIN IMMEDIATE".to_owned()], Vec::new());
-    if moved > 0 {
-        statements.extend([moving(next()), moves]);
+    let (mut condition, mut bound) = ("true", Vec::new());
+    let first = FREE + counts.len();
+    let mut statements = vec!["BEGIN IMMEDIATE".to_owned()];
+    statements.extend(standing(&also));
+    if !heads.moving.cases.is_empty() {
+        let mut moved =
+            written.iter().map(|written| written.change).filter(|change| change.expected_version > 0);
+        let set = if moved.all(|change| change.same_enterprise) { Set::ButEnterprise } else { Set::All };
+        statements.push(moving(first, set));
         bound.push(json(&with_expected(heads.moving)));
+        condition = &moves;
     }
-    if opened > 0 {
-        statements.extend([opening(next()), opens]);
+    if !heads.opening.is_empty() {
+        statements.push(opening(first + bound.len(), condition));
         bound.push(json(&heads.opening));
+        condition = &opens;
     }
-    statements.extend(STANDING.map(str::to_owned));
-    for (table, rows) in &rows {
-        // All of them arrive, or it fails.
-        statements.push(insertion(table, next()));
-        bound.push(json(rows));
-    }
+    statements.extend(insertions(&rows, first + bound.len(), condition));
+    bound.extend(rows.iter().map(|(_, rows)| json(rows)));
     statements.push("COMMIT".to_owned());
-    let query = bind_also(sqlx::query(AssertSqlSafe(statements.join(";\n"))), tenant, &also);
-    let query = counts.into_iter().fold(query, Query::bind);
-    let query = bound.into_iter().fold(query, Query::bind);
     let mut turn = writer.turn().await?;
-    let Err(error) = query.execute(&mut **turn.connection()).await else {
+    let Err(error) = execute(turn.connection(), tenant, &also, statements, &counts, bound).await else {
         turn.done();
         return Ok(true);
     };
@@ -156,31 +159,35 @@ pub(super) async fn write_whole(
     }
 }
 
-/// What fails where the statement before it changed another number of rows than the one bound to a place. It gives no
-/// row: each would wake who waits.
+/// The condition of a statement that fails where the one before it changed another number of rows than the one bound
+/// to a place.
 fn changed(place: usize) -> String {
-    format!("SELECT 1 WHERE abs(-9223372036854775807 - (changes() <> ${place})) IS NULL")
+    format!("abs(-9223372036854775807 - (changes() <> ${place})) IS NOT NULL")
 }
 
 /// What SQLite says of it.
 const OVERFLOW: &str = "integer overflow";
 
-/// The statement that inserts heads bound to a place.
-fn opening(place: usize) -> String {
-    format!(
-        "INSERT INTO cases (tenant_id, {}) SELECT $1, {} FROM jsonb_each(${place}) WHERE true
-         ON CONFLICT (tenant_id, case_id) DO NOTHING",
-        CASES.names(),
-        values(&CASES)
-    )
+/// The statement that inserts heads bound to a place, where a condition holds.
+fn opening(place: usize, condition: &str) -> String {
+    insertion(&CASES, place, condition) + " ON CONFLICT (tenant_id, case_id) DO NOTHING"
+}
+
+/// What is set of a head. A column that is set is taken out of its indexes and put in again, also where it says what
+/// it said, and an enterprise seldom changes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Set {
+    All,
+    ButEnterprise,
 }
 
 /// The statement that moves heads bound to a place, each with the version it was decided on.
-fn moving(place: usize) -> String {
+fn moving(place: usize, set: Set) -> String {
     let columns = CASES.columns.iter().map(|(name, _)| *name);
     let new = columns.clone().chain(["expected"]).enumerate();
     let new = new.map(|(index, name)| format!("value->>{index} AS {name}"));
-    let set = columns.filter(|name| !HEAD_FIXED.contains(name)).map(|name| format!("{name} = new.{name}"));
+    let stays = |name| HEAD_FIXED.contains(&name) || set == Set::ButEnterprise && name == "enterprise";
+    let set = columns.filter(|name| !stays(name)).map(|name| format!("{name} = new.{name}"));
     // Materialized: otherwise the planner walks all cases of the tenant and reads the array for each.
     format!(
         "WITH new AS MATERIALIZED (SELECT {} FROM jsonb_each(${place}))
@@ -205,7 +212,7 @@ pub(super) async fn open_heads(
     tenant: &TenantId,
     rows: &[Cells<'_>],
 ) -> Result<Vec<String>, StoreError> {
-    won(connection, tenant, opening(2), rows).await
+    won(connection, tenant, opening(2, "true"), rows).await
 }
 
 /// Writes the heads whose version is still the one decided on. Gives those that won.
@@ -214,7 +221,7 @@ pub(super) async fn move_heads(
     tenant: &TenantId,
     heads: Moving<'_>,
 ) -> Result<Vec<String>, StoreError> {
-    won(connection, tenant, moving(2), &with_expected(heads)).await
+    won(connection, tenant, moving(2, Set::All), &with_expected(heads)).await
 }
 
 async fn won(
