@@ -81,6 +81,13 @@ macro_rules! join_in_order {
         "CROSS JOIN"
     };
 }
+/// The row of history that held of each case at a moment, to be joined in order: the other way round everything that
+/// ever held would be read.
+macro_rules! held {
+    ($moment:literal) => {
+        concat!("history h ON ", newest!($moment))
+    };
+}
 /// Cases picked, without those somebody else is writing: nobody is.
 macro_rules! unlocked {
     ($picked:expr) => {

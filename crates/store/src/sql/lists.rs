@@ -419,13 +419,10 @@ pub(super) async fn standing(pool: &Pool, tenant: &TenantId, now: Instant) -> Re
     })
 }
 
-/// The rows that held at `$2`, one of each case there was. In order: the other way round everything that ever held
-/// would be read.
+/// The rows that held at `$2`, one of each case there was, with what its head says.
 const HELD: &str = concat!(
-    "(SELECT h.*, c.workflow, c.unverified, c.number FROM cases c ",
-    join_in_order!(),
-    " history h ON ",
-    newest!("$2"),
+    "(SELECT h.*, c.workflow, c.unverified, c.number FROM cases c CROSS JOIN ",
+    held!("$2"),
     " WHERE c.tenant_id = $1) AS held"
 );
 
