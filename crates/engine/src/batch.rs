@@ -41,11 +41,11 @@ pub(crate) async fn run(
     let mut held = Held::default();
     let mut running: JoinSet<(Held, Vec<Waiting>)> = JoinSet::new();
     let batches_max = store.batches_max();
-    // Whoever was just answered may come at once with the next command.
-    let mut awaited = 0usize;
     loop {
+        // Whoever was just answered may come at once with the next command.
         let mut quiet = 0;
-        loop {
+        while quiet < QUIET_TURNS {
+            tokio::task::yield_now().await;
             let before = backlog.len();
             while backlog.len() < BATCH_MAX {
                 match queue.try_recv() {
@@ -54,13 +54,7 @@ pub(crate) async fn run(
                 }
             }
             quiet = if backlog.len() == before { quiet + 1 } else { 0 };
-            awaited = awaited.saturating_sub(backlog.len() - before);
-            if awaited == 0 || quiet > QUIET_TURNS {
-                break;
-            }
-            tokio::task::yield_now().await;
         }
-        awaited = 0;
         // A batch takes its share of all that wait and are under way, so that as large a one can go beside it.
         let share = (backlog.len() + held.cases.len()).div_ceil(batches_max).clamp(SHARE_LEAST, BATCH_MAX);
         // What does not divide evenly leaves the last one a little smaller.
@@ -79,7 +73,6 @@ pub(crate) async fn run(
             Some(done) = running.join_next() => match done {
                 Ok((took, again)) => {
                     held.remove(&took);
-                    awaited = took.cases.len();
                     again.into_iter().rev().for_each(|waiting| backlog.push_front(waiting));
                 }
                 // Whatever broke was caught for its own command: this is a fault of the task itself.
