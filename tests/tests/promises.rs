@@ -9,11 +9,14 @@ use machine::act::Auth;
 use machine::command::Perform;
 use machine::state::State;
 use machine::value::{CaseId, Value};
-use machine::{Command as Wish, Refusal};
+use machine::{Command as Wish, Definition, Refusal};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use store::Filter;
 use tests::home::{Home, Raw};
-use tests::{County, binary, clerk, county, morning, open_hazard, request, texts};
+use tests::{
+    County, binary, clerk, county, empty_county, morning, open, open_hazard, project, request, texts,
+};
 
 const FILE: &str = "workflows/general-hazard.yaml";
 
@@ -62,6 +65,40 @@ async fn commands_on_one_case_are_recorded_in_the_order_they_were_sent() {
     let acts = county.engine.acts(case).await.expect("read");
     let said: Vec<String> = acts.into_iter().filter_map(|act| act.reason).collect();
     assert_eq!(said, (0..100).map(|index| index.to_string()).collect::<Vec<_>>());
+}
+
+/// In one transaction with a case that keeps its own.
+#[tokio::test]
+async fn an_enterprise_put_right_is_found_by_the_right_name() {
+    // Nothing hangs on its enterprises, which are mere names: one may be put right.
+    let text = std::fs::read_to_string(project().join("tests/workflows/nyc_hpd_leadpaint.yaml"));
+    let text = text.expect("the workflow file").replace("us-east", "cn").replace("clerk", "office");
+    let file = machine::file::parse("names.yaml", &text).expect("well formed");
+    let county = empty_county("2026-09-01").await;
+    let engine = &county.engine;
+    let names = Definition::compile(&file, &Default::default()).expect("no findings");
+    engine.publish(&names).await.expect("published");
+    let mut opened = Vec::new();
+    for key in ["wrong", "stays"] {
+        let fields =
+            [("building", "b-1"), ("borough", "north"), ("order_no", key), ("inspected_on", "2026-08-31")];
+        let perform = Perform { act: "find".to_owned(), fields: texts(&fields), ..Perform::default() };
+        opened.push(open(engine, "nyc-hpd-leadpaint", perform, key).await.case);
+    }
+    let [wrong, stays] = opened[..] else { panic!("two cases") };
+    let amend = Wish::Amend { fields: texts(&[("building", "b-2")]), reason: "写错".to_owned() };
+    let (amended, said) = tokio::join!(
+        engine.execute(request(wrong, amend, clerk(), None)),
+        engine.execute(request(stays, comment("已电话提醒"), clerk(), None)),
+    );
+    amended.expect("amended");
+    said.expect("recorded");
+    for (building, case) in [("b-2", wrong), ("b-1", stays)] {
+        let (text, called) = (Some("no such text".to_owned()), vec![building.to_owned()]);
+        let filter = Filter { text, called, limit: 10, ..Filter::default() };
+        let rows = engine.store().ledger(engine.tenant(), &filter).await.expect("read");
+        assert_eq!(rows.iter().map(|row| row.case_id).collect::<Vec<_>>(), [case], "of {building}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
