@@ -39,6 +39,9 @@ pub async fn a_change_is_written_once(room: &Room) {
     // In one batch, one after the other: the second was decided on what is no more.
     assert_eq!(county.commit([&first]).await, vec![WON]);
     assert_eq!(county.commit(&[second]).await, vec![LOST]);
+    let corrected = county.corrected(&opening, "二号仓库");
+    assert!(corrected.text.is_some(), "it is found by another text");
+    assert_eq!(county.commit([&corrected]).await, vec![LOST], "whatever else it changes");
     let head = known(&county, opening.state.case, None).await.head.expect("undamaged").expect("a case");
     assert_eq!((head.state, head.last_hash), (first.state.clone(), first.last_hash.clone()));
     let acts = county.store.acts(&county.tenant, opening.state.case).await.expect("read");

@@ -11,7 +11,7 @@ use super::write::{Also, Moving, Rows, heads, rows};
 use super::{Connection, Writing, list};
 use crate::StoreError;
 use crate::cells::Cells;
-use crate::table::{CASES, HEAD_FIXED, Kind, Table};
+use crate::table::{ACTS, CASES, HEAD_FIXED, Kind, Table};
 
 /// `value->>0, value->>1`, of the columns of a table.
 fn values(table: &Table) -> String {
@@ -118,7 +118,7 @@ pub(super) async fn write_whole(
 ) -> Result<bool, StoreError> {
     let heads = heads(written);
     let (also, rows) = rows(written);
-    if rows.is_empty() {
+    if rows.first().is_none_or(|(table, _)| table.name != ACTS.name) {
         // Nothing would tell whether the heads won.
         return Ok(false);
     }
@@ -127,7 +127,6 @@ pub(super) async fn write_whole(
     let (mut condition, mut bound) = ("true", Vec::new());
     let first = FREE + counts.len();
     let mut statements = vec!["BEGIN IMMEDIATE".to_owned()];
-    statements.extend(standing(&also));
     if !heads.moving.cases.is_empty() {
         let mut moved =
             written.iter().map(|written| written.change).filter(|change| change.expected_version > 0);
@@ -141,7 +140,10 @@ pub(super) async fn write_whole(
         bound.push(json(&heads.opening));
         condition = &opens;
     }
+    let asks = statements.len();
     statements.extend(insertions(&rows, first + bound.len(), condition));
+    // Not before it is asked how many heads were moved: removing a text counts rows too.
+    statements.splice(asks + 1..asks + 1, standing(&also));
     bound.extend(rows.iter().map(|(_, rows)| json(rows)));
     statements.push("COMMIT".to_owned());
     let mut turn = writer.turn().await?;
