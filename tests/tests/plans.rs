@@ -223,6 +223,8 @@ async fn no_list_reads_a_whole_table() {
     let county = filled().await;
     let pool = raw(&county.path).await;
     let written = [("a command and a sweep".to_owned(), written(&county.path).await)];
+    let moves = |statement: &String| statement.starts_with("UPDATE cases SET");
+    assert!(written[0].1.iter().any(moves), "how a batch is written is among them");
     let mut known_walks = BTreeSet::new();
     let mut complaints = Vec::new();
     for (name, statements) in paths(&county).await.into_iter().chain(written) {

@@ -43,9 +43,6 @@ pub(crate) fn change(
     let until_now = before.map(|state| found_by(state, column(definition, state, Column::Text).as_ref()));
     let text = Some(found_by(&decision.state, projection.columns.get(&Column::Text)))
         .filter(|text| until_now.as_ref() != Some(text));
-    let enterprise = projection.columns.get(&Column::Enterprise);
-    let same_enterprise =
-        before.is_some_and(|state| column(definition, state, Column::Enterprise).as_ref() == enterprise);
     let history = history(definition, before, &decision.acts, &projection.progress);
     Ok(Change {
         expected_version: before.map_or(0, |state| state.version),
@@ -54,7 +51,6 @@ pub(crate) fn change(
         acts,
         state: decision.state,
         projection,
-        same_enterprise,
         text,
         history,
         rungs,

@@ -70,7 +70,6 @@ async fn derive(catalog: &Catalog, acts: &[Act], raw: &RawCase) -> Result<Option
         text: Some(found_by(&state, projection.columns.get(&Column::Text))),
         history: history(definition, None, acts, &projection.progress),
         projection,
-        same_enterprise: false,
         last_hash: last_hash.unwrap_or_default(),
         rungs: acts.iter().flat_map(|act| outbox(act).0).collect(),
         acts: Vec::new(),

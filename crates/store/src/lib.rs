@@ -163,8 +163,6 @@ pub struct Change {
     pub state: State,
     /// What SQL sees of it.
     pub projection: Projection,
-    /// Its enterprise is the one it was.
-    pub same_enterprise: bool,
     /// What it is found by, where that changed.
     pub text: Option<String>,
     /// What the case counted as, where that changed.

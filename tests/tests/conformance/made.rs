@@ -162,9 +162,6 @@ impl County {
         let from = decision.state.last_at;
         let progress = projection.progress.clone();
         let text = found_by(&decision.state, projection.columns.get(&Column::Text));
-        let enterprise = |projection: &Projection| projection.columns.get(&Column::Enterprise).cloned();
-        let same_enterprise =
-            before.is_some_and(|before| enterprise(&before.projection) == enterprise(&projection));
         let told = |before: &Change| found_by(&before.state, before.projection.columns.get(&Column::Text));
         let moved = before.is_none_or(|before| before.projection.progress != progress);
         let row = HistoryRow { version: decision.state.version, from, progress };
@@ -177,7 +174,6 @@ impl County {
             state: decision.state,
             text: Some(text).filter(|text| before.map(told).as_ref() != Some(text)),
             projection,
-            same_enterprise,
             rungs: Vec::new(),
             notices: Vec::new(),
             documents: Vec::new(),

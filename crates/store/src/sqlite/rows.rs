@@ -1,17 +1,22 @@
 //! Rows come as one JSON array of arrays through `jsonb_each`: with `json_each` every column of a row would turn the
 //! whole row to text and parse it again.
 
+use std::sync::LazyLock;
+
 use machine::value::TenantId;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 use sqlx::AssertSqlSafe;
 
 use super::commit::Written;
-use super::write::{Also, Moving, Rows, heads, rows};
+use super::write::{Also, Heads, Moving, Rows, heads, rows};
 use super::{Connection, Writing, list};
 use crate::StoreError;
 use crate::cells::Cells;
-use crate::table::{ACTS, CASES, HEAD_FIXED, Kind, Table};
+use crate::table::{
+    ACTS, CASES, DOCUMENTS, HEAD_FIXED, HISTORY, IDEMPOTENCY, Kind, NOTICES, OBLIGATIONS, PERSONAL, RUNGS,
+    TEXTS, Table,
+};
 
 /// `value->>0, value->>1`, of the columns of a table.
 fn values(table: &Table) -> String {
@@ -37,12 +42,10 @@ fn json(rows: &[Cells<'_>]) -> String {
     serde_json::to_string(&rows.iter().map(Row).collect::<Vec<_>>()).unwrap_or_default()
 }
 
-/// The statement that inserts rows bound to a place, where a condition holds.
-fn insertion(table: &Table, place: usize, condition: &str) -> String {
+/// The statement that inserts rows out of an array.
+fn insertion(table: &Table, array: &str) -> String {
     let (name, names, values) = (table.name, table.names(), values(table));
-    format!(
-        "INSERT INTO {name} (tenant_id, {names}) SELECT $1, {values} FROM jsonb_each(${place}) WHERE {condition}"
-    )
+    format!("INSERT INTO {name} (tenant_id, {names}) SELECT $1, {values} FROM jsonb_each({array}) WHERE true")
 }
 
 /// Inserts rows. Gives how many arrived.
@@ -52,7 +55,7 @@ pub(super) async fn insert_rows(
     table: &'static Table,
     rows: &[Cells<'_>],
 ) -> Result<u64, StoreError> {
-    let done = sqlx::query(AssertSqlSafe(insertion(table, 2, "true")))
+    let done = sqlx::query(AssertSqlSafe(insertion(table, "$2")))
         .bind(tenant.as_str())
         .bind(json(rows))
         .execute(connection)
@@ -62,39 +65,7 @@ pub(super) async fn insert_rows(
 
 const DISCHARGED: &str = concat!("DELETE FROM obligations WHERE tenant_id = $1 AND case_id ", one_of!("$2"));
 
-const RENAMED: &str = concat!("DELETE FROM texts WHERE tenant_id = $1 AND case_id ", one_of!("$3"));
-
-/// What is done to rows that stand: as many go as there are. Each statement wakes who waits.
-fn standing(also: &Also<'_>) -> Vec<String> {
-    let done = [(&also.discharged, DISCHARGED), (&also.renamed, RENAMED)].into_iter();
-    done.filter(|(cases, _)| !cases.is_empty()).map(|(_, statement)| statement.to_owned()).collect()
-}
-
-/// The insertions of what goes with heads, from a place on, the first where a condition holds.
-fn insertions(rows: &[Rows<'_>], first: usize, condition: &str) -> Vec<String> {
-    let condition = |place| if place == first { condition } else { "true" };
-    (first..).zip(rows).map(|(place, (table, _))| insertion(table, place, condition(place))).collect()
-}
-
-/// Does statements, handed over at once: each time costs two changes of thread. To their first places are bound the
-/// tenant and the cases whose rows go, then the numbers and the texts.
-async fn execute(
-    connection: &mut Connection,
-    tenant: &TenantId,
-    also: &Also<'_>,
-    statements: Vec<String>,
-    numbers: &[i64],
-    texts: Vec<String>,
-) -> Result<(), sqlx::Error> {
-    let query = sqlx::query(AssertSqlSafe(statements.join(";\n")));
-    let query = query.bind(tenant.as_str()).bind(list(&also.discharged)).bind(list(&also.renamed));
-    let query = numbers.iter().fold(query, |query, number| query.bind(*number));
-    let query = texts.into_iter().fold(query, |query, text| query.bind(text));
-    query.execute(connection).await.map(drop)
-}
-
-/// The first place after the tenant and the cases whose rows go.
-const FREE: usize = 4;
+const RENAMED: &str = concat!("DELETE FROM texts WHERE tenant_id = $1 AND case_id ", one_of!("$2"));
 
 /// Everything that goes with heads. Of an insertion all rows arrive, or it fails.
 pub(super) async fn write_all(
@@ -103,100 +74,130 @@ pub(super) async fn write_all(
     also: &Also<'_>,
     rows: &[Rows<'_>],
 ) -> Result<(), StoreError> {
-    let mut statements = standing(also);
-    statements.extend(insertions(rows, FREE, "true"));
-    let rows = rows.iter().map(|(_, rows)| json(rows)).collect();
-    Ok(execute(connection, tenant, also, statements, &[], rows).await?)
+    for (cases, statement) in [(&also.discharged, DISCHARGED), (&also.renamed, RENAMED)] {
+        sqlx::query(statement).bind(tenant.as_str()).bind(list(cases)).execute(&mut *connection).await?;
+    }
+    for (table, rows) in rows {
+        insert_rows(connection, tenant, table, rows).await?;
+    }
+    Ok(())
 }
 
-/// Writes heads and everything that goes with them, the transaction too handed over at once. Where a head loses, or a
-/// row is missing, it is undone: false, and what stands in the way is found step by step.
+/// What goes with heads, in the order it is written.
+const WITH_HEADS: [&Table; 9] =
+    [&ACTS, &TEXTS, &OBLIGATIONS, &RUNGS, &HISTORY, &NOTICES, &IDEMPOTENCY, &DOCUMENTS, &PERSONAL];
+
+/// What one batch is, as a row that is inserted into `batch`: arrays, and how many heads there are.
+const BATCH: [&str; 7] = ["tenant", "moving", "moves", "opening", "opens", "discharged", "renamed"];
+
+/// Makes of a connection one that takes whole batches: `batch` is a view nobody reads, and its trigger writes what is
+/// inserted. Each statement that is handed over costs changes of thread when it begins and when it ends, a text of many
+/// as well, and in a transaction it keeps every page it changes once more, should it be undone alone. A trigger's
+/// statements are one.
+pub(super) async fn take_batches(connection: &mut Connection) -> Result<(), StoreError> {
+    let columns = || BATCH.into_iter().chain(WITH_HEADS.map(|table| table.name));
+    let nothing: Vec<&str> = columns().map(|_| "NULL").collect();
+    let columns: Vec<&str> = columns().collect();
+    let view = format!(
+        "CREATE TEMP VIEW IF NOT EXISTS batch ({}) AS SELECT {}",
+        columns.join(", "),
+        nothing.join(", ")
+    );
+    let lost = |number: &str| format!("SELECT RAISE(ABORT, '{LOST}') WHERE changes() <> NEW.{number}");
+    let mut done = vec![
+        // A column that is set is taken out of its indexes and put in again, also where it says what it said, and an
+        // enterprise seldom changes.
+        moving("NEW.moving", &["enterprise"]),
+        lost("moves"),
+        opening("NEW.opening"),
+        lost("opens"),
+        entrusting("NEW.moving"),
+        DISCHARGED.replace("$2", "NEW.discharged"),
+        RENAMED.replace("$2", "NEW.renamed"),
+    ];
+    done.extend(WITH_HEADS.map(|table| insertion(table, &format!("NEW.{}", table.name))));
+    let trigger = format!(
+        "CREATE TEMP TRIGGER IF NOT EXISTS batch_written INSTEAD OF INSERT ON batch BEGIN {}; END",
+        done.join(";\n").replace("$1", "NEW.tenant")
+    );
+    for statement in [view, trigger] {
+        sqlx::query(AssertSqlSafe(statement)).persistent(false).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// What the trigger says of a batch in which not every head won.
+const LOST: &str = "a head lost";
+
+/// Writes heads and everything that goes with them, as one statement that is a transaction of its own. Where a head
+/// loses nothing is written: false, and which one lost is found step by step.
 pub(super) async fn write_whole(
     writer: &Writing,
     tenant: &TenantId,
     written: &[Written<'_>],
 ) -> Result<bool, StoreError> {
-    let heads = heads(written);
+    static INSERTION: LazyLock<String> = LazyLock::new(|| {
+        let places: Vec<String> =
+            (1..=BATCH.len() + WITH_HEADS.len()).map(|place| format!("${place}")).collect();
+        format!("INSERT INTO batch VALUES ({})", places.join(", "))
+    });
+    let Heads { opening, moving } = heads(written);
     let (also, rows) = rows(written);
-    if rows.first().is_none_or(|(table, _)| table.name != ACTS.name) {
-        // Nothing would tell whether the heads won.
-        return Ok(false);
-    }
-    let counts = [heads.moving.cases.len(), heads.opening.len()].map(|rows| rows as i64);
-    let [moves, opens] = [FREE, FREE + 1].map(changed);
-    let (mut condition, mut bound) = ("true", Vec::new());
-    let first = FREE + counts.len();
-    let mut statements = vec!["BEGIN IMMEDIATE".to_owned()];
-    if !heads.moving.cases.is_empty() {
-        let mut moved =
-            written.iter().map(|written| written.change).filter(|change| change.expected_version > 0);
-        let set = if moved.all(|change| change.same_enterprise) { Set::ButEnterprise } else { Set::All };
-        statements.push(moving(first, set));
-        bound.push(json(&with_expected(heads.moving)));
-        condition = &moves;
-    }
-    if !heads.opening.is_empty() {
-        statements.push(opening(first + bound.len(), condition));
-        bound.push(json(&heads.opening));
-        condition = &opens;
-    }
-    let asks = statements.len();
-    statements.extend(insertions(&rows, first + bound.len(), condition));
-    // Not before it is asked how many heads were moved: removing a text counts rows too.
-    statements.splice(asks + 1..asks + 1, standing(&also));
-    bound.extend(rows.iter().map(|(_, rows)| json(rows)));
-    statements.push("COMMIT".to_owned());
+    let array = |rows: &[Cells<'_>]| (!rows.is_empty()).then(|| json(rows));
+    let [moves, opens] = [moving.cases.len(), opening.len()].map(|heads| heads as i64);
+    let query = sqlx::query(INSERTION.as_str()).bind(tenant.as_str());
+    let query = query.bind(array(&with_expected(moving))).bind(moves).bind(array(&opening)).bind(opens);
+    let query = query.bind(list(&also.discharged)).bind(list(&also.renamed));
+    let query = WITH_HEADS.into_iter().fold(query, |query, table| {
+        let rows = rows.iter().find(|(of, _)| of.name == table.name);
+        query.bind(rows.and_then(|(_, rows)| array(rows)))
+    });
     let mut turn = writer.turn().await?;
-    let Err(error) = execute(turn.connection(), tenant, &also, statements, &counts, bound).await else {
-        turn.done();
-        return Ok(true);
-    };
-    if sqlx::query("ROLLBACK").execute(&mut **turn.connection()).await.is_err() {
-        // It was undone already, or never begun; or it cannot be, and then the connection must not be used again.
-        turn.give_up();
-    }
-    match error {
-        sqlx::Error::Database(refused) if refused.message() == OVERFLOW => Ok(false),
-        error => Err(error.into()),
+    let done = query.execute(&mut **turn.connection()).await;
+    turn.done();
+    match done {
+        Ok(_) => Ok(true),
+        Err(sqlx::Error::Database(refused)) if refused.message() == LOST => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
-/// The condition of a statement that fails where the one before it changed another number of rows than the one bound
-/// to a place.
-fn changed(place: usize) -> String {
-    format!("abs(-9223372036854775807 - (changes() <> ${place})) IS NOT NULL")
+/// The statement that inserts heads out of an array.
+fn opening(array: &str) -> String {
+    insertion(&CASES, array) + " ON CONFLICT (tenant_id, case_id) DO NOTHING"
 }
 
-/// What SQLite says of it.
-const OVERFLOW: &str = "integer overflow";
-
-/// The statement that inserts heads bound to a place, where a condition holds.
-fn opening(place: usize, condition: &str) -> String {
-    insertion(&CASES, place, condition) + " ON CONFLICT (tenant_id, case_id) DO NOTHING"
-}
-
-/// What is set of a head. A column that is set is taken out of its indexes and put in again, also where it says what
-/// it said, and an enterprise seldom changes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Set {
-    All,
-    ButEnterprise,
-}
-
-/// The statement that moves heads bound to a place, each with the version it was decided on.
-fn moving(place: usize, set: Set) -> String {
+/// The statement that moves heads out of an array, each with the version it was decided on, all but some columns.
+fn moving(array: &str, but: &[&str]) -> String {
     let columns = CASES.columns.iter().map(|(name, _)| *name);
-    let new = columns.clone().chain(["expected"]).enumerate();
-    let new = new.map(|(index, name)| format!("value->>{index} AS {name}"));
-    let stays = |name| HEAD_FIXED.contains(&name) || set == Set::ButEnterprise && name == "enterprise";
-    let set = columns.filter(|name| !stays(name)).map(|name| format!("{name} = new.{name}"));
-    // Materialized: otherwise the planner walks all cases of the tenant and reads the array for each.
+    let set = columns.clone().filter(|name| !HEAD_FIXED.contains(name) && !but.contains(name));
+    let set: Vec<String> = set.map(|name| format!("{name} = given.{name}")).collect();
+    let given: Vec<&str> = columns.chain(["expected"]).collect();
+    let given = given_heads(array, &given);
+    format!("UPDATE cases SET {} {given} AND cases.version = given.expected", set.join(", "))
+}
+
+/// The statement that sets the enterprises of such heads, once they are moved.
+fn entrusting(array: &str) -> String {
+    let given = given_heads(array, &["case_id", "version", "enterprise"]);
     format!(
-        "WITH new AS MATERIALIZED (SELECT {} FROM jsonb_each(${place}))
-         UPDATE cases SET {} FROM new
-         WHERE cases.tenant_id = $1 AND cases.case_id = new.case_id AND cases.version = new.expected",
-        new.collect::<Vec<_>>().join(", "),
-        set.collect::<Vec<_>>().join(", ")
+        "UPDATE cases SET enterprise = given.enterprise {given} AND cases.version = given.version
+            AND cases.enterprise IS NOT given.enterprise"
+    )
+}
+
+/// Columns of heads out of an array, beside the cases they are of. Materialized: otherwise the planner walks all cases
+/// of the tenant and reads the array for each.
+fn given_heads(array: &str, columns: &[&str]) -> String {
+    let place = |of: &str| CASES.columns.iter().position(|(name, _)| *name == of);
+    let columns = columns.iter().map(|name| {
+        let place = place(name).unwrap_or(CASES.columns.len());
+        format!("value->>{place} AS {name}")
+    });
+    format!(
+        "FROM (WITH each AS MATERIALIZED (SELECT {} FROM jsonb_each({array})) SELECT * FROM each) AS given
+         WHERE cases.tenant_id = $1 AND cases.case_id = given.case_id",
+        columns.collect::<Vec<_>>().join(", ")
     )
 }
 
@@ -214,7 +215,7 @@ pub(super) async fn open_heads(
     tenant: &TenantId,
     rows: &[Cells<'_>],
 ) -> Result<Vec<String>, StoreError> {
-    won(connection, tenant, opening(2, "true"), rows).await
+    won(connection, tenant, opening("$2"), rows).await
 }
 
 /// Writes the heads whose version is still the one decided on. Gives those that won.
@@ -223,7 +224,7 @@ pub(super) async fn move_heads(
     tenant: &TenantId,
     heads: Moving<'_>,
 ) -> Result<Vec<String>, StoreError> {
-    won(connection, tenant, moving(2, Set::All), &with_expected(heads)).await
+    won(connection, tenant, moving("$2", &[]), &with_expected(heads)).await
 }
 
 async fn won(

@@ -9,6 +9,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqlitePool;
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::rows::take_batches;
 use super::{Db, PATIENCE};
 use crate::StoreError;
 
@@ -20,8 +21,7 @@ pub(super) struct Writer {
     wanted: AtomicUsize,
 }
 
-/// The connection, for one batch. Dropped before it is done it goes back to the pool, which asks whether it is still
-/// there, and does not know of a transaction begun in a text: a batch that writes runs to its end, in a task of its own.
+/// The connection, for one batch. Dropped before it is done it goes back to the pool.
 pub(super) struct Turn<'a> {
     place: MutexGuard<'a, Option<PoolConnection<Db>>>,
     connection: PoolConnection<Db>,
@@ -38,11 +38,6 @@ impl Turn<'_> {
         if self.wanted.load(Ordering::SeqCst) == 0 {
             *self.place = Some(self.connection);
         }
-    }
-
-    /// Out of the pool: it must not be used again.
-    pub(super) fn give_up(self) {
-        drop(self.connection.detach());
     }
 }
 
@@ -96,7 +91,11 @@ impl Writer {
         let mut place = self.place().await?;
         let connection = match place.take() {
             Some(kept) => kept,
-            None => self.pool.acquire().await?,
+            None => {
+                let mut connection = self.pool.acquire().await?;
+                take_batches(&mut connection).await?;
+                connection
+            }
         };
         Ok(Turn { place, connection, wanted: &self.wanted })
     }
