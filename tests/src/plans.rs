@@ -85,7 +85,9 @@ fn statements(text: &str) -> Vec<String> {
         let mut parts = statement.split("NEW.");
         let first = parts.next().unwrap_or_default().to_owned();
         parts.fold(first, |placed, part| {
-            placed + "?" + part.trim_start_matches(|letter: char| letter.is_ascii_lowercase() || letter == '_')
+            placed
+                + "?"
+                + part.trim_start_matches(|letter: char| letter.is_ascii_lowercase() || letter == '_')
         })
     };
     body.trim_end_matches("; END").split(";\n").map(placed).collect()
