@@ -7,7 +7,6 @@ use calendar::Calendar;
 use machine::act::{ALGORITHM, Auth, Measure, RungResult, canonical, chain, hex};
 use machine::command::{Decision, Directory, NOBODY, Perform};
 use machine::file::Column;
-use machine::project::Projection;
 use machine::register::Registers;
 use machine::value::{CaseId, TenantId};
 use machine::{Command, Definition, Facts, Instant, Person};
