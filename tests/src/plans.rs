@@ -74,12 +74,11 @@ impl Visit for Statement {
 }
 
 /// What a text makes the database do: a trigger's own statements, with places for what is inserted, since no plan of an
-/// insertion tells of them. A view is planned with what reads it.
+/// insertion tells of them.
 fn statements(text: &str) -> Vec<String> {
     let text = text.trim();
-    let trigger = text.starts_with("CREATE TEMP TRIGGER").then(|| text.split_once(" BEGIN ")).flatten();
-    let Some((_, body)) = trigger else {
-        return if text.starts_with("CREATE TEMP VIEW") { Vec::new() } else { vec![text.to_owned()] };
+    let Some((_, body)) = text.split_once(" INSTEAD OF INSERT ON batch BEGIN ") else {
+        return vec![text.to_owned()];
     };
     let placed = |statement: &str| {
         let mut parts = statement.split("NEW.");

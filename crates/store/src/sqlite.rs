@@ -269,8 +269,8 @@ async fn pools(path: &Path, create: bool) -> Result<(SqlitePool, SqlitePool), St
             })
         })
     };
-    // A batch changes some twenty pages for each case: they fit in memory, and so do those it would put back should a
-    // statement fail, instead of a file. The log is folded into the file less often, as most pages change again soon.
+    // A batch changes some twenty pages for each case: they fit in memory, and so do those put back should one statement
+    // of several fail, instead of a file. The log is folded into the file less often, as most pages change again soon.
     let writing = [("cache_size", "-65536"), ("temp_store", "MEMORY"), ("wal_autocheckpoint", "4000")];
     let writing =
         writing.into_iter().fold(options.clone(), |options, (name, value)| options.pragma(name, value));

@@ -81,6 +81,22 @@ pub async fn a_key_is_used_once(room: &Room) {
     assert_eq!(county.count(&IDEMPOTENCY).await, 1);
 }
 
+pub async fn a_refused_change_hides_nothing_from_the_next(room: &Room) {
+    let county = room.county().await;
+    let mut first = county.opening("YB-1");
+    first.key = Some(("键".to_owned(), "digest".to_owned()));
+    county.committed([&first]).await;
+    let mut second = county.opening("YB-2");
+    second.key.clone_from(&first.key);
+    assert_eq!(county.commit(&[second]).await, vec![LOST]);
+    let other = room.place.open().await.expect("opened");
+    let moved = vec![county.remark(&first, "另一进程")];
+    let outcomes = other.commit(&county.tenant, vec![moved].into()).await;
+    assert!(matches!(outcomes[..], [Ok(Outcome::Committed)]), "{outcomes:?}");
+    assert_eq!(version(&county, &first).await, 2, "what another process wrote since");
+    assert_eq!(county.commit(&[county.opening("YB-3")]).await, vec![WON]);
+}
+
 pub async fn a_document_number_is_taken_once(room: &Room) {
     let county = room.county().await;
     let number = DocumentNumber { code: "青安办".to_owned(), year: 2026, no: 18 };

@@ -43,6 +43,7 @@ on_both! {
     commits::a_change_is_written_once,
     commits::a_torn_group_leaves_nothing,
     commits::a_key_is_used_once,
+    commits::a_refused_change_hides_nothing_from_the_next,
     commits::a_document_number_is_taken_once,
     commits::a_row_that_stands_already_is_damage,
     commits::many_are_committed_at_once,

@@ -88,12 +88,12 @@ const WITH_HEADS: [&Table; 9] =
     [&ACTS, &TEXTS, &OBLIGATIONS, &RUNGS, &HISTORY, &NOTICES, &IDEMPOTENCY, &DOCUMENTS, &PERSONAL];
 
 /// What one batch is, as a row that is inserted into `batch`: arrays, and how many heads there are.
-const BATCH: [&str; 7] = ["tenant", "moving", "moves", "opening", "opens", "discharged", "renamed"];
+const BATCH: [&str; 8] =
+    ["tenant", "moving", "moves", "opening", "opens", "entrusted", "discharged", "renamed"];
 
 /// Makes of a connection one that takes whole batches: `batch` is a view nobody reads, and its trigger writes what is
-/// inserted. Each statement that is handed over costs changes of thread when it begins and when it ends, a text of many
-/// as well, and in a transaction it keeps every page it changes once more, should it be undone alone. A trigger's
-/// statements are one.
+/// inserted. Of statements handed over one by one each changes threads when it begins and when it ends, and in a
+/// transaction SQLite keeps a copy of every page they change, to undo one of them alone. A trigger is one statement.
 pub(super) async fn take_batches(connection: &mut Connection) -> Result<(), StoreError> {
     let columns = || BATCH.into_iter().chain(WITH_HEADS.map(|table| table.name));
     let nothing: Vec<&str> = columns().map(|_| "NULL").collect();
@@ -111,7 +111,7 @@ pub(super) async fn take_batches(connection: &mut Connection) -> Result<(), Stor
         lost("moves"),
         opening("NEW.opening"),
         lost("opens"),
-        entrusting("NEW.moving"),
+        entrusting("NEW.entrusted"),
         DISCHARGED.replace("$2", "NEW.discharged"),
         RENAMED.replace("$2", "NEW.renamed"),
     ];
@@ -120,9 +120,8 @@ pub(super) async fn take_batches(connection: &mut Connection) -> Result<(), Stor
         "CREATE TEMP TRIGGER IF NOT EXISTS batch_written INSTEAD OF INSERT ON batch BEGIN {}; END",
         done.join(";\n").replace("$1", "NEW.tenant")
     );
-    for statement in [view, trigger] {
-        sqlx::query(AssertSqlSafe(statement)).persistent(false).execute(&mut *connection).await?;
-    }
+    let both = AssertSqlSafe(format!("{view};\n{trigger}"));
+    sqlx::query(both).persistent(false).execute(connection).await?;
     Ok(())
 }
 
@@ -144,21 +143,36 @@ pub(super) async fn write_whole(
     let Heads { opening, moving } = heads(written);
     let (also, rows) = rows(written);
     let array = |rows: &[Cells<'_>]| (!rows.is_empty()).then(|| json(rows));
+    let of_entrusted = |(name, _): &&(&str, _)| ENTRUSTED.contains(name);
+    let entrusted: Vec<Cells<'_>> =
+        moving.heads.iter().map(|head| head.iter().filter(of_entrusted).cloned().collect()).collect();
     let [moves, opens] = [moving.cases.len(), opening.len()].map(|heads| heads as i64);
+    debug_assert!(
+        rows.iter().all(|(table, _)| WITH_HEADS.iter().any(|of| of.name == table.name)),
+        "every table is one that the trigger writes to"
+    );
     let query = sqlx::query(INSERTION.as_str()).bind(tenant.as_str());
     let query = query.bind(array(&with_expected(moving))).bind(moves).bind(array(&opening)).bind(opens);
-    let query = query.bind(list(&also.discharged)).bind(list(&also.renamed));
+    let query = query.bind(array(&entrusted)).bind(list(&also.discharged)).bind(list(&also.renamed));
     let query = WITH_HEADS.into_iter().fold(query, |query, table| {
         let rows = rows.iter().find(|(of, _)| of.name == table.name);
         query.bind(rows.and_then(|(_, rows)| array(rows)))
     });
     let mut turn = writer.turn().await?;
-    let done = query.execute(&mut **turn.connection()).await;
-    turn.done();
-    match done {
-        Ok(_) => Ok(true),
-        Err(sqlx::Error::Database(refused)) if refused.message() == LOST => Ok(false),
-        Err(error) => Err(error.into()),
+    match query.execute(&mut **turn.connection()).await {
+        Ok(_) => {
+            turn.done();
+            Ok(true)
+        }
+        Err(sqlx::Error::Database(refused)) if refused.message() == LOST => {
+            turn.done();
+            Ok(false)
+        }
+        Err(error) => {
+            // What fails once a text was written leaves the connection reading, and what others write since unseen.
+            turn.give_up();
+            Err(error.into())
+        }
     }
 }
 
@@ -177,23 +191,22 @@ fn moving(array: &str, but: &[&str]) -> String {
     format!("UPDATE cases SET {} {given} AND cases.version = given.expected", set.join(", "))
 }
 
-/// The statement that sets the enterprises of such heads, once they are moved.
+/// What is known of a head to set its enterprise.
+const ENTRUSTED: [&str; 3] = ["case_id", "version", "enterprise"];
+
+/// The statement that sets enterprises out of an array, once the heads are moved.
 fn entrusting(array: &str) -> String {
-    let given = given_heads(array, &["case_id", "version", "enterprise"]);
+    let given = given_heads(array, &ENTRUSTED);
     format!(
         "UPDATE cases SET enterprise = given.enterprise {given} AND cases.version = given.version
             AND cases.enterprise IS NOT given.enterprise"
     )
 }
 
-/// Columns of heads out of an array, beside the cases they are of. Materialized: otherwise the planner walks all cases
-/// of the tenant and reads the array for each.
+/// Columns out of an array, beside the cases they are of. Materialized: otherwise the planner walks all cases of the
+/// tenant and reads the array for each.
 fn given_heads(array: &str, columns: &[&str]) -> String {
-    let place = |of: &str| CASES.columns.iter().position(|(name, _)| *name == of);
-    let columns = columns.iter().map(|name| {
-        let place = place(name).unwrap_or(CASES.columns.len());
-        format!("value->>{place} AS {name}")
-    });
+    let columns = columns.iter().enumerate().map(|(place, name)| format!("value->>{place} AS {name}"));
     format!(
         "FROM (WITH each AS MATERIALIZED (SELECT {} FROM jsonb_each({array})) SELECT * FROM each) AS given
          WHERE cases.tenant_id = $1 AND cases.case_id = given.case_id",

@@ -39,6 +39,11 @@ impl Turn<'_> {
             *self.place = Some(self.connection);
         }
     }
+
+    /// Out of the pool: it must not be used again.
+    pub(super) fn give_up(self) {
+        drop(self.connection.detach());
+    }
 }
 
 /// The pool, for whoever writes something else: no batch keeps the connection until this is dropped.
@@ -93,6 +98,7 @@ impl Writer {
             Some(kept) => kept,
             None => {
                 let mut connection = self.pool.acquire().await?;
+                // Not when it is opened: migrations come first, and would have to bear with what names their tables.
                 take_batches(&mut connection).await?;
                 connection
             }
