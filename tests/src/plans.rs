@@ -1,5 +1,5 @@
-//! What the store sends to SQLite, and how that walks its tables: a subscriber listens to what the database driver
-//! reports, and each statement is explained.
+//! What the store sends to SQLite, and how that walks its tables: a subscriber listens to what the database driver and
+//! the store report, and each statement is explained.
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -48,7 +48,7 @@ struct Listener;
 
 impl Subscriber for Listener {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "sqlx::query"
+        ["sqlx::query", "store::sqlite"].contains(&metadata.target())
     }
     fn new_span(&self, _: &Attributes<'_>) -> Id {
         Id::from_u64(1)
@@ -66,30 +66,11 @@ struct Statement;
 
 impl Visit for Statement {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "db.statement" && !value.is_empty() {
-            sent().extend(statements(value));
+        if ["db.statement", "statement"].contains(&field.name()) && !value.is_empty() {
+            sent().push(value.trim().to_owned());
         }
     }
     fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
-}
-
-/// What a text makes the database do: a trigger's own statements, with places for what is inserted, since no plan of an
-/// insertion tells of them.
-fn statements(text: &str) -> Vec<String> {
-    let text = text.trim();
-    let Some((_, body)) = text.split_once(" INSTEAD OF INSERT ON batch BEGIN ") else {
-        return vec![text.to_owned()];
-    };
-    let placed = |statement: &str| {
-        let mut parts = statement.split("NEW.");
-        let first = parts.next().unwrap_or_default().to_owned();
-        parts.fold(first, |placed, part| {
-            placed
-                + "?"
-                + part.trim_start_matches(|letter: char| letter.is_ascii_lowercase() || letter == '_')
-        })
-    };
-    body.trim_end_matches("; END").split(";\n").map(placed).collect()
 }
 
 /// The statements that asking something sends, in a store that is opened and closed for it.

@@ -4,6 +4,8 @@ use serde::Serialize;
 use sqlx::error::DatabaseError;
 use sqlx::sqlite::SqliteError;
 
+use crate::sqlite::Refused;
+
 /// What a store can fail with.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -253,10 +255,9 @@ enum Kind {
 
 fn kind(error: &dyn DatabaseError) -> Kind {
     let code = error.code().unwrap_or_default();
-    match error.try_downcast_ref::<SqliteError>() {
-        Some(_) => sqlite_kind(&code),
-        None => postgres_kind(&code),
-    }
+    let embedded =
+        error.try_downcast_ref::<SqliteError>().is_some() || error.try_downcast_ref::<Refused>().is_some();
+    if embedded { sqlite_kind(&code) } else { postgres_kind(&code) }
 }
 
 /// Result codes of SQLite, <https://sqlite.org/rescode.html>.

@@ -29,6 +29,7 @@ use tokio::sync::watch;
 pub mod cells;
 mod error;
 mod grams;
+mod known;
 mod lists;
 mod place;
 pub mod postgres;

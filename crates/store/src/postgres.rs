@@ -124,6 +124,7 @@ mod store;
 mod write;
 
 use self::others::Others;
+use self::rows::commit_batch;
 
 /// Oldest server this program was tried on, as the server numbers itself.
 const VERSION_MIN: i64 = 150_000;

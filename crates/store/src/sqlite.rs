@@ -10,9 +10,7 @@ use machine::act::hex;
 use machine::value::{CaseId, TenantId, UnitId};
 use serde_json::json;
 use sqlx::error::DatabaseError;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow};
 use sqlx::{ConnectOptions, Connection as _, QueryBuilder, Row as _, Sqlite, SqliteConnection, Transaction};
 use tokio::sync::watch;
 
@@ -95,6 +93,7 @@ macro_rules! unlocked {
     };
 }
 
+mod batch;
 #[path = "sql/catalog.rs"]
 mod catalog;
 mod cell;
@@ -115,6 +114,7 @@ mod query;
 mod raw;
 #[path = "sql/rebuild.rs"]
 mod rebuild;
+mod refused;
 #[path = "sql/row.rs"]
 mod row;
 mod rows;
@@ -124,7 +124,9 @@ mod store;
 mod write;
 mod writer;
 
+use self::batch::commit_batch;
 use self::migrate::migrate;
+pub(crate) use self::refused::Refused;
 use self::writer::{Wanted, Writer};
 
 /// Oldest SQLite without the WAL-reset corruption bug.
@@ -149,7 +151,7 @@ impl SqliteStore {
         let (write, read) = pools(path, true).await?;
         migrate(&write, sqlx::migrate!("../../migrations/sqlite")).await?;
         Self::fix_kind(&write, clock, now).await?;
-        Ok(SqliteStore { write: Writer::new(write), read, clock, nearer: watch::Sender::new(()) })
+        Ok(SqliteStore { write: Writer::new(path, write), read, clock, nearer: watch::Sender::new(()) })
     }
 
     /// Opens a database for a store to be copied into: a new one, or one where that was cut short.
@@ -162,7 +164,7 @@ impl SqliteStore {
         copy::begin(&write, &path.display().to_string()).await?;
         // It has no time of its own yet.
         Ok(SqliteStore {
-            write: Writer::new(write),
+            write: Writer::new(path, write),
             read,
             clock: Clock::Real,
             nearer: watch::Sender::new(()),
@@ -188,7 +190,7 @@ impl SqliteStore {
         let (write, read) = pools(path, false).await?;
         migrate(&write, sqlx::migrate!("../../migrations/sqlite")).await?;
         let clock = Self::kind(&write, &path.display().to_string()).await?;
-        Ok(SqliteStore { write: Writer::new(write), read, clock, nearer: watch::Sender::new(()) })
+        Ok(SqliteStore { write: Writer::new(path, write), read, clock, nearer: watch::Sender::new(()) })
     }
 
     /// Ends all work on the file. What was written lies in the one file then, which may be moved; it fails
@@ -196,7 +198,7 @@ impl SqliteStore {
     pub async fn close(self) -> Result<(), StoreError> {
         // The last connection to go must be one that may write, to fold the log into the file.
         self.read.close().await;
-        let write = wanted(&self.write).await?;
+        let write = self.write.last().await?;
         let folded = fold_log(&write).await;
         write.close().await;
         folded
@@ -247,12 +249,10 @@ async fn pools(path: &Path, create: bool) -> Result<(SqlitePool, SqlitePool), St
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(create)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
         .busy_timeout(PATIENCE)
         // Rows come from a thread of their own; a longer queue saves most of the switching.
-        .row_buffer_size(1_024)
-        .pragma("trusted_schema", "OFF");
+        .row_buffer_size(1_024);
+    let options = SETTINGS.into_iter().fold(options, |options, (name, value)| options.pragma(name, value));
     let pool = |connections| {
         let options = SqlitePoolOptions::new().max_connections(connections);
         // SQLite undoes a transaction by itself where the disk is full; the driver believes it to be open from
@@ -263,17 +263,13 @@ async fn pools(path: &Path, create: bool) -> Result<(SqlitePool, SqlitePool), St
         });
         options.after_connect(|connection, _| {
             Box::pin(async move {
-                // Every connection has settings of its own; each is read back, instead of believing that it was set.
                 let fit = check_fitness(connection).await;
                 fit.map_err(|error| sqlx::Error::Configuration(Box::new(error)))
             })
         })
     };
-    // A batch changes some twenty pages for each case: they fit in memory, and so do those put back should one statement
-    // of several fail, instead of a file. The log is folded into the file less often, as most pages change again soon.
-    let writing = [("cache_size", "-65536"), ("temp_store", "MEMORY"), ("wal_autocheckpoint", "4000")];
     let writing =
-        writing.into_iter().fold(options.clone(), |options, (name, value)| options.pragma(name, value));
+        WRITING.into_iter().fold(options.clone(), |options, (name, value)| options.pragma(name, value));
     let write = pool(1).connect_with(writing).await.map_err(unfit)?;
     if create {
         sqlx::query("PRAGMA application_id = 1651075189").execute(&write).await?;
@@ -281,6 +277,21 @@ async fn pools(path: &Path, create: bool) -> Result<(SqlitePool, SqlitePool), St
     let read = pool(4).connect_with(options.read_only(true)).await.map_err(unfit)?;
     Ok((write, read))
 }
+
+/// What durability and trust rest on, of every connection.
+const SETTINGS: [(&str, &str); 3] =
+    [("journal_mode", "WAL"), ("synchronous", "FULL"), ("trusted_schema", "OFF")];
+
+/// Of those that write: a batch changes some twenty pages for each case. They fit in memory, and so do those put back
+/// should one statement of several fail, instead of a file. The log is folded into the file less often, as most pages
+/// change again soon.
+const WRITING: [(&str, &str); 3] =
+    [("cache_size", "-65536"), ("temp_store", "MEMORY"), ("wal_autocheckpoint", "16000")];
+
+/// The settings as they are.
+const FOUND: &str =
+    "SELECT 'journal_mode=' || journal_mode || ' synchronous=' || synchronous || ' trusted_schema='
+        || trusted_schema FROM pragma_journal_mode, pragma_synchronous, pragma_trusted_schema";
 
 /// Why a connection was not taken into a pool.
 fn unfit(error: sqlx::Error) -> StoreError {
@@ -293,9 +304,14 @@ fn unfit(error: sqlx::Error) -> StoreError {
     }
 }
 
-/// What durability and trust rest on, of one connection.
+/// Every connection has settings of its own; each is read back, instead of believing that it was set.
 async fn check_fitness(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut *connection).await?;
+    let version = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut *connection).await?;
+    fit(version, sqlx::query_scalar(FOUND).fetch_one(connection).await?)
+}
+
+/// Whether a version, and settings, are what durability and trust rest on.
+fn fit(version: String, found: String) -> Result<(), StoreError> {
     let mut parts = version.split('.').map(|part| u32::from_str(part).unwrap_or(0));
     let mut part = || parts.next().unwrap_or(0);
     if (part(), part(), part()) < VERSION_MIN {
@@ -303,12 +319,6 @@ async fn check_fitness(connection: &mut SqliteConnection) -> Result<(), StoreErr
         let least = format!("{major}.{minor}.{patch}");
         return Err(StoreError::Unfit(Unfit::Old { version, least }));
     }
-    let found: String = sqlx::query_scalar(
-        "SELECT 'journal_mode=' || journal_mode || ' synchronous=' || synchronous || ' trusted_schema='
-            || trusted_schema FROM pragma_journal_mode, pragma_synchronous, pragma_trusted_schema",
-    )
-    .fetch_one(connection)
-    .await?;
     let needed = "journal_mode=wal synchronous=2 trusted_schema=0".to_owned();
     if found == needed { Ok(()) } else { Err(StoreError::Unfit(Unfit::Lax { found, needed })) }
 }
@@ -321,11 +331,6 @@ async fn wanted(writer: &Writing) -> Result<Wanted, StoreError> {
 /// A transaction that may write: it has the lock from its beginning.
 async fn begin_write(pool: &Pool) -> Result<Transaction<'static, Db>, StoreError> {
     Ok(pool.begin_with("BEGIN IMMEDIATE").await?)
-}
-
-/// A transaction that commits changes.
-async fn begin_commit(writer: &Writing) -> Result<Transaction<'static, Db>, StoreError> {
-    begin_write(&*writer.pool().await?).await
 }
 
 /// A transaction that sees one moment and may write: whoever writes here is alone anyway.

@@ -6,9 +6,9 @@
 use machine::value::TenantId;
 use sqlx::Row as _;
 
-use super::Own;
-use super::query::seen;
-use crate::{Clock, Read, Seen, StoreError, instant};
+use super::{Own, Row};
+use crate::known::{self, Columns};
+use crate::{Clock, Read, Seen, StoreError, Wrong, instant};
 
 macro_rules! known {
     ($time:expr) => {
@@ -44,6 +44,23 @@ pub(super) async fn known(store: &Own, tenant: &TenantId, wanted: &[Read]) -> Re
     let keys: Vec<Option<String>> = wanted.iter().map(|read| read.key.clone()).collect();
     let rows =
         sqlx::query(statement).bind(tenant.as_str()).bind(cases).bind(keys).fetch_all(&store.write).await?;
+    // Whoever asks for nothing is told the time and the versions too.
     let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-    seen(&rows, wanted.len(), instant(first.try_get("now")?)?)
+    let number = |column| Ok::<_, StoreError>(first.try_get::<Option<i64>, _>(column)?.unwrap_or(0));
+    Ok(Seen {
+        known: rows.iter().take(wanted.len()).map(known::known).collect(),
+        now: instant(number("now")?)?,
+        organisation: number("organisation")?.unsigned_abs(),
+        calendars: number("calendars")?.unsigned_abs(),
+    })
+}
+
+impl Columns for Row {
+    fn text(&self, column: &'static str) -> Result<Option<&str>, Wrong> {
+        self.try_get(column).map_err(Wrong::unreadable)
+    }
+
+    fn int(&self, column: &'static str) -> Result<Option<i64>, Wrong> {
+        self.try_get(column).map_err(Wrong::unreadable)
+    }
 }

@@ -4,6 +4,8 @@
 //! Every row that is changed is found by its key: `= ANY` the keys, also where a join would say the same, so that no
 //! plan made while a table was small walks it when it has grown.
 
+use std::collections::HashSet;
+
 use machine::value::TenantId;
 use sqlx::encode::{Encode, IsNull};
 use sqlx::error::BoxDynError;
@@ -12,9 +14,9 @@ use sqlx::postgres::{PgArgumentBuffer, PgArguments, PgBindIterExt as _, PgTypeIn
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Row as _, Type};
 
-use super::commit::Written;
-use super::write::{Also, Moving, Rows, heads, rows};
-use super::{Connection, Db, Writing};
+use super::commit::{Batch, Fate, Written};
+use super::write::{Also, Rows, head, rows};
+use super::{Connection, Db, Writing, begin_commit};
 use crate::cells::Cells;
 use crate::table::{CASES, HEAD_FIXED, Kind, Table};
 use crate::{StoreError, rows_affected};
@@ -112,7 +114,7 @@ pub(super) async fn open_heads(
 }
 
 /// Writes the heads whose version is still the one decided on. Gives those that won.
-pub(super) async fn move_heads(
+async fn move_heads(
     connection: &mut Connection,
     tenant: &TenantId,
     moving: Moving<'_>,
@@ -185,14 +187,87 @@ fn going_with(
     (parts, counts)
 }
 
+/// Commits a batch.
+pub(super) async fn commit_batch(
+    pool: &Writing,
+    tenant: &TenantId,
+    batch: &Batch,
+) -> Result<Vec<Fate>, StoreError> {
+    let mut written = batch.written();
+    if write_whole(pool, tenant, &written).await? {
+        return Ok(batch.fates(written.iter().map(|_| true)));
+    }
+    let mut transaction = begin_commit(pool).await?;
+    let winners = write_heads(&mut transaction, tenant, &written).await?;
+    let fates = batch.fates(written.iter().map(|written| winners.contains(&written.case)));
+    if fates.contains(&Fate::Torn) {
+        transaction.rollback().await?;
+        return Ok(fates);
+    }
+    written.retain(|written| winners.contains(&written.case));
+    if !written.is_empty() {
+        let (also, rows) = rows(&written);
+        write_all(&mut transaction, tenant, &also, &rows).await?;
+    }
+    transaction.commit().await?;
+    Ok(fates)
+}
+
+/// The heads of a batch.
+struct Heads<'a> {
+    /// Of cases not there yet.
+    opening: Vec<Cells<'a>>,
+    /// Of the others.
+    moving: Moving<'a>,
+}
+
+/// Heads of cases that are there, in the order of their cases.
+struct Moving<'a> {
+    /// The cases.
+    cases: Vec<&'a str>,
+    /// Their heads.
+    heads: Vec<Cells<'a>>,
+    /// The versions they were decided on.
+    expected: Vec<i64>,
+}
+
+/// The heads of some changes.
+fn heads<'a>(changes: &'a [Written<'a>]) -> Heads<'a> {
+    let (opening, mut moving): (Vec<_>, Vec<_>) =
+        changes.iter().partition(|written| written.change.expected_version == 0);
+    // Two processes with the same cases take them in the same order, and never wait for each other both.
+    moving.sort_unstable_by(|one, other| one.case.cmp(&other.case));
+    Heads {
+        opening: opening.into_iter().map(head).collect(),
+        moving: Moving {
+            cases: moving.iter().map(|written| written.case.as_str()).collect(),
+            expected: moving.iter().map(|written| i64::from(written.change.expected_version)).collect(),
+            heads: moving.into_iter().map(head).collect(),
+        },
+    }
+}
+
+/// Writes the heads whose version is still the one decided on. Gives the cases that won.
+async fn write_heads(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    changes: &[Written<'_>],
+) -> Result<HashSet<String>, StoreError> {
+    let Heads { opening, moving } = heads(changes);
+    let mut winners = HashSet::new();
+    if !moving.cases.is_empty() {
+        winners.extend(move_heads(connection, tenant, moving).await?);
+    }
+    if !opening.is_empty() {
+        winners.extend(open_heads(connection, tenant, &opening).await?);
+    }
+    Ok(winners)
+}
+
 /// Writes heads and everything that goes with them, in one statement that is a transaction of its own: each statement
 /// costs a way to the server and back, and its start. Where a head loses, or a row is missing, it divides by zero
 /// and has written nothing: false, and what stands in the way is found step by step.
-pub(super) async fn write_whole(
-    pool: &Writing,
-    tenant: &TenantId,
-    written: &[Written<'_>],
-) -> Result<bool, StoreError> {
+async fn write_whole(pool: &Writing, tenant: &TenantId, written: &[Written<'_>]) -> Result<bool, StoreError> {
     let heads = heads(written);
     let (also, rows) = rows(written);
     let (mut parts, mut won, mut place) = (Vec::new(), Vec::new(), FREE + 1);
@@ -241,7 +316,7 @@ pub(super) async fn write_whole(
 const DIVISION_BY_ZERO: &str = "22012";
 
 /// Everything that goes with heads that won where others did not.
-pub(super) async fn write_all(
+async fn write_all(
     connection: &mut Connection,
     tenant: &TenantId,
     also: &Also<'_>,

@@ -1,13 +1,11 @@
 //! Committing: one transaction for all callers waiting.
 
-use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use machine::value::TenantId;
 
-use super::rows::write_whole;
-use super::write::{write_heads, write_rows};
-use super::{Writing, begin_commit, table_of};
+use super::{Writing, commit_batch, table_of};
 use crate::{Change, Outcome, StoreError, Wrong, bad};
 
 /// How often a transaction is run anew that failed only because others were at the same rows.
@@ -20,13 +18,14 @@ const PAUSE: Duration = Duration::from_millis(2);
 pub(super) async fn commit(
     writer: &Writing,
     tenant: &TenantId,
-    groups: &[Vec<Change>],
+    groups: &Arc<[Vec<Change>]>,
 ) -> Vec<Result<Outcome, StoreError>> {
     let mut outcomes: Vec<_> = groups.iter().map(|_| Ok(Outcome::Conflict)).collect();
     let mut left: Vec<usize> = (0..groups.len()).collect();
+    let batch = |of: &[usize]| Batch { groups: groups.clone(), of: of.to_vec() };
     while !left.is_empty() {
-        let batch: Vec<&[Change]> = left.iter().map(|index| groups[*index].as_slice()).collect();
-        match retried(|| commit_batch(writer, tenant, &batch)).await {
+        let all = batch(&left);
+        match retried(|| commit_batch(writer, tenant, &all)).await {
             // Undone because of the torn ones: it runs again without them.
             Ok(fates) if fates.contains(&Fate::Torn) => {
                 let mut fates = fates.into_iter();
@@ -44,8 +43,8 @@ pub(super) async fn commit(
             }
             Err(_) => {
                 for index in left {
-                    let group = [groups[index].as_slice()];
-                    outcomes[index] = match retried(|| commit_batch(writer, tenant, &group)).await {
+                    let alone = batch(&[index]);
+                    outcomes[index] = match retried(|| commit_batch(writer, tenant, &alone)).await {
                         Ok(fates) if fates.contains(&Fate::Won) => Ok(Outcome::Committed),
                         Ok(_) => Ok(Outcome::Conflict),
                         Err(error) => stands_already(error, &groups[index]),
@@ -74,11 +73,41 @@ where
 
 /// What became of a group in a batch.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
+pub(super) enum Fate {
+    /// All of it is written.
     Won,
+    /// Nothing of it is.
     Lost,
     /// Some of its heads won and some lost: the batch is undone.
     Torn,
+}
+
+/// Some of the groups that are committed.
+#[derive(Clone)]
+pub(super) struct Batch {
+    groups: Arc<[Vec<Change>]>,
+    of: Vec<usize>,
+}
+
+impl Batch {
+    /// Its changes, group by group.
+    pub(super) fn written(&self) -> Vec<Written<'_>> {
+        self.of.iter().flat_map(|index| &self.groups[*index]).map(Written::new).collect()
+    }
+
+    /// What became of its groups, where these of its heads won.
+    pub(super) fn fates(&self, won: impl IntoIterator<Item = bool>) -> Vec<Fate> {
+        let mut won = won.into_iter();
+        let fate = |index: &usize| {
+            let group = &self.groups[*index];
+            match won.by_ref().take(group.len()).filter(|won| *won).count() {
+                0 => Fate::Lost,
+                all if all == group.len() => Fate::Won,
+                _ => Fate::Torn,
+            }
+        };
+        self.of.iter().map(fate).collect()
+    }
 }
 
 /// What it means that a row stands already. A key or a document number: somebody else used it first, for
@@ -108,35 +137,4 @@ impl<'a> Written<'a> {
     pub(super) fn new(change: &'a Change) -> Self {
         Written { change, case: change.state.case.to_string() }
     }
-}
-
-async fn commit_batch(
-    writer: &Writing,
-    tenant: &TenantId,
-    groups: &[&[Change]],
-) -> Result<Vec<Fate>, StoreError> {
-    let mut written: Vec<Written<'_>> = groups.iter().copied().flatten().map(Written::new).collect();
-    if write_whole(writer, tenant, &written).await? {
-        return Ok(vec![Fate::Won; groups.len()]);
-    }
-    let mut transaction = begin_commit(writer).await?;
-    let winners = write_heads(&mut transaction, tenant, &written).await?;
-    let winners: HashSet<String> = winners.into_iter().collect();
-    let mut won = written.iter().map(|written| winners.contains(&written.case));
-    let fate = |group: &&[Change]| match won.by_ref().take(group.len()).filter(|won| *won).count() {
-        0 => Fate::Lost,
-        all if all == group.len() => Fate::Won,
-        _ => Fate::Torn,
-    };
-    let fates: Vec<Fate> = groups.iter().map(fate).collect();
-    if fates.contains(&Fate::Torn) {
-        transaction.rollback().await?;
-        return Ok(fates);
-    }
-    written.retain(|written| winners.contains(&written.case));
-    if !written.is_empty() {
-        write_rows(&mut transaction, tenant, &written).await?;
-    }
-    transaction.commit().await?;
-    Ok(fates)
 }

@@ -1,73 +1,14 @@
-//! Reading: what is due, acts and the inbox; heads and keys as they come from a row.
+//! Reading: what is due, acts and the inbox.
 
-use std::str::FromStr;
-
+use machine::Instant;
 use machine::value::{CaseId, PersonId, TenantId};
-use machine::{Instant, State};
 use sqlx::Row as _;
 
 use super::row::{id, small, some_text, text, whole_text};
 use super::{Pool, Row, stored_ids};
 use crate::{
-    ActRow, Damage, DigestLine, DigestRow, DueCase, Head, Known, ROWS_MAX, Seen, StoreError, Used, Waking,
-    Wrong, bad, damage, instant,
+    ActRow, Damage, DigestLine, DigestRow, DueCase, ROWS_MAX, StoreError, Waking, Wrong, bad, instant,
 };
-
-/// A head, if an act may be built on it.
-fn head(id: &str, row: &Row) -> Result<Head, Damage> {
-    // People know a case by its number.
-    let name = text(row, "number").unwrap_or_else(|_| id.to_owned());
-    let bad = |column, problem| damage("cases", column, &name, problem);
-    let unreadable = |column| move |error: sqlx::Error| (column, Wrong::unreadable(error));
-    let read = |column| row.try_get::<&str, _>(column).map_err(unreadable(column));
-    let state = read("state").map_err(|(column, wrong)| bad(column, wrong))?;
-    let state: State = serde_json::from_str(state).map_err(|error| bad("state", Wrong::unreadable(error)))?;
-    if state.case.to_string() != id {
-        return Err(bad("state", Wrong::StateOf { case: state.number }));
-    }
-    // An act on a wrong hash would break the chain for ever.
-    let last_hash = read("last_hash").map_err(|(column, wrong)| bad(column, wrong))?.to_owned();
-    let act_hash: Option<String> =
-        row.try_get("act_hash").map_err(|error| damage("acts", "hash", &name, Wrong::unreadable(error)))?;
-    if act_hash.as_ref() != Some(&last_hash) {
-        return Err(bad("last_hash", Wrong::NotTheLastHash));
-    }
-    Ok(Head { state, last_hash })
-}
-
-/// What a key was used for: the row, the case and the version.
-fn used(key: &str, row: &Row) -> Result<Used, Damage> {
-    let bad = |column, problem| damage("idempotency", column, key, problem);
-    let text =
-        |name, column| row.try_get::<String, _>(name).map_err(|error| bad(column, Wrong::unreadable(error)));
-    let version = row.try_get::<i64, _>("used_version").unwrap_or(-1);
-    Ok(Used {
-        fingerprint: text("fingerprint", "fingerprint")?,
-        case: CaseId::from_str(&text("used_case_id", "case_id")?).map_err(|_| bad("case_id", Wrong::NoId))?,
-        version: u32::try_from(version).map_err(|_| bad("version", Wrong::OutOfRange))?,
-    })
-}
-
-/// What a command is decided on, where each row has a head and what its key was used for, or neither, and all of them
-/// the versions of what stands beside. Whoever asks for nothing is told these too.
-pub(super) fn seen(rows: &[Row], wanted: usize, now: Instant) -> Result<Seen, StoreError> {
-    let known = rows.iter().take(wanted).map(|row| Ok(Known { head: some_head(row)?, used: some_use(row)? }));
-    let known = known.collect::<Result<_, StoreError>>()?;
-    let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-    let number =
-        |column| Ok::<_, StoreError>(first.try_get::<Option<i64>, _>(column)?.unwrap_or(0).unsigned_abs());
-    Ok(Seen { known, now, organisation: number("organisation")?, calendars: number("calendars")? })
-}
-
-fn some_head(row: &Row) -> Result<Result<Option<Head>, Damage>, StoreError> {
-    let id: Option<String> = row.try_get("case_id")?;
-    Ok(id.map(|id| head(&id, row)).transpose())
-}
-
-fn some_use(row: &Row) -> Result<Result<Option<Used>, Damage>, StoreError> {
-    let key: Option<String> = row.try_get("key")?;
-    Ok(key.map(|key| used(&key, row)).transpose())
-}
 
 const DUE: &str = unlocked!(concat!(
     "FROM cases WHERE tenant_id = $1 AND wake_at <= $2 AND ",

@@ -5,7 +5,8 @@ use sqlx::Row as _;
 
 use super::commit::Written;
 use super::row::bytes;
-use super::write::{clear, derived, insert, write_heads};
+use super::rows::open_heads;
+use super::write::{clear, derived, head, insert};
 use super::{Connection, Pool, Row, begin_write, lock_case, stored};
 use crate::cells;
 use crate::table::{CASES, DOCUMENTS, HISTORY, OBLIGATIONS, RUNGS, TEXTS};
@@ -29,7 +30,7 @@ pub(super) async fn rebuild(pool: &Pool, tenant: &TenantId, change: &Change) -> 
     for table in [&CASES, &TEXTS, &OBLIGATIONS, &RUNGS, &HISTORY] {
         clear(&mut transaction, tenant, table, &[&written[0].case]).await?;
     }
-    if write_heads(&mut transaction, tenant, &written).await?.len() != 1 {
+    if open_heads(&mut transaction, tenant, &written.each_ref().map(head)).await?.len() != 1 {
         return Ok(Outcome::Conflict);
     }
     for (table, rows) in derived(&written) {

@@ -3,7 +3,7 @@
 use machine::value::TenantId;
 
 use super::commit::{Written, retried};
-use super::rows::{insert_rows, move_heads, open_heads, write_all};
+use super::rows::insert_rows;
 use super::{Connection, Pool, begin_write, list, lock_tenant};
 use crate::cells::{self, Cells};
 use crate::table::{
@@ -22,59 +22,9 @@ pub(super) struct Also<'a> {
     pub(super) renamed: Vec<&'a str>,
 }
 
-fn head<'a>(Written { change, case }: &'a Written<'a>) -> Cells<'a> {
+/// The head of a change.
+pub(super) fn head<'a>(Written { change, case }: &'a Written<'a>) -> Cells<'a> {
     cells::head(case, &change.workflow, &change.last_hash, &change.state, &change.projection)
-}
-
-/// Writes the heads whose version is still the one decided on. Gives the cases that won.
-pub(super) async fn write_heads(
-    connection: &mut Connection,
-    tenant: &TenantId,
-    changes: &[Written<'_>],
-) -> Result<Vec<String>, StoreError> {
-    let Heads { opening, moving } = heads(changes);
-    let mut winners = Vec::new();
-    if !moving.cases.is_empty() {
-        winners.extend(move_heads(connection, tenant, moving).await?);
-    }
-    if !opening.is_empty() {
-        winners.extend(open_heads(connection, tenant, &opening).await?);
-    }
-    Ok(winners)
-}
-
-/// The heads of a batch.
-pub(super) struct Heads<'a> {
-    /// Of cases not there yet.
-    pub(super) opening: Vec<Cells<'a>>,
-    /// Of the others.
-    pub(super) moving: Moving<'a>,
-}
-
-/// Heads of cases that are there, in the order of their cases.
-pub(super) struct Moving<'a> {
-    /// The cases.
-    pub(super) cases: Vec<&'a str>,
-    /// Their heads.
-    pub(super) heads: Vec<Cells<'a>>,
-    /// The versions they were decided on.
-    pub(super) expected: Vec<i64>,
-}
-
-/// The heads of some changes.
-pub(super) fn heads<'a>(changes: &'a [Written<'a>]) -> Heads<'a> {
-    let (opening, mut moving): (Vec<_>, Vec<_>) =
-        changes.iter().partition(|written| written.change.expected_version == 0);
-    // Two processes with the same cases take them in the same order, and never wait for each other both.
-    moving.sort_unstable_by(|one, other| one.case.cmp(&other.case));
-    Heads {
-        opening: opening.into_iter().map(head).collect(),
-        moving: Moving {
-            cases: moving.iter().map(|written| written.case.as_str()).collect(),
-            expected: moving.iter().map(|written| i64::from(written.change.expected_version)).collect(),
-            heads: moving.into_iter().map(head).collect(),
-        },
-    }
 }
 
 /// Inserts rows and checks that every one of them arrived.
@@ -89,16 +39,6 @@ pub(super) async fn insert(
     }
     let done = insert_rows(connection, tenant, table, rows).await?;
     rows_affected(table.name, rows.len() as u64, done)
-}
-
-/// Everything that goes with the heads that won.
-pub(super) async fn write_rows(
-    connection: &mut Connection,
-    tenant: &TenantId,
-    won: &[Written<'_>],
-) -> Result<(), StoreError> {
-    let (also, rows) = rows(won);
-    write_all(connection, tenant, &also, &rows).await
 }
 
 /// What goes with some heads.

@@ -1,36 +1,63 @@
-//! Heads and keys of many callers, and what they are decided by: one statement, since the end of each wakes who waits.
+//! Heads and keys of many callers, and what they are decided by: lookups by their keys, of one moment.
 
 use machine::value::TenantId;
-use serde_json::json;
-use sqlx::Row as _;
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, Row, params};
 
 use super::Own;
-use super::query::seen;
-use crate::{Read, Seen, Store, StoreError};
+use super::writer::blocking;
+use crate::known::{self, Columns};
+use crate::{Known, Read, Seen, Store, StoreError, Wrong};
 
 /// An outer join is walked in the order it is written in.
 const KNOWN: &str = "SELECT c.case_id, c.number, c.state, c.last_hash,
         (SELECT hash FROM acts a WHERE a.tenant_id = c.tenant_id AND a.case_id = c.case_id
             AND a.version = c.version) AS act_hash,
-        i.key, i.fingerprint, i.case_id AS used_case_id, i.version AS used_version, w.key AS place,
-        (SELECT organisation_version FROM tenants WHERE tenant_id = $1) AS organisation,
-        (SELECT max(sequence) FROM calendars WHERE tenant_id = $1) AS calendars
-     FROM (SELECT 1) LEFT JOIN jsonb_each($2) w
-        LEFT JOIN cases c ON c.tenant_id = $1 AND c.case_id = w.value->>0
-        LEFT JOIN idempotency i ON i.tenant_id = $1 AND i.key = w.value->>1";
+        i.key, i.fingerprint, i.case_id AS used_case_id, i.version AS used_version
+     FROM (SELECT 1) LEFT JOIN cases c ON c.tenant_id = ?1 AND c.case_id = ?2
+        LEFT JOIN idempotency i ON i.tenant_id = ?1 AND i.key = ?3";
+
+const VERSIONS: &str = "SELECT (SELECT organisation_version FROM tenants WHERE tenant_id = ?1),
+        (SELECT max(sequence) FROM calendars WHERE tenant_id = ?1)";
 
 pub(super) async fn known(store: &Own, tenant: &TenantId, wanted: &[Read]) -> Result<Seen, StoreError> {
-    let asked: Vec<_> = wanted.iter().map(|read| (read.case.to_string(), read.key.as_ref())).collect();
-    let query = sqlx::query(KNOWN).bind(tenant.as_str()).bind(json!(asked).to_string());
-    // Whoever writes has what is asked for in memory; the others lose it with every commit.
-    let mut rows = match store.write.idle() {
-        Some(mut turn) => {
-            let rows = query.fetch_all(&mut **turn.connection()).await?;
-            turn.done();
-            rows
-        }
-        None => query.fetch_all(&store.read).await?,
-    };
-    rows.sort_by_key(|row| row.try_get::<i64, _>("place").ok());
-    seen(&rows, wanted.len(), store.clock().await?)
+    let (writer, tenant, wanted) = (store.write.clone(), tenant.clone(), wanted.to_vec());
+    let (organisation, calendars, known) =
+        blocking(move || writer.read(|connection| of_one_moment(connection, &tenant, &wanted))).await?;
+    Ok(Seen { known, now: store.clock().await?, organisation, calendars })
+}
+
+fn of_one_moment(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    wanted: &[Read],
+) -> Result<(u64, u64, Vec<Known>), StoreError> {
+    let snapshot = connection.transaction()?;
+    for statement in [KNOWN, VERSIONS] {
+        tracing::debug!(target: "store::sqlite", statement);
+    }
+    let number = |number: Option<i64>| number.unwrap_or(0).unsigned_abs();
+    let mut versions = snapshot.prepare_cached(VERSIONS)?;
+    let versions: (Option<i64>, Option<i64>) =
+        versions.query_row([tenant.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut of_case = snapshot.prepare_cached(KNOWN)?;
+    let known = wanted.iter().map(|Read { case, key }| {
+        let asked = params![tenant.as_str(), case.to_string(), key];
+        of_case.query_row(asked, |row| Ok(known::known(&Found(row))))
+    });
+    Ok((number(versions.0), number(versions.1), known.collect::<Result<_, _>>()?))
+}
+
+struct Found<'a>(&'a Row<'a>);
+
+impl Columns for Found<'_> {
+    fn text(&self, column: &'static str) -> Result<Option<&str>, Wrong> {
+        let cell = self.0.get_ref(column).map_err(Wrong::unreadable)?;
+        cell.as_str_or_null().map_err(Wrong::unreadable)
+    }
+
+    fn int(&self, column: &'static str) -> Result<Option<i64>, Wrong> {
+        let cell = self.0.get_ref(column).map_err(Wrong::unreadable)?;
+        FromSql::column_result(cell).map_err(Wrong::unreadable)
+    }
 }

@@ -1,115 +1,146 @@
-//! The one connection that writes. Batches keep it among themselves: given back to the pool it is asked each time
-//! whether it is still there, which costs two changes of thread, as many as writing does.
+//! Who writes, one after the other: the pool of the driver, or a batch with a connection of its own.
+//!
+//! With the driver every statement is a change of threads, there and back, which costs more than the statement does. A
+//! batch is many of them: it runs on one thread from its beginning to its end.
 
 use std::ops::Deref;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use sqlx::pool::PoolConnection;
+use rusqlite::{Connection, OpenFlags};
 use sqlx::sqlite::SqlitePool;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::rows::take_batches;
-use super::{Db, PATIENCE};
+use super::{PATIENCE, SETTINGS, WRITING, fit};
 use crate::StoreError;
 
-/// The pool of that one connection, and the connection while only batches want it.
+/// A connection while nobody uses it, and whose turn it is to do so, in the order they came.
+struct Kept {
+    turn: Arc<Semaphore>,
+    connection: Mutex<Option<Connection>>,
+    flags: OpenFlags,
+}
+
+/// The pool, and the connections of batches.
 pub(super) struct Writer {
+    path: PathBuf,
     pool: SqlitePool,
-    kept: Mutex<Option<PoolConnection<Db>>>,
-    /// Others who want it.
-    wanted: AtomicUsize,
+    /// Whoever has its turn is the one who writes.
+    writing: Kept,
+    /// For batches that read while another one writes.
+    reading: Kept,
 }
 
-/// The connection, for one batch. Dropped before it is done it goes back to the pool.
-pub(super) struct Turn<'a> {
-    place: MutexGuard<'a, Option<PoolConnection<Db>>>,
-    connection: PoolConnection<Db>,
-    wanted: &'a AtomicUsize,
+/// The pool, for whoever writes something else: no batch writes until this is dropped.
+pub(super) struct Wanted {
+    pool: SqlitePool,
+    _turn: OwnedSemaphorePermit,
 }
-
-impl Turn<'_> {
-    pub(super) fn connection(&mut self) -> &mut PoolConnection<Db> {
-        &mut self.connection
-    }
-
-    /// Leaves it to the next batch, unless somebody else waits for it.
-    pub(super) fn done(mut self) {
-        if self.wanted.load(Ordering::SeqCst) == 0 {
-            *self.place = Some(self.connection);
-        }
-    }
-
-    /// Out of the pool: it must not be used again.
-    pub(super) fn give_up(self) {
-        drop(self.connection.detach());
-    }
-}
-
-/// The pool, for whoever writes something else: no batch keeps the connection until this is dropped.
-pub(super) struct Wanted(Arc<Writer>);
 
 impl Deref for Wanted {
     type Target = SqlitePool;
 
     fn deref(&self) -> &SqlitePool {
-        &self.0.pool
+        &self.pool
     }
 }
 
-impl Drop for Wanted {
-    fn drop(&mut self) {
-        self.0.wanted.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        // Given back to the pool it would need a runtime, which may be gone.
-        if let Some(kept) = self.kept.get_mut().take() {
-            drop(kept.detach());
-        }
-    }
+/// Runs what waits for a disk on a thread that may. A caller that hangs up in the middle of it cancels nothing.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|broken| Err(StoreError::Shared(broken.to_string())))
 }
 
 impl Writer {
-    pub(super) fn new(pool: SqlitePool) -> Arc<Writer> {
-        Arc::new(Writer { pool, kept: Mutex::new(None), wanted: AtomicUsize::new(0) })
+    pub(super) fn new(path: &Path, pool: SqlitePool) -> Arc<Writer> {
+        let writing = Kept::new(OpenFlags::SQLITE_OPEN_READ_WRITE);
+        let reading = Kept::new(OpenFlags::SQLITE_OPEN_READ_ONLY);
+        Arc::new(Writer { path: path.to_owned(), pool, writing, reading })
     }
 
     /// The pool, for something else than a batch.
-    pub(super) async fn pool(self: &Arc<Self>) -> Result<Wanted, StoreError> {
-        // Counted first: a batch that is done before this has the lock leaves nothing behind, or it is found here.
-        self.wanted.fetch_add(1, Ordering::SeqCst);
-        let wanted = Wanted(self.clone());
-        self.place().await?.take();
+    pub(super) async fn pool(&self) -> Result<Wanted, StoreError> {
+        Ok(Wanted { pool: self.pool.clone(), _turn: self.writing.turn().await? })
+    }
+
+    /// The pool, and batches have no connection any more.
+    pub(super) async fn last(&self) -> Result<Wanted, StoreError> {
+        let wanted = self.pool().await?;
+        let _reading = self.reading.turn().await?;
+        drop((self.writing.take(), self.reading.take()));
         Ok(wanted)
     }
 
-    /// Where the connection is kept, once no batch writes.
-    async fn place(&self) -> Result<MutexGuard<'_, Option<PoolConnection<Db>>>, StoreError> {
-        tokio::time::timeout(PATIENCE, self.kept.lock()).await.map_err(|_| StoreError::Held)
+    /// Writes on the thread this is called on, when its turn has come.
+    pub(super) fn write<T>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let _turn = Handle::current().block_on(self.writing.turn())?;
+        self.writing.with(&self.path, work)
     }
 
-    /// The connection, for a batch.
-    pub(super) async fn turn(&self) -> Result<Turn<'_>, StoreError> {
-        let mut place = self.place().await?;
-        let connection = match place.take() {
+    /// Reads on the thread this is called on. The connection that writes has most of it in memory; others lose what
+    /// they have with every commit.
+    pub(super) fn read<T>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if let Ok(_turn) = self.writing.turn.clone().try_acquire_owned() {
+            return self.writing.with(&self.path, work);
+        }
+        let _turn = Handle::current().block_on(self.reading.turn())?;
+        self.reading.with(&self.path, work)
+    }
+}
+
+impl Kept {
+    fn new(flags: OpenFlags) -> Kept {
+        Kept { turn: Arc::new(Semaphore::new(1)), connection: Mutex::default(), flags }
+    }
+
+    /// The turn to use it.
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        match tokio::time::timeout(PATIENCE, self.turn.clone().acquire_owned()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(StoreError::Held),
+        }
+    }
+
+    fn take(&self) -> Option<Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// A connection on which something failed is closed: where a disk is full SQLite may have undone the transaction
+    /// or not, and its text index may go on reading what was there before.
+    fn with<T>(
+        &self,
+        path: &Path,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut connection = match self.take() {
             Some(kept) => kept,
-            None => {
-                let mut connection = self.pool.acquire().await?;
-                // Not when it is opened: migrations come first, and would have to bear with what names their tables.
-                take_batches(&mut connection).await?;
-                connection
-            }
+            None => open(path, self.flags)?,
         };
-        Ok(Turn { place, connection, wanted: &self.wanted })
+        let done = work(&mut connection)?;
+        *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
+        Ok(done)
     }
+}
 
-    /// The connection, if no batch writes and nobody else did since the last one.
-    pub(super) fn idle(&self) -> Option<Turn<'_>> {
-        let mut place = self.kept.try_lock().ok()?;
-        let connection = place.take()?;
-        Some(Turn { place, connection, wanted: &self.wanted })
+/// A connection with the settings of those of the pool, read back.
+fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    // One thread at a time has it.
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(PATIENCE)?;
+    for (name, value) in SETTINGS.into_iter().chain(WRITING) {
+        connection.pragma_update(None, name, value)?;
     }
+    let version = connection.query_row("SELECT sqlite_version()", [], |row| row.get(0))?;
+    fit(version, connection.query_row(super::FOUND, [], |row| row.get(0))?)?;
+    Ok(connection)
 }
