@@ -73,6 +73,10 @@ pub(crate) enum At {
 }
 
 impl Year {
+    fn holiday(&self, day: NaiveDate) -> Option<&str> {
+        self.off.iter().find(|off| off.from <= day && day <= off.to).map(|off| off.name.as_str())
+    }
+
     /// Checks everything that can be told from the year alone.
     pub(crate) fn check(&self) -> Result<(), (At, CalendarError)> {
         let year = self.year;
@@ -235,11 +239,26 @@ impl Calendar {
 
     /// What kind of day it is; bare weekends decide in a year that is not published.
     pub fn kind(&self, day: NaiveDate) -> DayKind {
-        if self.holiday(day).is_some() {
+        self.kind_in(self.year(day), day)
+    }
+
+    /// What was published for the year of a day.
+    pub(crate) fn year(&self, day: NaiveDate) -> Option<&Year> {
+        self.years.get(&day.year())
+    }
+
+    /// What was published for the years from one day to another.
+    pub(crate) fn years_between(&self, from: NaiveDate, to: NaiveDate) -> impl Iterator<Item = &Year> {
+        self.years.range(from.year()..=to.year()).map(|(_, year)| year)
+    }
+
+    /// The kind of a day of this year.
+    pub(crate) fn kind_in(&self, year: Option<&Year>, day: NaiveDate) -> DayKind {
+        if year.is_some_and(|year| year.holiday(day).is_some()) {
             DayKind::Off
         } else if !self.weekend.contains(&day.weekday()) {
             DayKind::Working
-        } else if self.years.get(&day.year()).is_some_and(|year| year.make_up.contains(&day)) {
+        } else if year.is_some_and(|year| year.make_up.contains(&day)) {
             DayKind::MakeUp
         } else {
             DayKind::Weekend
@@ -248,13 +267,12 @@ impl Calendar {
 
     /// The holiday for which the day is off.
     pub fn holiday(&self, day: NaiveDate) -> Option<&str> {
-        let year = self.years.get(&day.year())?;
-        year.off.iter().find(|off| off.from <= day && day <= off.to).map(|off| off.name.as_str())
+        self.year(day)?.holiday(day)
     }
 
     /// Whether the day's year is not published, so that its kind may still change.
     pub fn is_provisional(&self, day: NaiveDate) -> bool {
-        !self.years.contains_key(&day.year())
+        self.year(day).is_none()
     }
 
     /// The last day of the last published year.

@@ -1,6 +1,6 @@
 //! Counting days, forward and backward.
 
-use chrono::{Days, Months, NaiveDate};
+use chrono::{Datelike, Days, Months, NaiveDate};
 use serde::{Deserialize, Serialize};
 
 use crate::error::CountUnit;
@@ -76,8 +76,9 @@ impl Calendar {
         while left > 0 {
             let day = next(&counted.date).and_then(|day| in_range(day).ok());
             counted.date = day.ok_or_else(|| beyond(start, n, CountUnit::WorkingDay, back))?;
-            counted.provisional |= self.is_provisional(counted.date);
-            left -= u32::from(self.kind(counted.date).is_working());
+            let year = self.year(counted.date);
+            counted.provisional |= year.is_none();
+            left -= u32::from(self.kind_in(year, counted.date).is_working());
         }
         counted.nominal = counted.date;
         Ok(counted)
@@ -90,9 +91,20 @@ impl Calendar {
         if to_included < from_excluded {
             return -self.count_working_days(to_included, from_excluded);
         }
-        let days = from_excluded.iter_days().skip(1).take_while(|day| *day <= to_included);
-        let working = days.filter(|day| self.kind(*day).is_working());
-        working.fold(0, |count, _| count + 1)
+        // Every seven days have the same number of weekdays, of which what was published takes some and adds some.
+        let is_weekday = |day: &NaiveDate| !self.weekend().contains(&day.weekday());
+        let count = |days: &mut dyn Iterator<Item = NaiveDate>| days.fold(0, |count, _| count + 1);
+        let days = (to_included - from_excluded).num_days();
+        let rest = from_excluded.iter_days().skip(1).take(usize::try_from(days % 7).unwrap_or(0));
+        let weekdays = days / 7 * (7 - self.weekend().len() as i64) + count(&mut rest.filter(is_weekday));
+        let counts = |day: &NaiveDate| from_excluded < *day && *day <= to_included;
+        let published = self.years_between(from_excluded, to_included).map(|year| {
+            let off = year.off.iter().filter(|off| off.from <= to_included && off.to > from_excluded);
+            let off = off.flat_map(|off| off.from.iter_days().take_while(|day| *day <= off.to));
+            let made_up = year.make_up.iter().copied();
+            count(&mut made_up.filter(counts)) - count(&mut off.filter(counts).filter(is_weekday))
+        });
+        weekdays + published.sum::<i64>()
     }
 
     /// The `n`-th day after `start`, moved to a working day if `roll` says so.
