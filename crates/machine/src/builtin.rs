@@ -33,7 +33,7 @@ impl Draft<'_> {
             }
             self.set_field(name, value)?;
         }
-        let mut act = self.act("amend", Some(actor), Vec::new());
+        let mut act = self.act("amend", Some(actor));
         act.fields = std::mem::take(&mut self.given);
         act.reason = Some(reason.to_owned());
         Ok(act)
@@ -138,7 +138,7 @@ impl Draft<'_> {
         let before = self.state.clone();
         self.emit(Effect::Linked { number, link: Link::Absorbed, involved });
         self.check_others_left(Some(&before), "absorb", std::iter::empty())?;
-        Ok(self.act("absorb", Some(actor), Vec::new()))
+        Ok(self.act("absorb", Some(actor)))
     }
 
     pub(crate) fn take_back(
@@ -165,7 +165,7 @@ impl Draft<'_> {
         self.emit(Effect::Restored { state });
         // The act is numbered after the one it takes back.
         self.state.version = version;
-        let mut act = self.act("take_back", Some(actor), Vec::new());
+        let mut act = self.act("take_back", Some(actor));
         act.reason = Some(reason.to_owned());
         Ok(act)
     }
@@ -245,7 +245,7 @@ impl Draft<'_> {
         for clock in clocks {
             self.end(&clock, Subject::Proposal(no), End::Met);
         }
-        let mut act = self.act("decide_proposal", Some(actor), Vec::new());
+        let mut act = self.act("decide_proposal", Some(actor));
         act.reason = reason.map(str::to_owned);
         Ok(act)
     }

@@ -188,8 +188,9 @@ impl Draft<'_> {
             counted = count(calendar, &self.state, &term, anchor, from)?;
         }
         let (schedule, not_applicable) = self.plan_first(name, &counted, anchor, self.unmuted(since))?;
+        let no = self.state.numbers.deadline + 1;
         let deadline = Deadline {
-            no: self.state.numbers.deadline + 1,
+            no,
             name: name.to_owned(),
             subject,
             kind: spec.kind,
@@ -218,8 +219,8 @@ impl Draft<'_> {
             schedule,
             recorded: Vec::new(),
         };
-        self.emit(Effect::DeadlineStarted { deadline: Box::new(deadline.clone()) });
-        self.record_not_applicable(&deadline, 0, not_applicable);
+        self.emit(Effect::DeadlineStarted { deadline: Box::new(deadline) });
+        self.record_not_applicable(no, 0, not_applicable);
         Ok(())
     }
 
@@ -287,7 +288,7 @@ impl Draft<'_> {
 
     /// Runs a stopped clock: what was left is counted from today.
     pub(crate) fn resume(&mut self, name: &str) -> Result<(), Refusal> {
-        let deadline = self.state.deadline(name, Subject::Case).cloned();
+        let deadline = self.state.deadline(name, Subject::Case);
         let Some((deadline, remaining)) = deadline.and_then(|deadline| match deadline.status {
             Status::Paused { remaining, .. } => Some((deadline, remaining)),
             Status::Running | Status::Ended { .. } => None,
@@ -296,14 +297,14 @@ impl Draft<'_> {
         };
         let resumed = Resumed { at: self.at, remaining };
         let counted = count_left(self.facts.calendar, &deadline.term, &resumed)?;
-        self.move_to(&deadline, MoveReason::Resumed, counted)
+        self.move_to(deadline.no, MoveReason::Resumed, counted)
     }
 
     /// Runs a clock again whose answer was not accepted. Its date does not move: rungs after the due
     /// date that passed meanwhile are still to come, and the worker records them at once. What was
     /// recorded before the answer stays recorded and does not come twice.
     pub(crate) fn reopen(&mut self, name: &str) -> Result<(), Refusal> {
-        let Some(deadline) = self.state.deadline(name, Subject::Case).cloned() else {
+        let Some(deadline) = self.state.deadline(name, Subject::Case) else {
             return Err(Refusal::Clock { deadline: name.to_owned(), problem: ClockProblem::NotRunning });
         };
         if deadline.is_open() {
@@ -311,7 +312,7 @@ impl Draft<'_> {
         }
         let counted =
             Counted { due: deadline.due, breach_at: deadline.breach_at, provisional: deadline.provisional };
-        self.move_to(&deadline, MoveReason::Reopened, counted)
+        self.move_to(deadline.no, MoveReason::Reopened, counted)
     }
 
     /// Checks an extension: asked before expiry and early enough, not too often, later than the date that
@@ -387,11 +388,11 @@ impl Draft<'_> {
     pub(crate) fn extend(&mut self, extend: &Extend) -> Result<(), Refusal> {
         self.check_extension(extend, false)?;
         let new = date_field(&self.state, &extend.to)?;
-        let Some(deadline) = self.state.deadline(&extend.deadline, Subject::Case).cloned() else {
+        let Some(deadline) = self.state.deadline(&extend.deadline, Subject::Case) else {
             return Ok(());
         };
         let counted = due_day(self.facts.calendar, new)?;
-        self.move_to(&deadline, MoveReason::Extended, counted)
+        self.move_to(deadline.no, MoveReason::Extended, counted)
     }
 
     /// Counts every running clock again with the calendar at hand. What stays as it was is left alone.
@@ -409,7 +410,7 @@ impl Draft<'_> {
         if same && schedule == deadline.schedule {
             return Ok(());
         }
-        self.move_to(deadline, MoveReason::Recalculated, counted)
+        self.move_to(deadline.no, MoveReason::Recalculated, counted)
     }
 
     /// The date of a clock by the calendar at hand.
@@ -433,12 +434,13 @@ impl Draft<'_> {
         }
     }
 
-    fn move_to(&mut self, deadline: &Deadline, why: MoveReason, counted: Counted) -> Result<(), Refusal> {
+    fn move_to(&mut self, no: u32, why: MoveReason, counted: Counted) -> Result<(), Refusal> {
         let calendar = self.facts.calendar;
+        let Some(deadline) = self.state.numbered(no) else { return Ok(()) };
         let (schedule, not_applicable) = self.plan_again(deadline, &counted)?;
         let revision = self.state.numbers.revision + 1;
         self.emit(Effect::DeadlineMoved {
-            no: deadline.no,
+            no,
             revision,
             why,
             due: counted.due,
@@ -449,7 +451,7 @@ impl Draft<'_> {
             calendar_version: calendar.version().to_owned(),
             schedule,
         });
-        self.record_not_applicable(deadline, revision, not_applicable);
+        self.record_not_applicable(no, revision, not_applicable);
         Ok(())
     }
 }

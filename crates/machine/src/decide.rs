@@ -1,5 +1,6 @@
 //! `decide`: a command becomes acts, or a refusal that names what failed. Total and pure.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDate, NaiveTime};
@@ -9,7 +10,7 @@ use crate::command::{Command, Decision, Facts, FieldProblem, Perform, Personal, 
 use crate::definition::Definition;
 use crate::file::ActSpec;
 use crate::requirement::{is_blank, shortened};
-use crate::state::{State, apply, apply_effect};
+use crate::state::{State, apply_effect, conclude};
 use crate::sweep::ACTS_MAX;
 use crate::time::Instant;
 use crate::value::{Name, PersonId, Value};
@@ -38,9 +39,8 @@ impl<'a> Draft<'a> {
     }
 
     pub(crate) fn emit(&mut self, effect: Effect) {
-        let state = std::mem::replace(&mut self.state, State::empty(self.facts.case, "", self.at));
-        let version = state.version + 1;
-        self.state = apply_effect(state, &effect, self.at, version);
+        let version = self.state.version + 1;
+        apply_effect(&mut self.state, &effect, self.at, version);
         self.effects.push(effect);
     }
 
@@ -57,67 +57,63 @@ pub fn decide(
     command: &Command,
     facts: &Facts<'_>,
 ) -> Result<Decision, Refusal> {
-    let mut decision = Decision {
-        acts: Vec::new(),
-        state: state.cloned().unwrap_or_else(|| State::empty(facts.case, definition.digest(), facts.now)),
-        personal: Vec::new(),
-    };
     let version = state.map_or(0, |state| state.version);
     if let Some(expected) = facts.expected_version.filter(|expected| *expected != version) {
         return Err(Refusal::Version { expected, actual: version });
     }
-    catch_up(definition, facts, &mut decision)?;
+    let empty = || Cow::Owned(State::empty(facts.case, definition.digest(), facts.now));
+    let mut now = state.map_or_else(empty, Cow::Borrowed);
+    let mut acts = catch_up(definition, facts, &mut now)?;
     if *command == Command::Tick {
-        return Ok(decision);
+        return Ok(Decision { acts, state: now.into_owned(), personal: Vec::new() });
     }
     // What is overdue stands before what somebody does about it.
-    if decision.acts.len() >= ACTS_MAX {
+    if acts.len() >= ACTS_MAX {
         return Err(Refusal::CatchingUp);
     }
-    let mut draft = Draft::new(definition, facts, decision.state.clone());
-    if *command == Command::Recalculate {
+    let mut draft = Draft::new(definition, facts, State::clone(&now));
+    let act = if *command == Command::Recalculate {
         draft.recalculate_all()?;
-        if !draft.effects.is_empty() {
-            let act = draft.act("recalculate", facts.actor, Vec::new());
-            finish(&mut decision, act);
+        if draft.effects.is_empty() {
+            return Ok(Decision { acts, state: now.into_owned(), personal: Vec::new() });
         }
-        return Ok(decision);
-    }
-    let act = draft.command(command, state.map(|_| &decision.state), version)?;
-    decision.personal = std::mem::take(&mut draft.personal);
-    finish(&mut decision, act);
-    Ok(decision)
+        draft.act("recalculate", facts.actor)
+    } else {
+        draft.command(command, state.map(|_| &*now), version)?
+    };
+    let personal = std::mem::take(&mut draft.personal);
+    let state = draft.after(&act);
+    acts.push(act);
+    Ok(Decision { acts, state, personal })
 }
 
 /// Records everything due by now, one act each.
-fn catch_up(definition: &Definition, facts: &Facts<'_>, decision: &mut Decision) -> Result<(), Refusal> {
-    while decision.acts.len() < ACTS_MAX {
+fn catch_up(
+    definition: &Definition,
+    facts: &Facts<'_>,
+    now: &mut Cow<'_, State>,
+) -> Result<Vec<Act>, Refusal> {
+    let mut acts = Vec::new();
+    while acts.len() < ACTS_MAX {
         // Most often nothing is: that costs no copy of the state.
-        let at = facts.now.max(decision.state.last_at);
-        if decision.state.wake_at().is_none_or(|wake| wake > at) {
+        let at = facts.now.max(now.last_at);
+        if now.wake_at().is_none_or(|wake| wake > at) {
             break;
         }
-        let mut draft = Draft::new(definition, facts, decision.state.clone());
+        let mut draft = Draft::new(definition, facts, State::clone(now));
         if !draft.tick()? {
             break;
         }
-        let act = draft.act("tick", None, Vec::new());
-        finish(decision, act);
+        let act = draft.act("tick", None);
+        *now = Cow::Owned(draft.after(&act));
+        acts.push(act);
     }
-    Ok(())
-}
-
-fn finish(decision: &mut Decision, act: Act) {
-    let state = std::mem::replace(&mut decision.state, State::empty(act.case, "", act.at));
-    decision.state = apply(state, &act);
-    decision.acts.push(act);
+    Ok(acts)
 }
 
 impl<'a> Draft<'a> {
     /// The act made of the effects so far; `actor` is `None` for the worker.
-    pub(crate) fn act(&mut self, name: &str, actor: Option<&Person>, more: Vec<Effect>) -> Act {
-        let mut effects = std::mem::take(&mut self.effects);
-        effects.extend(more);
+    pub(crate) fn act(&mut self, name: &str, actor: Option<&Person>) -> Act {
         let actor =
             actor.map_or(Actor::Worker, |who| Actor::Person { who: who.clone(), auth: self.facts.auth });
         Act {
@@ -136,8 +132,14 @@ impl<'a> Draft<'a> {
             officers: Vec::new(),
             signature: None,
             reason: None,
-            effects,
+            effects: std::mem::take(&mut self.effects),
         }
+    }
+
+    /// The state after an act made of all that was emitted.
+    fn after(mut self, act: &Act) -> State {
+        conclude(&mut self.state, act);
+        self.state
     }
 
     /// `before` is the case as it stands.
@@ -153,7 +155,7 @@ impl<'a> Draft<'a> {
             Command::Comment { text } => {
                 self.check_concerned(&actor)?;
                 self.check_text("comment", text)?;
-                let mut act = self.act("comment", Some(&actor), Vec::new());
+                let mut act = self.act("comment", Some(&actor));
                 act.reason = Some(text.clone());
                 Ok(act)
             }
@@ -250,7 +252,7 @@ impl<'a> Draft<'a> {
         self.steps(spec)?;
         let taking = perform.entered_for.iter().chain(&perform.officers).chain([&actor.person]);
         self.check_others_left(before, &perform.act, taking)?;
-        let mut act = self.act(&perform.act, Some(actor), Vec::new());
+        let mut act = self.act(&perform.act, Some(actor));
         act.fields = std::mem::take(&mut self.given);
         act.evidence.clone_from(&perform.evidence);
         act.officers.clone_from(&perform.officers);

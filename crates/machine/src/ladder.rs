@@ -168,12 +168,14 @@ impl Draft<'_> {
     }
 
     /// Records rungs that lie before the clock: skipped, but not in silence (I11).
-    pub(crate) fn record_not_applicable(&mut self, deadline: &Deadline, revision: u32, plans: Vec<RungPlan>) {
+    pub(crate) fn record_not_applicable(&mut self, no: u32, revision: u32, plans: Vec<RungPlan>) {
         for plan in plans {
-            let Some((ladder, rung)) = rung_of(self.definition, deadline, &plan) else { continue };
+            let clock = self.state.numbered(no);
+            let placed = clock.and_then(|deadline| rung_of(self.definition, deadline, &plan));
+            let Some((ladder, rung)) = placed else { continue };
             self.emit(Effect::RungRecorded {
                 rung: Box::new(RungRecord {
-                    deadline_no: deadline.no,
+                    deadline_no: no,
                     revision,
                     ladder: ladder.to_owned(),
                     rung: rung.spec.rung.clone(),

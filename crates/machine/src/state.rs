@@ -404,6 +404,11 @@ impl State {
         self.fields.get(field).and_then(Value::as_text)
     }
 
+    /// The clock of this number.
+    pub(crate) fn numbered(&self, no: u32) -> Option<&Deadline> {
+        self.deadlines.iter().find(|deadline| deadline.no == no)
+    }
+
     fn deadline_mut(&mut self, no: u32) -> Option<&mut Deadline> {
         self.deadlines.iter_mut().find(|deadline| deadline.no == no)
     }
@@ -412,11 +417,17 @@ impl State {
 /// Folds an act into the state. Total: an effect that names something unknown changes nothing, and
 /// `verify` then shows the difference between fold and head.
 pub fn apply(mut state: State, act: &Act) -> State {
+    for effect in &act.effects {
+        apply_effect(&mut state, effect, act.at, act.version);
+    }
+    conclude(&mut state, act);
+    state
+}
+
+/// What an act says of the state once its effects are applied.
+pub(crate) fn conclude(state: &mut State, act: &Act) {
     if act.version == 1 {
         state.opened_at = act.at;
-    }
-    for effect in &act.effects {
-        state = apply_effect(state, effect, act.at, act.version);
     }
     state.version = act.version;
     state.last_at = act.at;
@@ -435,14 +446,13 @@ pub fn apply(mut state: State, act: &Act) -> State {
             _ => {}
         }
     }
-    let people: BTreeSet<PersonId> = who.chain(&act.officers).cloned().collect();
-    if !people.is_empty() {
-        state.involved.entry(act.name.clone()).or_default().extend(people);
+    let mut people = who.chain(&act.officers).peekable();
+    if people.peek().is_some() {
+        state.involved.entry(act.name.clone()).or_default().extend(people.cloned());
     }
     for piece in &act.evidence {
         state.evidence.entry(piece.digest.clone()).or_insert(act.version);
     }
-    state
 }
 
 /// Folds acts from the beginning. `None` when there are none.
@@ -453,7 +463,7 @@ pub fn fold<'a>(acts: impl IntoIterator<Item = &'a Act>) -> Option<State> {
     Some(acts.fold(state, apply))
 }
 
-pub(crate) fn apply_effect(mut state: State, effect: &Effect, at: Instant, version: u32) -> State {
+pub(crate) fn apply_effect(state: &mut State, effect: &Effect, at: Instant, version: u32) {
     match effect {
         Effect::Imported { muted_until } => state.muted_until = Some(*muted_until),
         // It stands in the register and, as a field, in the case.
@@ -572,11 +582,10 @@ pub(crate) fn apply_effect(mut state: State, effect: &Effect, at: Instant, versi
         }
         Effect::Restored { state: before } => {
             let numbers = state.numbers;
-            state = (**before).clone();
+            state.clone_from(before);
             state.numbers = numbers;
         }
     }
-    state
 }
 
 /// Takes a recorded rung off the schedule and puts its repetition in.
