@@ -221,8 +221,14 @@ impl Directory {
 
     /// The same, where they stand.
     pub(crate) fn held_by(&self, role: &str, unit: Option<&UnitId>) -> BTreeSet<&PersonId> {
-        let held = |post: &&Post| unit.is_none_or(|unit| post.unit == *unit) && post.roles.contains(role);
-        self.posts.iter().filter(held).map(|post| &post.person).collect()
+        self.holding(role, unit).collect()
+    }
+
+    /// The same, once for every post.
+    pub(crate) fn holding(&self, role: &str, unit: Option<&UnitId>) -> impl Iterator<Item = &PersonId> {
+        let held =
+            move |post: &&Post| unit.is_none_or(|unit| post.unit == *unit) && post.roles.contains(role);
+        self.posts.iter().filter(held).map(|post| &post.person)
     }
 
     /// The one unit in which a role is held: what is owed by the role is owed by that unit.

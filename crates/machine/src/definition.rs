@@ -130,6 +130,12 @@ impl Definition {
         asked.chain(self.file.entered_for_evidence.keys()).collect()
     }
 
+    /// Whether it knows a kind of evidence.
+    pub(crate) fn asks_for(&self, kind: &str) -> bool {
+        let mut acts = self.file.acts.values();
+        acts.any(|act| act.evidence.contains_key(kind)) || self.file.entered_for_evidence.contains_key(kind)
+    }
+
     /// The clock.
     pub fn deadline(&self, name: &str) -> Option<&DeadlineSpec> {
         self.file.deadlines.get(name)

@@ -147,14 +147,12 @@ impl Draft<'_> {
                 }
                 people
             };
-            let free_now = free(&self.state);
             let taking = taking.clone().filter(|_| spec.apart.officers.iter().any(|name| name == act));
-            let left =
-                free_now.iter().filter(|person| !taking.clone().any(|taking| taking == **person)).count();
             let needed = usize::try_from(officers.least).unwrap_or(usize::MAX);
-            if left >= needed {
+            if self.are_left(needed, &officers.role, &spec.apart.officers, taking.clone()) {
                 continue;
             }
+            let free_now = free(&self.state);
             // Of a case that is just opened, whoever is barred was barred by the one it goes on from.
             let were = before.map_or_else(|| holders(&self.state), free).len();
             if were >= needed {
@@ -164,6 +162,32 @@ impl Draft<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether so many hold a role who took no part in some acts and are not among those `taking` part now. Nobody
+    /// is counted beyond: most often the first ones are enough.
+    fn are_left<'p>(
+        &self,
+        needed: usize,
+        role: &str,
+        acts: &[Name],
+        taking: impl Iterator<Item = &'p PersonId> + Clone,
+    ) -> bool {
+        let mut left = Vec::new();
+        let unit = scope(self.definition, &self.state, role, Subject::Case);
+        let mut held =
+            unit.iter().flat_map(|unit| self.facts.directory.holding(role, unit.as_ref())).filter(|person| {
+                let took_part = |act| self.state.involved.get(act).is_some_and(|who| who.contains(*person));
+                !taking.clone().any(|taking| taking == *person) && !acts.iter().any(took_part)
+            });
+        while left.len() < needed {
+            match held.next() {
+                Some(person) if left.contains(&person) => {}
+                Some(person) => left.push(person),
+                None => return false,
+            }
+        }
+        true
     }
 }
 

@@ -9,7 +9,8 @@ use crate::command::{FieldProblem, Perform, Personal, Refusal};
 use crate::decide::Draft;
 use crate::definition::number;
 use crate::file::{ActSpec, Field, FieldDefault, FieldType};
-use crate::state::CaseLink;
+use crate::people::scope;
+use crate::state::{CaseLink, Subject};
 use crate::time::Instant;
 use crate::value::{Name, PersonId, UnitId, Value};
 
@@ -89,14 +90,15 @@ fn like<'a>(text: &str, known: impl Iterator<Item = (&'a str, &'a str)> + Clone)
 impl Draft<'_> {
     /// Checks and sets the fields an act was given.
     pub(crate) fn take_fields(&mut self, spec: &ActSpec, perform: &Perform) -> Result<(), Refusal> {
-        let allowed: Vec<Name> = spec.requires.iter().chain(&spec.accepts).cloned().collect();
-        if let Some(field) = perform.fields.keys().find(|field| !allowed.contains(field)) {
+        let allowed = || spec.requires.iter().chain(&spec.accepts);
+        if let Some(field) = perform.fields.keys().find(|field| !allowed().any(|name| name == *field)) {
+            let allowed = allowed().cloned().collect();
             return Err(Refusal::UnknownField { field: shortened(field), allowed });
         }
         for (name, value) in &perform.fields {
             self.set_field(name, value)?;
         }
-        for name in &allowed {
+        for name in allowed() {
             if !perform.fields.contains_key(name) {
                 self.set_default(name)?;
             }
@@ -344,7 +346,7 @@ impl Draft<'_> {
             if piece.kind.is_empty() || piece.kind.len() > KIND_BYTES_MAX || has_bad_characters(&piece.kind) {
                 return Err(Refusal::EvidenceBad { digest: shortened(&piece.kind) });
             }
-            if !self.definition.evidence_kinds().contains(&piece.kind) {
+            if !self.definition.asks_for(&piece.kind) {
                 let known = self.definition.evidence_kinds().into_iter().cloned().collect();
                 return Err(Refusal::EvidenceKind { kind: piece.kind.clone(), known });
             }
@@ -377,7 +379,10 @@ impl Draft<'_> {
             return Err(Refusal::Officers { needed, given });
         }
         if let Some(officers) = &spec.officers {
-            let holders = self.holders(&officers.role, crate::state::Subject::Case);
+            let unit = scope(self.definition, &self.state, &officers.role, Subject::Case);
+            let directory = self.facts.directory;
+            let holders = unit.map(|unit| directory.held_by(&officers.role, unit.as_ref()));
+            let holders = holders.unwrap_or_default();
             if let Some(person) = perform.officers.iter().find(|person| !holders.contains(person)) {
                 let person = PersonId(shortened(&person.0));
                 return Err(Refusal::OfficerRole { person, role: officers.role.clone() });
