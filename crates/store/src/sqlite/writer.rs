@@ -15,6 +15,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{PATIENCE, SETTINGS, WRITING, fit};
 use crate::StoreError;
 
+/// Statements a connection keeps prepared: more than batches are made of.
+const STATEMENTS_MAX: usize = 32;
+
 /// A connection while nobody uses it, and whose turn it is to do so, in the order they came.
 struct Kept {
     turn: Arc<Semaphore>,
@@ -137,6 +140,7 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     // One thread at a time has it.
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(PATIENCE)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     for (name, value) in SETTINGS.into_iter().chain(WRITING) {
         connection.pragma_update(None, name, value)?;
     }
