@@ -1,9 +1,11 @@
 //! A decision becomes rows.
 
+use std::borrow::Cow;
+
 use machine::act::{ALGORITHM, Measure, RungRecord, RungResult, canonical, chain, digest_hex, hex};
 use machine::command::Decision;
 use machine::file::Column;
-use machine::project::{Progress, column, progress};
+use machine::project::{Progress, Projection, column, progress};
 use machine::{Act, Definition, Effect, State, apply};
 use store::cells::found_by;
 use store::{ActRow, Change, DocumentRow, HistoryRow, NoticeRow, RungRow};
@@ -40,9 +42,7 @@ pub(crate) fn change(
         taken.extend(document(act));
     }
     let projection = machine::project::project(definition, &decision.state);
-    let until_now = before.map(|state| found_by(state, column(definition, state, Column::Text).as_ref()));
-    let text = Some(found_by(&decision.state, projection.columns.get(&Column::Text)))
-        .filter(|text| until_now.as_ref() != Some(text));
+    let text = text(definition, before, &decision.state, &projection);
     let history = history(definition, before, &decision.acts, &projection.progress);
     Ok(Change {
         expected_version: before.map_or(0, |state| state.version),
@@ -59,6 +59,22 @@ pub(crate) fn change(
         personal: decision.personal,
         key,
     })
+}
+
+/// What the case is found by from now on, where that changed.
+fn text(
+    definition: &Definition,
+    before: Option<&State>,
+    after: &State,
+    projection: &Projection,
+) -> Option<String> {
+    // It is made of these alone, and most acts touch neither.
+    if before.is_some_and(|before| before.number == after.number && before.fields == after.fields) {
+        return None;
+    }
+    let until_now = before.map(|state| found_by(state, column(definition, state, Column::Text).as_ref()));
+    let text = found_by(after, projection.columns.get(&Column::Text));
+    (until_now.as_ref() != Some(&text)).then_some(text)
 }
 
 /// The rungs an act recorded, and their notices.
@@ -86,22 +102,20 @@ pub(crate) fn history(
     acts: &[Act],
     after: &Progress,
 ) -> Vec<HistoryRow> {
-    let mut known = before.map(|state| progress(definition, state));
+    let known = before.map(|state| progress(definition, state));
     // The state after the last act is known already: a single act costs no folding.
     let mut state = before.filter(|_| acts.len() > 1).cloned();
     let mut rows: Vec<HistoryRow> = Vec::new();
     for (index, act) in acts.iter().enumerate() {
         let now = if index + 1 == acts.len() {
-            after.clone()
+            Cow::Borrowed(after)
         } else {
             let folded = state.take().unwrap_or_else(|| State::empty(act.case, &act.definition, act.at));
-            progress(definition, state.insert(apply(folded, act)))
+            Cow::Owned(progress(definition, state.insert(apply(folded, act))))
         };
-        if known.as_ref() == Some(&now) {
-            continue;
+        if rows.last().map(|row| &row.progress).or(known.as_ref()) != Some(&*now) {
+            rows.push(HistoryRow { version: act.version, from: act.at, progress: now.into_owned() });
         }
-        known = Some(now.clone());
-        rows.push(HistoryRow { version: act.version, from: act.at, progress: now });
     }
     rows
 }
@@ -157,8 +171,9 @@ pub(crate) fn from_hex(text: &str) -> Option<[u8; 32]> {
     if text.len() != 64 || !text.is_ascii() {
         return None;
     }
-    for (index, byte) in hash.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(index * 2..index * 2 + 2)?, 16).ok()?;
+    let digit = |digit: u8| char::from(digit).to_digit(16);
+    for (byte, digits) in hash.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte = (digit(digits[0])? * 16 + digit(digits[1])?) as u8;
     }
     Some(hash)
 }
