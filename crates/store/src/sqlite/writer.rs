@@ -141,7 +141,9 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(PATIENCE)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    for (name, value) in SETTINGS.into_iter().chain(WRITING) {
+    // What one that only reads has in memory is lost with the next commit: less of it is lost sooner.
+    let of_writers = WRITING.into_iter().filter(|_| flags == OpenFlags::SQLITE_OPEN_READ_WRITE);
+    for (name, value) in SETTINGS.into_iter().chain(of_writers) {
         connection.pragma_update(None, name, value)?;
     }
     let version = connection.query_row("SELECT sqlite_version()", [], |row| row.get(0))?;
