@@ -43,12 +43,12 @@ pub(crate) fn plan(
     since: Instant,
     recorded: &[RungPlan],
 ) -> Result<(Vec<RungPlan>, Vec<RungPlan>), Refusal> {
-    let term_days = calendar.count_working_days(anchor, day_of(calendar, due));
+    let term_days = || calendar.count_working_days(anchor, day_of(calendar, due));
     let (mut to_come, mut not_applicable) = (Vec::new(), Vec::new());
     for (index, rung) in (0u32..).zip(ladder) {
         let plan = RungPlan { index, repeat: 0, at: rung_at(calendar, due, rung)? };
         let too_short =
-            rung.spec.if_term_at_least.as_ref().is_some_and(|least| term_days < i64::from(number(least)));
+            rung.spec.if_term_at_least.as_ref().is_some_and(|least| term_days() < i64::from(number(least)));
         let last = recorded.iter().find(|last| last.index == index);
         if !too_short && (last.is_some() || plan.at <= since) {
             to_come.extend(next_after(calendar, rung, last.unwrap_or(&plan), since)?);

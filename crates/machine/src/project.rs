@@ -1,5 +1,7 @@
 //! What SQL sees of a state: one pure function gives every projected column.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 
 use crate::act::{End, MoveReason};
@@ -8,7 +10,7 @@ use crate::file::{ActSpec, Column, CountsAs, Outcome, Stage};
 use crate::people::owner_unit;
 use crate::state::{ChargedTo, Deadline, DeadlineKind, State, Status, Subject};
 use crate::time::{Due, Instant};
-use crate::value::{Name, UnitId};
+use crate::value::{Name, UnitId, Value};
 
 /// What SQL may see of a state: the projected columns, from this one function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +32,7 @@ pub struct Projection {
     /// A regulator's clock ran out. Permanent.
     pub regulator_breach: bool,
     /// The enterprise, area, sector, source and level, as the file maps its fields to columns.
-    pub columns: std::collections::BTreeMap<Column, String>,
+    pub columns: BTreeMap<Column, String>,
     /// Some open due date was counted beyond the published calendar.
     pub provisional: bool,
     /// Brought in from an old ledger, as stated there: counted apart.
@@ -221,23 +223,33 @@ pub fn progress(definition: &Definition, state: &State) -> Progress {
 }
 
 /// The columns the file maps its fields to.
-pub fn columns(definition: &Definition, state: &State) -> std::collections::BTreeMap<Column, String> {
-    let mapped: std::collections::BTreeSet<Column> =
-        definition.file().fields.values().filter_map(|field| field.column).collect();
-    mapped.into_iter().filter_map(|of| Some((of, column(definition, state, of)?))).collect()
+pub fn columns(definition: &Definition, state: &State) -> BTreeMap<Column, String> {
+    let mut columns = BTreeMap::new();
+    for (name, field) in &definition.file().fields {
+        if let (Some(of), Some(value)) = (field.column, state.fields.get(name)) {
+            put_below(columns.entry(of).or_default(), value);
+        }
+    }
+    columns
 }
 
 /// One of them: what its fields hold, one below the other.
 pub fn column(definition: &Definition, state: &State, column: Column) -> Option<String> {
     let fields = definition.file().fields.iter().filter(|(_, field)| field.column == Some(column));
-    let mut values = fields.filter_map(|(name, _)| state.fields.get(name));
-    let mut text = values.next()?.to_string();
-    for value in values {
-        // A blank one leaves no line before it.
-        if !text.is_empty() {
-            text.push('\n');
-        }
-        text.push_str(&value.to_string());
+    let mut text = None;
+    for value in fields.filter_map(|(name, _)| state.fields.get(name)) {
+        put_below(text.get_or_insert_default(), value);
     }
-    Some(text)
+    text
+}
+
+fn put_below(text: &mut String, value: &Value) {
+    // A blank one leaves no line before it.
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    match value.as_text() {
+        Some(value) => text.push_str(value),
+        None => text.push_str(&value.to_string()),
+    }
 }
