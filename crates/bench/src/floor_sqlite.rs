@@ -120,7 +120,7 @@ pub async fn connect(path: &Path) -> Result<SqliteConnection> {
         .synchronous(SqliteSynchronous::Full)
         .pragma("cache_size", "-65536")
         .pragma("temp_store", "MEMORY")
-        .pragma("wal_autocheckpoint", "16000");
+        .pragma("wal_autocheckpoint", "4000");
     Ok(options.connect().await?)
 }
 

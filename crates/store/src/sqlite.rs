@@ -286,7 +286,7 @@ const SETTINGS: [(&str, &str); 3] =
 /// should one statement of several fail, instead of a file. The log is folded into the file less often, as most pages
 /// change again soon.
 const WRITING: [(&str, &str); 3] =
-    [("cache_size", "-65536"), ("temp_store", "MEMORY"), ("wal_autocheckpoint", "16000")];
+    [("cache_size", "-65536"), ("temp_store", "MEMORY"), ("wal_autocheckpoint", "4000")];
 
 /// The settings as they are.
 const FOUND: &str =

@@ -18,6 +18,9 @@ use crate::StoreError;
 /// Statements a connection keeps prepared: more than batches are made of.
 const STATEMENTS_MAX: usize = 32;
 
+/// How long the log may grow before it is folded into the file, which takes as long as it is large.
+const FOLDED_FROM_PAGES: i64 = 16_000;
+
 /// A connection while nobody uses it, and whose turn it is to do so, in the order they came.
 struct Kept {
     turn: Arc<Semaphore>,
@@ -33,6 +36,8 @@ pub(super) struct Writer {
     writing: Kept,
     /// For batches that read while another one writes.
     reading: Kept,
+    /// Folds the log into the file.
+    folding: Kept,
 }
 
 /// The pool, for whoever writes something else: no batch writes until this is dropped.
@@ -62,7 +67,8 @@ impl Writer {
     pub(super) fn new(path: &Path, pool: SqlitePool) -> Arc<Writer> {
         let writing = Kept::new(OpenFlags::SQLITE_OPEN_READ_WRITE);
         let reading = Kept::new(OpenFlags::SQLITE_OPEN_READ_ONLY);
-        Arc::new(Writer { path: path.to_owned(), pool, writing, reading })
+        let folding = Kept::new(OpenFlags::SQLITE_OPEN_READ_WRITE);
+        Arc::new(Writer { path: path.to_owned(), pool, writing, reading, folding })
     }
 
     /// The pool, for something else than a batch.
@@ -72,19 +78,49 @@ impl Writer {
 
     /// The pool, and batches have no connection any more.
     pub(super) async fn last(&self) -> Result<Wanted, StoreError> {
+        // In this order: folding waits for the turn to write.
+        let _folding = self.folding.turn().await?;
         let wanted = self.pool().await?;
         let _reading = self.reading.turn().await?;
-        drop((self.writing.take(), self.reading.take()));
+        drop((self.writing.take(), self.reading.take(), self.folding.take()));
         Ok(wanted)
     }
 
     /// Writes on the thread this is called on, when its turn has come.
     pub(super) fn write<T>(
-        &self,
+        self: &Arc<Self>,
         work: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let _turn = Handle::current().block_on(self.writing.turn())?;
-        self.writing.with(&self.path, work)
+        let turn = Handle::current().block_on(self.writing.turn())?;
+        let (done, pages) = self.writing.with(&self.path, |connection| {
+            let done = work(connection)?;
+            // What is written is written, whether or not this can be told.
+            let pages = connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get("log"));
+            Ok((done, pages.unwrap_or(i64::MAX)))
+        })?;
+        drop(turn);
+        if pages >= FOLDED_FROM_PAGES
+            && let Ok(turn) = self.folding.turn.clone().try_acquire_owned()
+        {
+            let writer = self.clone();
+            tokio::task::spawn_blocking(move || writer.fold(turn));
+        }
+        Ok(done)
+    }
+
+    /// Folds the log into the file: most of it beside the batches, and what they wrote meanwhile while none does, so
+    /// that the log begins anew. Where it fails it stays as it is, and the next batch asks for it again.
+    fn fold(&self, _folding: OwnedSemaphorePermit) {
+        let fold = || {
+            self.folding.with(&self.path, |connection| {
+                Ok(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?)
+            })
+        };
+        if fold().is_ok()
+            && let Ok(_turn) = Handle::current().block_on(self.writing.turn.acquire())
+        {
+            fold().ok();
+        }
     }
 
     /// Reads on the thread this is called on. The connection that writes has most of it in memory; others lose what
@@ -146,6 +182,8 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     for (name, value) in SETTINGS.into_iter().chain(of_writers) {
         connection.pragma_update(None, name, value)?;
     }
+    // The log is not folded by whoever commits: all others would wait.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     let version = connection.query_row("SELECT sqlite_version()", [], |row| row.get(0))?;
     fit(version, connection.query_row(super::FOUND, [], |row| row.get(0))?)?;
     Ok(connection)
