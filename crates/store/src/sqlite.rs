@@ -282,11 +282,11 @@ async fn pools(path: &Path, create: bool) -> Result<(SqlitePool, SqlitePool), St
 const SETTINGS: [(&str, &str); 3] =
     [("journal_mode", "WAL"), ("synchronous", "FULL"), ("trusted_schema", "OFF")];
 
-/// Of those that write: a batch changes some twenty pages for each case. They fit in memory, and so do those put back
-/// should one statement of several fail, instead of a file. The log is folded into the file less often, as most pages
-/// change again soon.
+/// Of those that write: a batch changes some ten pages for each case. They fit in memory, and so do those put back should
+/// one statement of several fail, instead of a file. Batches see to it that the log is folded into the file; what else
+/// is written does so only where it wrote much and no batch came by.
 const WRITING: [(&str, &str); 3] =
-    [("cache_size", "-65536"), ("temp_store", "MEMORY"), ("wal_autocheckpoint", "4000")];
+    [("cache_size", "-65536"), ("temp_store", "MEMORY"), ("wal_autocheckpoint", "32000")];
 
 /// The settings as they are.
 const FOUND: &str =

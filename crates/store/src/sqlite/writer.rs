@@ -6,6 +6,7 @@
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use sqlx::sqlite::SqlitePool;
@@ -18,14 +19,19 @@ use crate::StoreError;
 /// Statements a connection keeps prepared: more than batches are made of.
 const STATEMENTS_MAX: usize = 32;
 
-/// How long the log may grow before it is folded into the file, which takes as long as it is large.
+/// From how many pages on the log is folded into the file: most pages change again soon.
 const FOLDED_FROM_PAGES: i64 = 16_000;
+
+/// How long readers of the log are waited for while nobody may write.
+const FOLDING_PATIENCE: Duration = Duration::from_millis(100);
 
 /// A connection while nobody uses it, and whose turn it is to do so, in the order they came.
 struct Kept {
     turn: Arc<Semaphore>,
     connection: Mutex<Option<Connection>>,
     flags: OpenFlags,
+    /// How long it waits for another process.
+    patience: Duration,
 }
 
 /// The pool, and the connections of batches.
@@ -65,9 +71,9 @@ pub(super) async fn blocking<T: Send + 'static>(
 
 impl Writer {
     pub(super) fn new(path: &Path, pool: SqlitePool) -> Arc<Writer> {
-        let writing = Kept::new(OpenFlags::SQLITE_OPEN_READ_WRITE);
-        let reading = Kept::new(OpenFlags::SQLITE_OPEN_READ_ONLY);
-        let folding = Kept::new(OpenFlags::SQLITE_OPEN_READ_WRITE);
+        let writing = Kept::new(OpenFlags::SQLITE_OPEN_READ_WRITE, PATIENCE);
+        let reading = Kept::new(OpenFlags::SQLITE_OPEN_READ_ONLY, PATIENCE);
+        let folding = Kept::new(OpenFlags::SQLITE_OPEN_READ_WRITE, FOLDING_PATIENCE);
         Arc::new(Writer { path: path.to_owned(), pool, writing, reading, folding })
     }
 
@@ -82,7 +88,11 @@ impl Writer {
         let _folding = self.folding.turn().await?;
         let wanted = self.pool().await?;
         let _reading = self.reading.turn().await?;
-        drop((self.writing.take(), self.reading.take(), self.folding.take()));
+        for kept in [&self.writing, &self.reading, &self.folding] {
+            // Whoever still waits for a turn gets none.
+            kept.turn.close();
+            drop(kept.take());
+        }
         Ok(wanted)
     }
 
@@ -91,7 +101,7 @@ impl Writer {
         self: &Arc<Self>,
         work: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let turn = Handle::current().block_on(self.writing.turn())?;
+        let turn = self.writing.turn_here()?;
         let (done, pages) = self.writing.with(&self.path, |connection| {
             let done = work(connection)?;
             // What is written is written, whether or not this can be told.
@@ -108,18 +118,24 @@ impl Writer {
         Ok(done)
     }
 
-    /// Folds the log into the file: most of it beside the batches, and what they wrote meanwhile while none does, so
-    /// that the log begins anew. Where it fails it stays as it is, and the next batch asks for it again.
+    /// Folds the log into the file: most of it beside the batches, and what they wrote meanwhile while nobody writes,
+    /// here or in another process, so that the log begins anew. Where somebody else is at it, or still reads what was
+    /// there before, it is left for the next batch to ask for: nobody is made to wait for a long reader.
     fn fold(&self, _folding: OwnedSemaphorePermit) {
-        let fold = || {
+        // Whether somebody was in the way, pages in the log, those of them that are in the file.
+        type Told = (i64, i64, i64);
+        let fold = |statement| {
             self.folding.with(&self.path, |connection| {
-                Ok(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?)
+                let told: Told =
+                    connection.query_row(statement, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+                Ok(told)
             })
         };
-        if fold().is_ok()
-            && let Ok(_turn) = Handle::current().block_on(self.writing.turn.acquire())
+        if let Ok((0, pages, folded)) = fold("PRAGMA wal_checkpoint(PASSIVE)")
+            && pages == folded
+            && let Ok(_turn) = self.writing.turn_here()
         {
-            fold().ok();
+            fold("PRAGMA wal_checkpoint(RESTART)").ok();
         }
     }
 
@@ -132,14 +148,14 @@ impl Writer {
         if let Ok(_turn) = self.writing.turn.clone().try_acquire_owned() {
             return self.writing.with(&self.path, work);
         }
-        let _turn = Handle::current().block_on(self.reading.turn())?;
+        let _turn = self.reading.turn_here()?;
         self.reading.with(&self.path, work)
     }
 }
 
 impl Kept {
-    fn new(flags: OpenFlags) -> Kept {
-        Kept { turn: Arc::new(Semaphore::new(1)), connection: Mutex::default(), flags }
+    fn new(flags: OpenFlags, patience: Duration) -> Kept {
+        Kept { turn: Arc::new(Semaphore::new(1)), connection: Mutex::default(), flags, patience }
     }
 
     /// The turn to use it.
@@ -148,6 +164,12 @@ impl Kept {
             Ok(Ok(turn)) => Ok(turn),
             Ok(Err(_)) | Err(_) => Err(StoreError::Held),
         }
+    }
+
+    /// The same for a thread that may wait, without a timer: the runtime may end before it does. Whoever has the turn
+    /// waits for other processes no longer than its patience.
+    fn turn_here(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        Handle::current().block_on(self.turn.clone().acquire_owned()).map_err(|_| StoreError::Held)
     }
 
     fn take(&self) -> Option<Connection> {
@@ -163,7 +185,7 @@ impl Kept {
     ) -> Result<T, StoreError> {
         let mut connection = match self.take() {
             Some(kept) => kept,
-            None => open(path, self.flags)?,
+            None => open(path, self.flags, self.patience)?,
         };
         let done = work(&mut connection)?;
         *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
@@ -172,17 +194,17 @@ impl Kept {
 }
 
 /// A connection with the settings of those of the pool, read back.
-fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+fn open(path: &Path, flags: OpenFlags, patience: Duration) -> Result<Connection, StoreError> {
     // One thread at a time has it.
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(patience)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     // What one that only reads has in memory is lost with the next commit: less of it is lost sooner.
     let of_writers = WRITING.into_iter().filter(|_| flags == OpenFlags::SQLITE_OPEN_READ_WRITE);
     for (name, value) in SETTINGS.into_iter().chain(of_writers) {
         connection.pragma_update(None, name, value)?;
     }
-    // The log is not folded by whoever commits: all others would wait.
+    // The log is not folded by a batch that commits: all others would wait.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     let version = connection.query_row("SELECT sqlite_version()", [], |row| row.get(0))?;
     fit(version, connection.query_row(super::FOUND, [], |row| row.get(0))?)?;
