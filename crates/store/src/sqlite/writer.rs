@@ -176,8 +176,8 @@ impl Kept {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// A connection on which something failed is closed: where a disk is full SQLite may have undone the transaction
-    /// or not, and its text index may go on reading what was there before.
+    /// A connection on which something failed is closed, whatever SQLite undid of it by itself and whatever its text
+    /// index still reads.
     fn with<T>(
         &self,
         path: &Path,
