@@ -9,7 +9,6 @@ use crate::command::{FieldProblem, Perform, Personal, Refusal};
 use crate::decide::Draft;
 use crate::definition::number;
 use crate::file::{ActSpec, Field, FieldDefault, FieldType};
-use crate::people::scope;
 use crate::state::{CaseLink, Subject};
 use crate::time::Instant;
 use crate::value::{Name, PersonId, UnitId, Value};
@@ -379,10 +378,7 @@ impl Draft<'_> {
             return Err(Refusal::Officers { needed, given });
         }
         if let Some(officers) = &spec.officers {
-            let unit = scope(self.definition, &self.state, &officers.role, Subject::Case);
-            let directory = self.facts.directory;
-            let holders = unit.map(|unit| directory.held_by(&officers.role, unit.as_ref()));
-            let holders = holders.unwrap_or_default();
+            let holders = self.holders(&officers.role, Subject::Case);
             if let Some(person) = perform.officers.iter().find(|person| !holders.contains(person)) {
                 let person = PersonId(shortened(&person.0));
                 return Err(Refusal::OfficerRole { person, role: officers.role.clone() });

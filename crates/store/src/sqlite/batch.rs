@@ -5,12 +5,12 @@ use std::sync::LazyLock;
 
 use machine::value::TenantId;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, ToSql, Transaction, TransactionBehavior, params, params_from_iter};
+use rusqlite::{ToSql, Transaction, TransactionBehavior, params, params_from_iter};
 
 use super::Writing;
 use super::commit::{Batch, Fate, Written};
 use super::write::{Also, Rows, head, rows};
-use super::writer::blocking;
+use super::writer::{blocking, prepared};
 use crate::cells::{Cell, Cells};
 use crate::table::{CASES, HEAD_FIXED, TABLES, Table};
 use crate::{StoreError, rows_affected};
@@ -56,16 +56,11 @@ struct To<'a> {
 }
 
 impl To<'_> {
-    /// A statement, prepared once for a connection.
-    fn statement(&self, text: &str) -> Result<CachedStatement<'_>, StoreError> {
-        tracing::debug!(target: "store::sqlite", statement = text);
-        Ok(self.transaction.prepare_cached(text)?)
-    }
-
     /// Writes the heads whose version is still the one decided on. Gives which of them won.
     fn write_heads(&self, written: &[Written<'_>], heads: &[Cells<'_>]) -> Result<Vec<bool>, StoreError> {
-        let (mut opens, mut moves) = (self.statement(&OPENING)?, self.statement(&MOVING)?);
-        let mut entrusts = self.statement(ENTRUSTING)?;
+        let (mut opens, mut moves) =
+            (prepared(self.transaction, &OPENING)?, prepared(self.transaction, &MOVING)?);
+        let mut entrusts = prepared(self.transaction, ENTRUSTING)?;
         let mut won = Vec::with_capacity(heads.len());
         for (Written { change, case }, head) in written.iter().zip(heads) {
             let cells = head.iter().map(|(_, cell)| cell as &dyn ToSql);
@@ -89,13 +84,13 @@ impl To<'_> {
             if cases.is_empty() {
                 continue;
             }
-            let mut statement = self.statement(statement)?;
+            let mut statement = prepared(self.transaction, statement)?;
             for case in cases {
                 statement.execute([self.tenant, case])?;
             }
         }
         for (table, rows) in rows {
-            let mut insertion = self.statement(&INSERTIONS[table.name])?;
+            let mut insertion = prepared(self.transaction, &INSERTIONS[table.name])?;
             for row in rows {
                 let cells = row.iter().map(|(_, cell)| cell as &dyn ToSql);
                 let cells = [&self.tenant as &dyn ToSql].into_iter().chain(cells);

@@ -5,7 +5,7 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, Row, params};
 
 use super::Own;
-use super::writer::blocking;
+use super::writer::{blocking, prepared};
 use crate::known::{self, Columns};
 use crate::{Known, Read, Seen, Store, StoreError, Wrong};
 
@@ -33,14 +33,11 @@ fn of_one_moment(
     wanted: &[Read],
 ) -> Result<(u64, u64, Vec<Known>), StoreError> {
     let snapshot = connection.transaction()?;
-    for statement in [KNOWN, VERSIONS] {
-        tracing::debug!(target: "store::sqlite", statement);
-    }
     let number = |number: Option<i64>| number.unwrap_or(0).unsigned_abs();
-    let mut versions = snapshot.prepare_cached(VERSIONS)?;
+    let mut versions = prepared(&snapshot, VERSIONS)?;
     let versions: (Option<i64>, Option<i64>) =
         versions.query_row([tenant.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let mut of_case = snapshot.prepare_cached(KNOWN)?;
+    let mut of_case = prepared(&snapshot, KNOWN)?;
     let known = wanted.iter().map(|Read { case, key }| {
         let asked = params![tenant.as_str(), case.to_string(), key];
         of_case.query_row(asked, |row| Ok(known::known(&Found(row))))

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{CachedStatement, Connection, OpenFlags};
 use sqlx::sqlite::SqlitePool;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -58,6 +58,15 @@ impl Deref for Wanted {
     fn deref(&self) -> &SqlitePool {
         &self.pool
     }
+}
+
+/// A statement, prepared once for a connection, and told like the driver tells its own.
+pub(super) fn prepared<'a>(
+    connection: &'a Connection,
+    text: &str,
+) -> Result<CachedStatement<'a>, StoreError> {
+    tracing::debug!(target: "store::sqlite", statement = text);
+    Ok(connection.prepare_cached(text)?)
 }
 
 /// Runs what waits for a disk on a thread that may. A caller that hangs up in the middle of it cancels nothing.
