@@ -4,16 +4,21 @@
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use engine::{EngineError, Receipt};
+use engine::{Engine, EngineError, Receipt};
 use machine::Command as Wish;
 use machine::value::{CaseId, TenantId};
-use sqlx::{AssertSqlSafe, Connection, SqliteConnection, SqlitePool};
+use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection, SqlitePool};
 use store::sqlite::SqliteStore;
 use store::{Clock, Store, StoreError};
 use tests::{County, bihuan, bihuan_zh, binary, clerk, county, morning, open_hazard, project, raw, request};
+use tokio::task::JoinHandle;
 
 const FILE: &str = "workflows/general-hazard.yaml";
+/// Longest wait for something that takes a moment.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn comment(county: &County, case: CaseId, text: &str) -> Result<Receipt, EngineError> {
     let wish = Wish::Comment { text: text.to_owned() };
@@ -225,5 +230,65 @@ async fn a_store_without_the_right_to_read_it_says_so() {
             "{}",
             said(&read)
         );
+    }
+}
+
+/// From so many pages on the log is folded into the file.
+const FOLDED_FROM_PAGES: i64 = 16_000;
+/// Written at once by another program: the log is at its limit after a few times.
+const WRITTEN_PAGES: i64 = 6_000;
+/// So often.
+const WRITTEN_TIMES: i64 = 8;
+
+/// Comments on a case until there is no end of it to wait for any more.
+fn busy(engine: Engine, case: CaseId, over: &Arc<AtomicBool>) -> JoinHandle<u32> {
+    let over = over.clone();
+    tokio::spawn(async move {
+        let mut written = 0;
+        while !over.load(Ordering::Relaxed) {
+            let wish = Wish::Comment { text: "again".to_owned() };
+            engine.execute(request(case, wish, clerk(), None)).await.expect("written");
+            written += 1;
+        }
+        written
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_of_two_busy_processes_begins_anew_all_the_same() {
+    let county = county("2026-09-01", FILE).await;
+    let over = Arc::new(AtomicBool::new(false));
+    let mut processes = Vec::new();
+    for (engine, key) in [(county.engine.clone(), "one"), (county.again().await, "other")] {
+        let case = open_hazard(&engine, key, "2026-09-18").await.case;
+        processes.push(busy(engine, case, &over));
+    }
+    let pool = raw(&county.path).await;
+    let mut connection = pool.acquire().await.expect("a connection");
+    // It folds nothing itself.
+    sqlx::raw_sql("PRAGMA wal_autocheckpoint = 0; CREATE TABLE much (bytes BLOB)")
+        .execute(&mut *connection)
+        .await
+        .expect("done");
+    for _ in 0..WRITTEN_TIMES {
+        sqlx::query("INSERT INTO much VALUES (zeroblob($1))")
+            .bind(WRITTEN_PAGES * 4_096)
+            .execute(&mut *connection)
+            .await
+            .expect("written");
+        let begun_anew = async {
+            loop {
+                let row = sqlx::query("PRAGMA wal_checkpoint(NOOP)").fetch_one(&mut *connection).await;
+                let pages: i64 = row.expect("asked").get("log");
+                if pages < FOLDED_FROM_PAGES {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, begun_anew).await.expect("the log begins anew beside two that write");
+    }
+    over.store(true, Ordering::Relaxed);
+    for process in processes {
+        assert!(process.await.expect("it ran") > 0, "both wrote all the while");
     }
 }

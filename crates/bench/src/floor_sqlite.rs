@@ -118,7 +118,7 @@ pub async fn connect(path: &Path) -> Result<SqliteConnection> {
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        .pragma("cache_size", "-65536")
+        .pragma("cache_size", "-16384")
         .pragma("temp_store", "MEMORY")
         .pragma("wal_autocheckpoint", "4000");
     Ok(options.connect().await?)
