@@ -4,21 +4,17 @@
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use engine::{Engine, EngineError, Receipt};
+use engine::{EngineError, Receipt};
 use machine::Command as Wish;
 use machine::value::{CaseId, TenantId};
-use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection, SqlitePool};
+use sqlx::{AssertSqlSafe, Connection, SqliteConnection, SqlitePool};
 use store::sqlite::SqliteStore;
 use store::{Clock, Store, StoreError};
 use tests::{County, bihuan, bihuan_zh, binary, clerk, county, morning, open_hazard, project, raw, request};
-use tokio::task::JoinHandle;
 
 const FILE: &str = "workflows/general-hazard.yaml";
-/// Longest wait for something that takes a moment.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn comment(county: &County, case: CaseId, text: &str) -> Result<Receipt, EngineError> {
     let wish = Wish::Comment { text: text.to_owned() };
@@ -113,26 +109,29 @@ async fn a_lock_of_another_program_is_waited_for_once_and_told_to_all_who_waited
 async fn a_sound_store_is_sound_to_whoever_reads_it_beside_a_writer() {
     let county = Arc::new(county("2026-09-01", FILE).await);
     let case = open_hazard(&county.engine, "live", "2026-09-18").await.case;
+    let looked = Arc::new(AtomicU64::new(0));
     let writer = tokio::spawn({
-        let county = county.clone();
+        let (county, looked) = (county.clone(), looked.clone());
         async move {
-            for written in 0..60 {
+            // Until it was looked at often enough, whichever of the two is faster.
+            for written in 0.. {
+                if written >= 60 && looked.load(Ordering::Relaxed) > 10 {
+                    break;
+                }
                 open_hazard(&county.engine, &format!("beside-{written}"), "2026-09-18").await;
                 comment(&county, case, &format!("number {written}")).await.expect("written");
             }
         }
     });
     let (store, tenant, catalog) = (county.engine.store(), county.engine.tenant(), county.engine.catalog());
-    let mut looks = 0;
     while !writer.is_finished() {
         let report = engine::verify::verify(store, tenant, catalog).await.expect("read");
         assert_eq!(report.faults, [], "of {} acts", report.acts);
         let rebuilt = engine::rebuild::rebuild(store, tenant, catalog, false).await.expect("read");
         assert_eq!((rebuilt.differences, rebuilt.left), (vec![], vec![]));
-        looks += 1;
+        looked.fetch_add(1, Ordering::Relaxed);
     }
     writer.await.expect("ran");
-    assert!(looks > 10, "only {looks} looks beside the writer");
 }
 
 #[tokio::test]
@@ -230,73 +229,5 @@ async fn a_store_without_the_right_to_read_it_says_so() {
             "{}",
             said(&read)
         );
-    }
-}
-
-/// From so many pages on the log is folded into the file.
-const FOLDED_FROM_PAGES: i64 = 16_000;
-/// Written at once by another program: the log is at its limit after a few times.
-const WRITTEN_PAGES: i64 = 6_000;
-/// So often.
-const WRITTEN_TIMES: i64 = 8;
-/// Of each process, so that it always writes.
-const CASES: usize = 16;
-
-/// Comments on a case until it is over, and counts how often.
-fn busy(engine: Engine, case: CaseId, written: &Arc<AtomicU64>, over: &Arc<AtomicBool>) -> JoinHandle<()> {
-    let (written, over) = (written.clone(), over.clone());
-    tokio::spawn(async move {
-        while !over.load(Ordering::Relaxed) {
-            let wish = Wish::Comment { text: "again".to_owned() };
-            engine.execute(request(case, wish, clerk(), None)).await.expect("written");
-            written.fetch_add(1, Ordering::Relaxed);
-        }
-    })
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_log_begins_anew_while_two_processes_write() {
-    let county = county("2026-09-01", FILE).await;
-    let over = Arc::new(AtomicBool::new(false));
-    let written = [Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0))];
-    let mut tasks = Vec::new();
-    for (engine, written) in [county.engine.clone(), county.again().await].into_iter().zip(&written) {
-        for _ in 0..CASES {
-            let key = format!("case {}", tasks.len());
-            let case = open_hazard(&engine, &key, "2026-09-18").await.case;
-            tasks.push(busy(engine.clone(), case, written, &over));
-        }
-    }
-    let pool = raw(&county.path).await;
-    let mut connection = pool.acquire().await.expect("a connection");
-    // It folds nothing itself.
-    sqlx::raw_sql("PRAGMA wal_autocheckpoint = 0; CREATE TABLE much (bytes BLOB)")
-        .execute(&mut *connection)
-        .await
-        .expect("done");
-    for _ in 0..WRITTEN_TIMES {
-        sqlx::query("INSERT INTO much VALUES (zeroblob($1))")
-            .bind(WRITTEN_PAGES * 4_096)
-            .execute(&mut *connection)
-            .await
-            .expect("written");
-        let before = written.each_ref().map(|written| written.load(Ordering::Relaxed));
-        let begun_anew = async {
-            loop {
-                let row = sqlx::query("PRAGMA wal_checkpoint(NOOP)").fetch_one(&mut *connection).await;
-                let pages: i64 = row.expect("asked").get("log");
-                let mut processes = written.iter().zip(before);
-                let both_wrote = processes.all(|(written, before)| written.load(Ordering::Relaxed) > before);
-                // It cannot be told while somebody folds.
-                if both_wrote && (0..FOLDED_FROM_PAGES).contains(&pages) {
-                    break;
-                }
-            }
-        };
-        tokio::time::timeout(PATIENCE, begun_anew).await.expect("the log begins anew beside two that write");
-    }
-    over.store(true, Ordering::Relaxed);
-    for task in tasks {
-        task.await.expect("every comment was written");
     }
 }
