@@ -28,10 +28,12 @@ const DECIDE_MOST: f64 = 0.25;
 /// Connections the floor may have; the best number counts.
 const CONNECTIONS: [usize; 3] = [16, 32, 64];
 
-/// A server as one would set it up for this: memory for the tables, checkpoints far apart.
-const SETTINGS: [&str; 3] = [
+/// A server as one would set it up for this: memory for the tables, checkpoints far apart, and files of the log kept to
+/// be written over.
+const SETTINGS: [&str; 4] = [
     "ALTER SYSTEM SET shared_buffers = '1GB'",
     "ALTER SYSTEM SET max_wal_size = '8GB'",
+    "ALTER SYSTEM SET min_wal_size = '4GB'",
     "ALTER SYSTEM SET checkpoint_timeout = '15min'",
 ];
 
@@ -43,7 +45,24 @@ pub async fn server() -> Result<Server> {
     }
     server.stop().await;
     server.start_again().await;
+    season(&server.url("postgres")).await?;
     Ok(server)
+}
+
+/// Files of the log a server has that has run for a while: as many as it keeps.
+const LOG_FILES: usize = 250;
+
+/// Goes through as many files of the log as the server keeps, and gives them back. A new server makes one anew every 16
+/// MB and fills it with zeros while nobody can commit; one that has run for a while writes over those it has.
+async fn season(url: &str) -> Result<()> {
+    let mut connection = PgConnection::connect(url).await?;
+    for _ in 0..LOG_FILES {
+        sqlx::raw_sql("SELECT pg_logical_emit_message(false, '', ''); SELECT pg_switch_wal()")
+            .execute(&mut connection)
+            .await?;
+    }
+    sqlx::raw_sql("CHECKPOINT").execute(&mut connection).await?;
+    Ok(connection.close().await?)
 }
 
 /// Runs a statement on a connection of its own.
