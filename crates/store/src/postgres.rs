@@ -106,6 +106,8 @@ mod known;
 mod lists;
 #[path = "sql/migrate.rs"]
 mod migrate;
+#[path = "sql/named.rs"]
+mod named;
 mod others;
 #[path = "sql/outbox.rs"]
 mod outbox;
@@ -390,6 +392,12 @@ async fn begin_snapshot(pool: &Pool) -> Result<Transaction<'static, Db>, StoreEr
     Ok(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?)
 }
 
+/// A transaction that reads by indexes: how many texts a word stands in is not always foreseen.
+async fn begin_lookup(pool: &Pool) -> Result<Transaction<'static, Db>, StoreError> {
+    let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL enable_seqscan = off";
+    Ok(pool.begin_with(begin).await?)
+}
+
 /// Makes others of this tenant wait who number something.
 async fn lock_tenant(connection: &mut Connection, tenant: &TenantId) -> Result<(), StoreError> {
     sqlx::query("SELECT 1 FROM tenants WHERE tenant_id = $1 FOR NO KEY UPDATE")
@@ -455,23 +463,29 @@ const CUT_APART: bool = true;
 /// Before a column: no index of it is used. The planner knows better.
 const NO_INDEX: &str = "";
 
+/// In front of what is found, though it is each once: it is found before anything else then. A server that was free to
+/// would walk all cases in their order, and look at the text of each until a page is full, also where hardly any has it.
+const EACH_ONCE: &str = "DISTINCT ";
+
+/// Where a text stands in another, from 1 on; 0 where it does not.
+const POSITION: &str = "strpos";
+
 /// Adds the texts another stands in, by the index of their grams; one without a letter in it has none, and is looked
-/// for in all. DISTINCT, though they are: they are found before anything else then. A server that was free to would
-/// walk all cases in their order, and look at the text of each until a page is full.
-fn push_found(query: &mut QueryBuilder<Db>, tenant: &TenantId, text: &str) {
+/// for in all.
+fn push_found(query: &mut QueryBuilder<Db>, tenant: &TenantId, text: &str, each: &str) {
     let gram = |gram: Gram| match gram {
         Gram::Pair(pair) => format!("'{pair}'"),
         Gram::From(letter) => format!("'{letter}':*"),
     };
     let grams: Vec<String> = grams::asked(text).into_iter().map(gram).collect();
     query
-        .push("SELECT DISTINCT case_id AS found_id FROM texts WHERE tenant_id = ")
+        .push(format!("SELECT {each}case_id AS found_id FROM texts WHERE tenant_id = "))
         .push_bind(tenant.as_str().to_owned());
     if !grams.is_empty() {
         query.push(" AND array_to_tsvector(string_to_array(grams, ' ')) @@ ");
         query.push_bind(grams.join(" & ")).push("::tsquery");
     }
-    query.push(" AND strpos(text, ").push_bind(asked(text)).push(") > 0");
+    query.push(format!(" AND {POSITION}(text, ")).push_bind(asked(text)).push(") > 0");
 }
 
 /// Adds the cases of enterprises.

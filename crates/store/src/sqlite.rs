@@ -106,6 +106,8 @@ mod known;
 mod lists;
 #[path = "sql/migrate.rs"]
 mod migrate;
+#[path = "sql/named.rs"]
+mod named;
 #[path = "sql/outbox.rs"]
 mod outbox;
 #[path = "sql/query.rs"]
@@ -344,6 +346,11 @@ async fn begin_snapshot(pool: &Pool) -> Result<Transaction<'static, Db>, StoreEr
     Ok(pool.begin_with("BEGIN DEFERRED").await?)
 }
 
+/// A transaction that reads by indexes.
+async fn begin_lookup(pool: &Pool) -> Result<Transaction<'static, Db>, StoreError> {
+    begin_snapshot(pool).await
+}
+
 /// Makes others of this tenant wait who number something: whoever writes here is alone anyway.
 async fn lock_tenant(_: &mut Connection, _: &TenantId) -> Result<(), StoreError> {
     Ok(())
@@ -396,15 +403,21 @@ const CUT_APART: bool = false;
 /// Before a column: no index of it is used.
 const NO_INDEX: &str = "+";
 
+/// In front of what is found: it is each once.
+const EACH_ONCE: &str = "";
+
+/// Where a text stands in another, from 1 on; 0 where it does not.
+const POSITION: &str = "instr";
+
 /// Adds the texts another stands in, by the index of their grams; one without a letter in it has none, and is looked
 /// for in all.
-fn push_found(query: &mut QueryBuilder<Db>, tenant: &TenantId, text: &str) {
+fn push_found(query: &mut QueryBuilder<Db>, tenant: &TenantId, text: &str, each: &str) {
     let gram = |gram: Gram| match gram {
         Gram::Pair(pair) => format!("\"{pair}\""),
         Gram::From(letter) => format!("\"{letter}\" *"),
     };
     let grams: Vec<String> = grams::asked(text).into_iter().map(gram).collect();
-    query.push("SELECT case_id AS found_id FROM ");
+    query.push(format!("SELECT {each}case_id AS found_id FROM "));
     if grams.is_empty() {
         query.push("texts WHERE ");
     } else {
@@ -412,7 +425,7 @@ fn push_found(query: &mut QueryBuilder<Db>, tenant: &TenantId, text: &str) {
         query.push_bind(grams.join(" AND ")).push(" AND ");
     }
     query.push("tenant_id = ").push_bind(tenant.as_str().to_owned());
-    query.push(" AND instr(text, ").push_bind(text.to_owned()).push(") > 0");
+    query.push(format!(" AND {POSITION}(text, ")).push_bind(text.to_owned()).push(") > 0");
 }
 
 /// Adds the cases of enterprises: from each of them to its cases. Of a list it cannot see into SQLite expects so many

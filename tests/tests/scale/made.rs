@@ -15,6 +15,10 @@ pub const DAY: &str = "2026-09-01";
 pub const LATER: &str = "2026-10-20";
 /// A word that nine cases have.
 pub const RARE: &str = "氨罐";
+/// A word that all cases have.
+pub const COMMON: &str = "消防";
+/// A part of the numbers of a hundred thousand.
+pub const OFTEN: &str = "-03";
 /// Cases opened, and how often each is copied.
 const OPENED: u32 = 40;
 const COPIES: u32 = 24_999;

@@ -4,10 +4,10 @@ use machine::Instant;
 use machine::value::{Name, TenantId, UnitId};
 use sqlx::{QueryBuilder, Row as _};
 
+use super::named::{How, Named, are_many};
 use super::row::{count, id, moment, small, some_text, text};
 use super::{
-    CUT_APART, Db, NO_INDEX, Pool, Row, asked, begin_snapshot, list, push_found, push_list,
-    push_of_enterprises, push_pairs,
+    CUT_APART, Db, NO_INDEX, Pool, Row, asked, begin_lookup, begin_snapshot, list, push_list, push_pairs,
 };
 use crate::{
     COUNT_MAX, ClosedRow, DepartmentProgress, DocumentFilter, Filter, Lamp, LedgerRow, OverdueBy, OverdueRow,
@@ -105,11 +105,17 @@ fn push_ways(
 }
 
 /// What a filter of the ledger leaves.
-fn push_ledger(query: &mut Query<'_>, columns: &str, tenant: &TenantId, filter: &Filter, cut: Option<Cut>) {
+fn push_ledger(
+    query: &mut Query<'_>,
+    columns: &str,
+    tenant: &TenantId,
+    filter: &Filter,
+    (named, cut): (Option<Named<'_>>, Option<Cut>),
+) {
     push_ways(query, &Owed::ways(filter.unit.as_ref()), cut, |query, owed| {
         query.push(format!("SELECT {columns} FROM "));
-        match &filter.text {
-            Some(text) => push_named(query, tenant, text, &filter.called),
+        match &named {
+            Some(named) => named.push_from(query, tenant),
             None => {
                 query.push("cases");
             }
@@ -118,19 +124,10 @@ fn push_ledger(query: &mut Query<'_>, columns: &str, tenant: &TenantId, filter: 
         query.push_bind(tenant.as_str().to_owned());
         owed.push(query, "");
         push_conditions(query, filter);
+        if let Some(named) = &named {
+            named.push_condition(query, tenant);
+        }
     });
-}
-
-/// The cases a text stands in, or of one of the enterprises it is part of the name of. Found first, and then looked
-/// up: hardly ever are there many.
-fn push_named(query: &mut Query<'_>, tenant: &TenantId, text: &str, called: &[String]) {
-    query.push("(");
-    push_found(query, tenant, text);
-    if !called.is_empty() {
-        query.push(" UNION ");
-        push_of_enterprises(query, tenant, called);
-    }
-    query.push(format!(") AS found {} cases ON case_id = found_id", join_in_order!()));
 }
 
 fn push_conditions(query: &mut Query<'_>, filter: &Filter) {
@@ -188,17 +185,51 @@ pub(super) async fn ledger(
     tenant: &TenantId,
     filter: &Filter,
 ) -> Result<Vec<LedgerRow>, StoreError> {
-    let mut query = Query::new("");
     let cut = ("overdue_from, number", i64::from(filter.limit.clamp(1, ROWS_MAX)));
-    push_ledger(&mut query, LEDGER_COLUMNS, tenant, filter, Some(cut));
-    query.build().fetch_all(pool).await?.iter().map(ledger_row).collect()
+    let statement = |named| {
+        let mut query = Query::new("");
+        push_ledger(&mut query, LEDGER_COLUMNS, tenant, filter, (named, Some(cut)));
+        query
+    };
+    let rows = match &filter.text {
+        None => statement(None).build().fetch_all(pool).await?,
+        Some(text) => {
+            let mut lookup = begin_lookup(pool).await?;
+            let how = if are_many(&mut lookup, tenant, text).await? { How::InOrder } else { How::Found };
+            let named = Named { text, called: &filter.called, how };
+            let rows = statement(Some(named)).build().fetch_all(&mut *lookup).await?;
+            lookup.commit().await?;
+            rows
+        }
+    };
+    rows.iter().map(ledger_row).collect()
 }
 
 pub(super) async fn ledger_count(pool: &Pool, tenant: &TenantId, filter: &Filter) -> Result<u64, StoreError> {
-    let mut query = Query::new("SELECT count(*) FROM (");
-    push_ledger(&mut query, "1", tenant, filter, None);
-    query.push(" LIMIT ").push_bind(i64::try_from(COUNT_MAX + 1).unwrap_or(i64::MAX)).push(") AS counted");
-    count(&query.build().fetch_one(pool).await?, 0)
+    let statement = |named| {
+        let mut query = Query::new("SELECT count(*) FROM (");
+        push_ledger(&mut query, "1", tenant, filter, (named, None));
+        let most = i64::try_from(COUNT_MAX + 1).unwrap_or(i64::MAX);
+        query.push(" LIMIT ").push_bind(most).push(") AS counted");
+        query
+    };
+    let Some(text) = &filter.text else {
+        return count(&statement(None).build().fetch_one(pool).await?, 0);
+    };
+    let mut lookup = begin_lookup(pool).await?;
+    let mut counted = 0;
+    let many = are_many(&mut lookup, tenant, text).await?;
+    if many {
+        let named = Named { text, called: &[], how: How::OneByOne };
+        counted = count(&statement(Some(named)).build().fetch_one(&mut *lookup).await?, 0)?;
+    }
+    // Those of the enterprises may be among them.
+    if !many || counted <= COUNT_MAX && !filter.called.is_empty() {
+        let named = Named { text, called: &filter.called, how: How::Found };
+        counted = count(&statement(Some(named)).build().fetch_one(&mut *lookup).await?, 0)?;
+    }
+    lookup.commit().await?;
+    Ok(counted)
 }
 
 fn ledger_row(row: &Row) -> Result<LedgerRow, StoreError> {
