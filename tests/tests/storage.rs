@@ -1,15 +1,16 @@
-//! What lies under a store: a full disk, a lock of another program, a snapshot beside a writer, a file that
-//! cannot be read.
+//! What lies under a store: a full disk, a lock of another program, a snapshot beside a writer, a log that is to be
+//! folded into the file, a file that cannot be read.
 
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use engine::{EngineError, Receipt};
 use machine::Command as Wish;
 use machine::value::{CaseId, TenantId};
-use sqlx::{AssertSqlSafe, Connection, SqliteConnection, SqlitePool};
+use sqlx::{AssertSqlSafe, Connection, Row, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use store::sqlite::SqliteStore;
 use store::{Clock, Store, StoreError};
 use tests::{County, bihuan, bihuan_zh, binary, clerk, county, morning, open_hazard, project, raw, request};
@@ -150,6 +151,168 @@ async fn a_store_is_not_closed_in_silence_while_its_log_holds_what_the_file_does
     let store = SqliteStore::open(&path).await.expect("opened");
     store.close().await.expect("closed");
     assert!(!path.with_extension("db-wal").exists());
+}
+
+/// Longest wait for something that takes a moment.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// So many pages another program writes: more than the log may have before a batch has it folded.
+const MUCH_PAGES: i64 = 17_000;
+/// How often somebody tries to write after a batch, and after how many batches: folding takes a while at first.
+const TRIES: u32 = 500;
+const BATCHES: u32 = 20;
+/// How often is read while a batch waits: it may not have begun to at first.
+const READ_TIMES: u32 = 100;
+
+/// Another program beside a store: it folds nothing, and waits for nobody who writes.
+async fn other_program(path: &Path) -> SqlitePool {
+    let other = raw(path).await;
+    run(&other, "PRAGMA wal_autocheckpoint = 0; PRAGMA busy_timeout = 0; CREATE TABLE much (bytes BLOB)")
+        .await;
+    other
+}
+
+/// Writes more than the log may have.
+async fn write_much(other: &SqlitePool) {
+    let insertion = sqlx::query("INSERT INTO much VALUES (zeroblob($1))").bind(MUCH_PAGES * 4_096);
+    insertion.execute(other).await.expect("written");
+}
+
+/// Sees from now on what is there now.
+async fn begin_to_read(reader: &SqlitePool) -> Transaction<'static, Sqlite> {
+    let mut reading = reader.begin_with("BEGIN DEFERRED").await.expect("begun");
+    sqlx::query("SELECT count(*) FROM tenants").execute(&mut *reading).await.expect("read");
+    reading
+}
+
+/// A batch, after which the log is folded where it is too long. There is nothing in this one.
+async fn batch(store: &SqliteStore) {
+    let nothing: [Vec<store::Change>; 1] = [Vec::new()];
+    for outcome in store.commit(&TenantId::from("qingyuan"), nothing.into()).await {
+        outcome.expect("run");
+    }
+}
+
+/// Pages in the log, and those of them that are in the file. It cannot be told while somebody folds.
+async fn log(other: &SqlitePool) -> (i64, i64) {
+    let asked = async {
+        loop {
+            let row = sqlx::query("PRAGMA wal_checkpoint(NOOP)").fetch_one(other).await.expect("asked");
+            if let (pages @ 0.., folded) = (row.get("log"), row.get("checkpointed")) {
+                return (pages, folded);
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, asked).await.expect("nobody folds for ever")
+}
+
+/// Whether somebody who goes on trying to write is kept out once. Of a store only folding can be at it: the batch
+/// before is over.
+async fn is_kept_out(other: &SqlitePool) -> bool {
+    for _ in 0..TRIES {
+        match other.begin_with("BEGIN IMMEDIATE").await {
+            Ok(begun) => begun.rollback().await.expect("undone"),
+            Err(locked) => {
+                assert!(locked.to_string().contains("database is locked"), "{locked}");
+                return true;
+            }
+        }
+    }
+    false
+}
+
+#[tokio::test]
+async fn a_store_is_closed_while_its_log_is_folded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("closed.db");
+    let store = SqliteStore::create(&path, Clock::Simulated, morning("2026-09-01")).await.expect("a store");
+    let other = other_program(&path).await;
+    // While a batch waits to write, the next one reads with a connection that may only read.
+    let held = other.begin_with("BEGIN IMMEDIATE").await.expect("locked");
+    let read = async {
+        for _ in 0..READ_TIMES {
+            store.read(&TenantId::from("qingyuan"), &[]).await.expect("read");
+        }
+        held.rollback().await.expect("let go");
+    };
+    tokio::join!(batch(&store), read);
+    write_much(&other).await;
+    other.close().await;
+    batch(&store).await;
+    store.close().await.expect("whoever folds is waited for, and waits for nobody");
+    assert!(
+        !path.with_extension("db-wal").exists(),
+        "all connections are closed, the last of them by one that writes"
+    );
+}
+
+#[tokio::test]
+async fn nobody_writes_while_the_log_begins_anew() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("anew.db");
+    let store = SqliteStore::create(&path, Clock::Simulated, morning("2026-09-01")).await.expect("a store");
+    let other = other_program(&path).await;
+    write_much(&other).await;
+    // What it sees is all there is: everything can be folded, but the log cannot begin anew before it is done.
+    let reader = raw(&path).await;
+    let reading = begin_to_read(&reader).await;
+    let kept_out = async {
+        loop {
+            batch(&store).await;
+            if is_kept_out(&other).await {
+                break;
+            }
+        }
+    };
+    let kept_out = tokio::time::timeout(PATIENCE, kept_out).await;
+    kept_out.expect("somebody is kept out: two busy processes would never let it begin anew");
+    reading.rollback().await.expect("over");
+    run(&other, "PRAGMA busy_timeout = 30000; INSERT INTO much VALUES (NULL)").await;
+    let (pages, _) = log(&other).await;
+    assert!(pages < MUCH_PAGES, "it goes on after {pages} pages");
+}
+
+#[tokio::test]
+async fn nobody_who_writes_waits_for_a_long_reader_of_the_log() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("long.db");
+    let store = SqliteStore::create(&path, Clock::Simulated, morning("2026-09-01")).await.expect("a store");
+    let other = other_program(&path).await;
+    let reader = raw(&path).await;
+    let reading = begin_to_read(&reader).await;
+    write_much(&other).await;
+    for no in 0..BATCHES {
+        batch(&store).await;
+        assert!(
+            !is_kept_out(&other).await,
+            "after batch {no}, though folding has come to its end at the reader"
+        );
+    }
+    let (pages, folded) = log(&other).await;
+    assert!(folded < pages, "{folded} of {pages}: the reader was in the way");
+    reading.rollback().await.expect("over");
+    let all = async {
+        loop {
+            batch(&store).await;
+            let (pages, folded) = log(&other).await;
+            if folded == pages {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, all).await.expect("the next batch has the rest folded");
+}
+
+#[tokio::test]
+async fn what_is_no_batch_folds_nothing_of_a_long_log() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("quick.db");
+    let store = SqliteStore::create(&path, Clock::Simulated, morning("2026-09-01")).await.expect("a store");
+    let other = other_program(&path).await;
+    write_much(&other).await;
+    let before = log(&other).await;
+    store.put_organisation(&TenantId::from("qingyuan"), "{}").await.expect("written");
+    let (pages, folded) = log(&other).await;
+    assert!(pages > before.0 && folded == 0, "{folded} of {pages} were folded while others waited to write");
 }
 
 /// `init` where no file may be longer than so many blocks of 512 bytes.

@@ -10,7 +10,9 @@ use machine::register::DocumentNumber;
 use machine::value::CaseId;
 use store::table::{ACTS, CASES, HISTORY, IDEMPOTENCY, NOTICES, OBLIGATIONS, REFUSALS, RUNGS, TEXTS, Table};
 use store::{Change, DocumentRow, Known, Outcome, Place, Read, RefusalRow};
-use tests::morning;
+use tests::{morning, raw};
+use tokio::runtime::Builder;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::made::{County, DAY, Room, notice, rung};
@@ -310,4 +312,49 @@ pub async fn a_write_that_was_begun_is_finished_though_nobody_waits(room: &Room)
         assert_eq!(county.count(table).await, all, "{}", table.name);
     }
     assert_eq!(refusals, dropped.len());
+}
+
+/// On SQLite: a write to a server needs the runtime it was begun in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_waits_for_its_turn_is_written_though_the_runtime_ends() {
+    let room = Room::file();
+    let county = room.county().await;
+    let Place::File(path) = &room.place else { panic!("a file") };
+    let (begins, mut begun) = mpsc::unbounded_channel();
+    let (ends, mut ended) = mpsc::unbounded_channel();
+    let ending = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .on_thread_start(move || {
+            begins.send(()).ok();
+        })
+        .on_thread_stop(move || {
+            ends.send(()).ok();
+        })
+        .build()
+        .expect("a runtime");
+    let other = raw(path).await;
+    let held = other.begin_with("BEGIN IMMEDIATE").await.expect("locked");
+    let openings = ["YB-1", "YB-2"].map(|number| county.opening(number));
+    for opening in &openings {
+        let (store, tenant, change) = (county.store.clone(), county.tenant.clone(), opening.clone());
+        ending.spawn(async move { store.commit(&tenant, vec![vec![change]].into()).await });
+    }
+    let all = async {
+        // A thread for tasks, and one for each batch: one of them has its turn and waits for the lock.
+        for _ in 0..3 {
+            begun.recv().await;
+        }
+        ending.shutdown_background();
+        // The thread for tasks; and no timer runs any more.
+        ended.recv().await;
+        held.rollback().await.expect("let go");
+        for _ in 0..2 {
+            ended.recv().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, all).await.expect("every thread ends");
+    for opening in &openings {
+        assert_eq!(version(&county, opening).await, 1, "{} was begun", opening.state.number);
+    }
 }
