@@ -1,6 +1,6 @@
 //! Where a store of the tests lives, on either database; and a connection of one's own to it, to look at rows.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
@@ -11,6 +11,15 @@ use crate::postgres::Server;
 
 /// Ends a URL whose store does not listen to other processes.
 const DEAF: &str = "&bihuan_listen=off";
+
+/// Whether this run of the tests is for PostgreSQL: BIHUAN_TESTS_ON says `postgres`. Else it is for SQLite.
+pub fn on_server() -> bool {
+    match std::env::var("BIHUAN_TESTS_ON").as_deref() {
+        Err(_) | Ok("sqlite") => false,
+        Ok("postgres") => true,
+        Ok(other) => panic!("BIHUAN_TESTS_ON={other}: there is sqlite and postgres"),
+    }
+}
 
 /// A fresh place for a store: nothing is there yet, and all of it is gone with the test.
 pub struct Home {
@@ -27,6 +36,16 @@ impl Home {
         Home { place: Place::File(folder.path().join("bihuan.db")), folder }
     }
 
+    /// The same in memory, where there is such a place: tens of thousands of commits wait for no disk there.
+    pub fn in_memory() -> Home {
+        let memory = Path::new("/dev/shm");
+        if !memory.is_dir() {
+            return Home::file();
+        }
+        let folder = tempfile::tempdir_in(memory).expect("a folder");
+        Home { place: Place::File(folder.path().join("bihuan.db")), folder }
+    }
+
     /// An empty database on the shared server.
     pub async fn server() -> Home {
         let url = Server::shared().await.database().await;
@@ -35,13 +54,9 @@ impl Home {
         Home { place, folder: tempfile::tempdir().expect("a folder") }
     }
 
-    /// On the database this run of the tests is for: a file, unless BIHUAN_TESTS_ON says `postgres`.
+    /// On the database this run of the tests is for.
     pub async fn chosen() -> Home {
-        match std::env::var("BIHUAN_TESTS_ON").as_deref() {
-            Err(_) | Ok("sqlite") => Home::file(),
-            Ok("postgres") => Home::server().await,
-            Ok(other) => panic!("BIHUAN_TESTS_ON={other}: there is sqlite and postgres"),
-        }
+        if on_server() { Home::server().await } else { Home::file() }
     }
 
     /// Whether no store was made there.
@@ -123,6 +138,34 @@ impl Raw {
             }
         })
         .await
+    }
+
+    /// In SQL, what stands at a path (`fields.stage`) of a JSON text, as text; NULL where nothing does.
+    pub fn json(&self, text: &str, path: &str) -> String {
+        match self {
+            Raw::File(_) => format!("json_extract({text}, '$.{path}')"),
+            Raw::Server(_) => format!("(CAST({text} AS jsonb) #>> '{{{}}}')", path.replace('.', ",")),
+        }
+    }
+
+    /// In SQL, a table of the items of an array in a JSON text: `key`, which counts them, and `value`.
+    pub fn items(&self, text: &str, array: &str, name: &str) -> String {
+        match self {
+            Raw::File(_) => format!("json_each({text}, '$.{array}') {name}"),
+            Raw::Server(_) => format!(
+                "jsonb_array_elements(CAST({text} AS jsonb) -> '{array}') WITH ORDINALITY {name}(value, key)"
+            ),
+        }
+    }
+
+    /// In SQL, the day of a moment in UTC.
+    pub fn day(&self, moment: &str) -> String {
+        match self {
+            Raw::File(_) => format!("date(({moment}) / 1000000, 'unixepoch')"),
+            Raw::Server(_) => {
+                format!("to_char(to_timestamp(({moment}) / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD')")
+            }
+        }
     }
 
     /// In SQL, the worst text that can stand in a row: not UTF-8, or, where the server keeps no such text, none

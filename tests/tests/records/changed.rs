@@ -1,42 +1,13 @@
 //! Records that say something else: one row changed changes the counts.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use calendar::parse_date;
 use serde_json::Value as Json;
 
 use crate::data;
+use crate::replay::home;
 use crate::{boston311_sla, eu_infringement, nyc_hpd_leadpaint, traffic_fines};
-
-/// A folder with a set of its own, whose tables are those of the records after `change`.
-fn folder(records: &Path, set: &str, change: &dyn Fn(&mut Vec<String>, &[String])) -> tempfile::TempDir {
-    let changed = tempfile::tempdir().expect("a folder");
-    let to = changed.path().join(set);
-    std::fs::create_dir(&to).expect("made");
-    std::fs::copy(records.join("oracles.json"), changed.path().join("oracles.json")).expect("copied");
-    let mut tables: Vec<PathBuf> = data::files(&records.join(set));
-    tables.retain(|path| path.to_string_lossy().ends_with(".csv.gz"));
-    for path in tables {
-        let text = data::unzip(&path);
-        let mut reader = csv::Reader::from_reader(text.as_bytes());
-        let headers: Vec<String> = reader.headers().expect("a header").iter().map(str::to_owned).collect();
-        let file = std::fs::File::create(to.join(path.file_name().expect("a name"))).expect("created");
-        let mut out = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.write_record(&headers).expect("written");
-        for record in reader.records() {
-            let mut row: Vec<String> = record.expect("a row").iter().map(str::to_owned).collect();
-            change(&mut row, &headers);
-            if !row.is_empty() {
-                writer.write_record(&row).expect("written");
-            }
-        }
-        out.write_all(&writer.into_inner().expect("flushed")).expect("written");
-        out.finish().expect("written");
-    }
-    changed
-}
 
 /// The column of a row, if the table has it.
 fn column<'a>(row: &'a mut [String], headers: &[String], name: &str) -> Option<&'a mut String> {
@@ -66,7 +37,7 @@ fn twice(
             changed.set(1);
         }
     };
-    let folders = (folder(records, set, &cut), folder(records, set, &one));
+    let folders = (data::changed(records, set, &cut), data::changed(records, set, &one));
     assert_eq!(changed.get(), 1, "{set}: one row is changed");
     folders
 }
@@ -98,7 +69,7 @@ async fn a_notification_a_day_later_is_noticed() {
         true
     });
     let (counts, expected) =
-        (traffic_fines::run(changed.path()).await, traffic_fines::expected(changed.path()));
+        (traffic_fines::run(changed.path(), home().await).await, traffic_fines::expected(changed.path()));
     let differs = differences(&counts, &expected);
     // The penalty of the record comes a day before the clock says: refused. The worker fires on the day.
     assert!(differs.contains(&"activities.Add penalty 2352 2353".to_owned()), "{differs:?}");
@@ -127,7 +98,10 @@ async fn a_closing_after_its_target_is_noticed() {
         *column(row, headers, "closed_dt").expect("a column") = format!("{}{later:02}", &target[..17]);
         true
     });
-    let (one, other) = (boston311_sla::run(cut.path()).await, boston311_sla::run(changed.path()).await);
+    let (one, other) = (
+        boston311_sla::run(cut.path(), home().await).await,
+        boston311_sla::run(changed.path(), home().await).await,
+    );
     assert_eq!(one["flag_disagrees"], 0);
     assert_eq!(other["flag_disagrees"], 1);
     assert_eq!(other["closed_late"].as_i64(), one["closed_late"].as_i64().map(|late| late + 1));
@@ -145,7 +119,10 @@ async fn a_decision_moved_is_noticed() {
         *date = parse_date(date).expect("a day").succ_opt().expect("a day").to_string();
         true
     });
-    let (one, other) = (eu_infringement::run(cut.path()).await, eu_infringement::run(changed.path()).await);
+    let (one, other) = (
+        eu_infringement::run(cut.path(), home().await).await,
+        eu_infringement::run(changed.path(), home().await).await,
+    );
     assert_eq!((&one["history_differs"], &other["history_differs"]), (&0.into(), &1.into()));
 }
 
@@ -167,8 +144,10 @@ async fn a_certification_on_its_last_day_is_noticed() {
         *column(row, headers, "certifieddate").expect("a column") = due;
         true
     });
-    let (one, other) =
-        (nyc_hpd_leadpaint::run(cut.path()).await, nyc_hpd_leadpaint::run(changed.path()).await);
+    let (one, other) = (
+        nyc_hpd_leadpaint::run(cut.path(), home().await).await,
+        nyc_hpd_leadpaint::run(changed.path(), home().await).await,
+    );
     assert_eq!((&one["status_disagrees"], &other["status_disagrees"]), (&0.into(), &1.into()));
     let late = |counts: &Json| counts["reported_late_vs_effective"].as_i64().expect("a number");
     assert_eq!(late(&one), late(&other) + 1);

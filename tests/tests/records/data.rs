@@ -131,3 +131,46 @@ fn table(path: &Path) -> Table {
     let rows = reader.records().map(record).collect();
     Table { columns, rows }
 }
+
+/// A folder with a set of its own, whose tables are those of the records after `change`.
+pub fn changed(records: &Path, set: &str, change: &dyn Fn(&mut Vec<String>, &[String])) -> tempfile::TempDir {
+    let changed = tempfile::tempdir().expect("a folder");
+    let to = changed.path().join(set);
+    std::fs::create_dir(&to).expect("made");
+    std::fs::copy(records.join("oracles.json"), changed.path().join("oracles.json")).expect("copied");
+    let mut tables: Vec<PathBuf> = files(&records.join(set));
+    tables.retain(|path| path.to_string_lossy().ends_with(".csv.gz"));
+    for path in tables {
+        let text = unzip(&path);
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let headers: Vec<String> = reader.headers().expect("a header").iter().map(str::to_owned).collect();
+        let file = std::fs::File::create(to.join(path.file_name().expect("a name"))).expect("created");
+        let mut out = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(&headers).expect("written");
+        for record in reader.records() {
+            let mut row: Vec<String> = record.expect("a row").iter().map(str::to_owned).collect();
+            change(&mut row, &headers);
+            if !row.is_empty() {
+                writer.write_record(&row).expect("written");
+            }
+        }
+        out.write_all(&writer.into_inner().expect("flushed")).expect("written");
+        out.finish().expect("written");
+    }
+    changed
+}
+
+/// What PostgreSQL takes of a set that would take minutes there: the rows whose number this divides.
+const SHARE: u64 = 40;
+
+/// A folder with this share of a set.
+pub fn share(records: &Path, set: &str, id: &str) -> tempfile::TempDir {
+    changed(records, set, &|row, headers| {
+        let id = headers.iter().position(|header| header == id).and_then(|column| row.get(column));
+        let number: u64 = id.expect("a number").parse().expect("a number");
+        if !number.is_multiple_of(SHARE) {
+            row.clear();
+        }
+    })
+}

@@ -6,9 +6,10 @@ use std::path::Path;
 use calendar::parse_date;
 use machine::value::Value;
 use serde_json::{Value as Json, json};
+use tests::home::{Home, Raw};
 
 use crate::data::{self, Row};
-use crate::replay::{Event, Place, calendar_for};
+use crate::replay::{Event, Place, calendar_for, home};
 
 const SET: &str = "eu_infringement";
 const WORKFLOW: &str = "eu_infringement.yaml";
@@ -26,9 +27,15 @@ const STAGES: [(&str, &str, &str); 8] = [
 ];
 
 /// The decisions as the acts have them, one line each; every other statement asks this one.
-const DECISIONS: &str = "decisions AS MATERIALIZED (
-    SELECT case_id, version, json_extract(body, '$.fields.stage') AS stage,
-        date(at / 1000000, 'unixepoch') AS day FROM acts WHERE name IN ('first_decision', 'decision'))";
+fn decisions(rows: &Raw) -> String {
+    format!(
+        "decisions AS MATERIALIZED (
+            SELECT case_id, version, {} AS stage, {} AS day, at / 86400000000 AS day_no
+            FROM acts WHERE name IN ('first_decision', 'decision'))",
+        rows.json("body", "fields.stage"),
+        rows.day("at"),
+    )
+}
 
 fn stage(row: &Row) -> &'static str {
     let name = row.text("decision_stage");
@@ -85,21 +92,20 @@ fn open_by_date(rows: &[Row]) -> Vec<(&str, Levels)> {
 /// The same, asked afterwards of the acts in one pass: each decision opens its level on its day and leaves it
 /// on the day of the next one. Of a date the levels alone that moved.
 async fn moved_by_date(place: &Place) -> BTreeMap<String, Levels> {
-    let moves: Vec<(String, String, i64)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "WITH {DECISIONS}, moves AS (
+    let decisions = decisions(&place.rows);
+    let moves = format!(
+        "WITH {decisions}, moves AS (
             SELECT day, stage, lead(day) OVER c AS left_on,
-                max(iif(stage = 'closing', version, 0)) OVER c AS closed,
-                max(iif(stage NOT IN ('closing', 'withdrawal'), version, 0)) OVER c AS level
+                max(CASE WHEN stage = 'closing' THEN version ELSE 0 END) OVER c AS closed,
+                max(CASE WHEN stage NOT IN ('closing', 'withdrawal') THEN version ELSE 0 END) OVER c AS level
             FROM decisions WINDOW c AS (PARTITION BY case_id ORDER BY version)),
          steps AS (
             SELECT day, stage, 1 AS step FROM moves WHERE closed = 0 OR closed < level UNION ALL
             SELECT left_on, stage, -1 FROM moves WHERE (closed = 0 OR closed < level) AND left_on IS NOT NULL),
          days AS (SELECT day, stage, sum(step) AS step FROM steps GROUP BY day, stage)
-         SELECT day, stage, sum(step) OVER (PARTITION BY stage ORDER BY day) FROM days"
-    )))
-    .fetch_all(&place.rows)
-    .await
-    .expect("read");
+         SELECT day, stage, CAST(sum(step) OVER (PARTITION BY stage ORDER BY day) AS BIGINT) FROM days"
+    );
+    let moves: Vec<(String, String, i64)> = place.rows.rows(&moves).await;
     let mut dates: BTreeMap<String, Levels> = BTreeMap::new();
     for (day, stage, open) in moves {
         dates.entry(day).or_default().insert(stage, open);
@@ -108,14 +114,14 @@ async fn moved_by_date(place: &Place) -> BTreeMap<String, Levels> {
 }
 
 /// Replays the set and gives its counts, from rows.
-pub async fn run(folder: &Path) -> Json {
+pub async fn run(folder: &Path, home: Home) -> Json {
     let mut rows = data::rows(folder, SET, "decision_stage");
     rows.sort_by_key(|row| {
         (row.text("decision_date").to_owned(), row.text("key_id").parse::<u64>().unwrap_or(0))
     });
     let first = rows.iter().find_map(|row| row.given("decision_date")).expect("a date");
     let begins = calendar_for(WORKFLOW).instant(parse_date(first).expect("a day"), chrono::NaiveTime::MIN);
-    let place = Place::new(WORKFLOW, machine::Instant::new(begins)).await;
+    let place = Place::new(WORKFLOW, machine::Instant::new(begins), home).await;
     // In stretches, so that the list itself can be asked on the dates in between.
     let mut events = events(&rows, &place);
     let told = open_by_date(&rows);
@@ -141,21 +147,19 @@ pub async fn run(folder: &Path) -> Json {
 }
 
 async fn counts(place: &Place, folder: &Path, open_differs: i64) -> Json {
+    let decisions = decisions(&place.rows);
     let stages =
-        place.counts(&format!("WITH {DECISIONS} SELECT stage, count(*) FROM decisions GROUP BY 1")).await;
+        place.counts(&format!("WITH {decisions} SELECT stage, count(*) FROM decisions GROUP BY 1")).await;
     let stages: BTreeMap<&str, i64> =
         STAGES.iter().filter_map(|(long, name, _)| stages.get(*name).map(|count| (*long, *count))).collect();
     // The history of every case, written from its acts, against the one the records bring.
     let label = STAGES.iter().map(|(_, name, short)| format!(" WHEN '{name}' THEN '{short}'"));
-    let histories: Vec<(String, String)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "WITH {DECISIONS} SELECT case_id, group_concat(CASE stage{} END || '-' || day, ', ' ORDER BY version)
+    let histories = format!(
+        "WITH {decisions} SELECT case_id, string_agg(CASE stage{} END || '-' || day, ', ' ORDER BY version)
          FROM decisions GROUP BY case_id",
         label.collect::<String>()
-    )))
-    .fetch_all(&place.rows)
-    .await
-    .expect("read");
-    let histories: HashMap<String, String> = histories.into_iter().collect();
+    );
+    let histories: HashMap<String, String> = place.rows.rows(&histories).await.into_iter().collect();
     let told = data::rows(folder, SET, "case_history");
     let differs = told.iter().filter(|row| {
         let id = engine::case_id(place.engine.tenant(), row.text("case_id")).to_string();
@@ -163,23 +167,27 @@ async fn counts(place: &Place, folder: &Path, open_differs: i64) -> Json {
     });
     let median = place
         .count(&format!(
-            "WITH {DECISIONS}, spans AS (
-                SELECT julianday(min(iif(stage = 'closing', day, NULL))) - julianday(min(iif(stage = 'lfn_258', day, NULL))) AS days
+            "WITH {decisions}, spans AS (
+                SELECT min(CASE stage WHEN 'closing' THEN day_no END)
+                    - min(CASE stage WHEN 'lfn_258' THEN day_no END) AS days
                 FROM decisions GROUP BY case_id),
              ordered AS (
                 SELECT days, row_number() OVER (ORDER BY days) AS no, count(*) OVER () AS n
                 FROM spans WHERE days IS NOT NULL)
-             SELECT CAST(10 * avg(days) AS INTEGER) FROM ordered WHERE no IN ((n + 1) / 2, (n + 2) / 2)"
+             SELECT CAST(10 * avg(days) AS BIGINT) FROM ordered WHERE no IN ((n + 1) / 2, (n + 2) / 2)"
         ))
         .await;
-    let backwards = place.count(&format!(
-        "WITH {DECISIONS} SELECT count(*) FROM (SELECT case_id FROM decisions GROUP BY case_id
-         HAVING min(iif(stage = 'closing', version, NULL)) < min(iif(stage NOT IN ('closing', 'withdrawal'), version, NULL)))"
-    )).await;
+    let backwards = place
+        .count(&format!(
+            "WITH {decisions} SELECT count(*) FROM (SELECT case_id FROM decisions GROUP BY case_id
+         HAVING min(CASE WHEN stage = 'closing' THEN version END)
+            < min(CASE WHEN stage NOT IN ('closing', 'withdrawal') THEN version END)) AS backwards"
+        ))
+        .await;
     let same_day = place
         .count(&format!(
-            "WITH {DECISIONS} SELECT count(DISTINCT case_id) FROM (
-            SELECT case_id FROM decisions GROUP BY case_id, day HAVING count(*) > 1)"
+            "WITH {decisions} SELECT count(DISTINCT case_id) FROM (
+            SELECT case_id FROM decisions GROUP BY case_id, day HAVING count(*) > 1) AS days"
         ))
         .await;
     json!({
@@ -210,5 +218,5 @@ pub fn expected(folder: &Path) -> Json {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_decision_is_replayed_and_every_history_is_the_same() {
     let Some(folder) = data::folder() else { return };
-    assert_eq!(run(&folder).await, expected(&folder));
+    assert_eq!(run(&folder, home().await).await, expected(&folder));
 }

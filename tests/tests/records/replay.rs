@@ -1,8 +1,6 @@
 //! Replaying records: a store with simulated time, the engine, and the worker between the events.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::path::Path;
-use std::sync::Arc;
 
 use calendar::Calendar;
 use chrono::{NaiveDate, NaiveTime};
@@ -11,20 +9,25 @@ use machine::act::Auth;
 use machine::command::Perform;
 use machine::value::{TenantId, Value};
 use machine::{Command, Definition, Instant, Person};
-use sqlx::{AssertSqlSafe, SqlitePool};
-use store::sqlite::SqliteStore;
-use store::{Clock, Store};
+use store::Clock;
+use tests::home::{Home, Raw, on_server};
+
+/// An empty place on the database this run is for. What a disk keeps is the business of the kill test: a file lies in
+/// memory. A server syncs every commit, since the store takes none that does not.
+pub async fn home() -> Home {
+    if on_server() { Home::server().await } else { Home::in_memory() }
+}
 
 /// A place where records are replayed.
 pub struct Place {
-    /// The folder of its store; gone with it.
-    _folder: tempfile::TempDir,
+    /// Where its store is; gone with it.
+    _home: Home,
     /// The engine.
     pub engine: Engine,
     /// The calendar of the workflow.
     pub calendar: Calendar,
     /// The rows, as the store has them.
-    pub rows: SqlitePool,
+    pub rows: Raw,
     definition: Definition,
     begun: std::time::Instant,
 }
@@ -70,14 +73,8 @@ impl Event {
 
 impl Place {
     /// A new store whose clock begins at an instant, with a workflow file of the tests.
-    pub async fn new(workflow: &str, begins: Instant) -> Place {
-        // In memory where there is such a place: tens of thousands of commits wait for no disk here, and
-        // what a disk keeps is the business of the kill test.
-        let memory = Path::new("/dev/shm");
-        let base = if memory.is_dir() { memory.to_path_buf() } else { std::env::temp_dir() };
-        let folder = tempfile::tempdir_in(base).expect("a folder");
-        let path = folder.path().join("bihuan.db");
-        let store = SqliteStore::create(&path, Clock::Simulated, begins).await.expect("a store");
+    pub async fn new(workflow: &str, begins: Instant, home: Home) -> Place {
+        let store = home.place.create(Clock::Simulated, begins).await.expect("a store");
         let definition = definition(workflow);
         let calendar = calendar_of(&definition);
         let tenant = TenantId::from("records");
@@ -89,11 +86,11 @@ impl Place {
         store.put_organisation(&tenant, &directory.to_string()).await.expect("stored");
         let body = serde_json::to_string(&calendar).expect("JSON");
         store.put_calendar(&tenant, calendar.id(), calendar.version(), &body).await.expect("stored");
-        let engine = Engine::start(Arc::new(store), tenant);
+        let engine = Engine::start(store, tenant);
         engine.publish(&definition).await.expect("published");
-        let rows = tests::raw(&path).await;
+        let rows = Raw::of(&home.place).await;
         let begun = std::time::Instant::now();
-        Place { _folder: folder, engine, calendar, rows, definition, begun }
+        Place { _home: home, engine, calendar, rows, definition, begun }
     }
 
     /// Replays events in the order of their time: the worker up to each moment, then what happened then.
@@ -135,19 +132,18 @@ impl Place {
 
     /// The number a statement gives.
     pub async fn count(&self, statement: &str) -> i64 {
-        sqlx::query_scalar(AssertSqlSafe(statement.to_owned()))
-            .fetch_one(&self.rows)
-            .await
-            .unwrap_or_else(|error| panic!("{statement}: {error}"))
+        self.rows.number(statement).await
     }
 
     /// The names and numbers a statement gives.
     pub async fn counts(&self, statement: &str) -> BTreeMap<String, i64> {
-        let rows: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(statement.to_owned()))
-            .fetch_all(&self.rows)
+        self.rows.rows(statement).await.into_iter().collect()
+    }
+
+    /// How many refusals name a condition that did not hold.
+    pub async fn refused_for(&self, condition: &str) -> i64 {
+        self.count(&format!("SELECT count(*) FROM refusals WHERE detail LIKE '%\"text\":\"{condition}\"%'"))
             .await
-            .unwrap_or_else(|error| panic!("{statement}: {error}"));
-        rows.into_iter().collect()
     }
 
     /// Verifies the whole store, and says what was replayed in which time.

@@ -7,9 +7,10 @@ use calendar::parse_date;
 use machine::Instant;
 use machine::value::Value;
 use serde_json::{Value as Json, json};
+use tests::home::Home;
 
 use crate::data::{self, Row};
-use crate::replay::{Event, Place, calendar_for};
+use crate::replay::{Event, Place, calendar_for, home};
 
 const SET: &str = "traffic_fines";
 const WORKFLOW: &str = "traffic_fines.yaml";
@@ -52,16 +53,12 @@ fn event(row: &Row, place: &Place) -> Event {
 /// days after the notification. The record enters it at noon, and what is due is recorded before any act of a
 /// person: a worker that slept would leave a rung of that day too, but one recorded at noon.
 async fn fired_by_the_worker(place: &Place) -> usize {
-    let fired: Vec<(i64, i64, i64)> = sqlx::query_as(
-        "SELECT r.recorded_at, a.at, n.at FROM rungs r JOIN acts w USING (tenant_id, case_id)
+    let fired = "SELECT r.recorded_at, a.at, n.at FROM rungs r JOIN acts w USING (tenant_id, case_id)
          JOIN acts a USING (tenant_id, case_id) JOIN acts n USING (tenant_id, case_id)
          WHERE r.rung = 'penalty' AND r.result = 'fired' AND r.recorded_at = r.due_at
             AND w.version = r.act_version AND w.at = r.recorded_at AND w.person_id IS NULL
-            AND a.name = 'add_penalty' AND n.name = 'insert_fine_notification'",
-    )
-    .fetch_all(&place.rows)
-    .await
-    .expect("read");
+            AND a.name = 'add_penalty' AND n.name = 'insert_fine_notification'";
+    let fired: Vec<(i64, i64, i64)> = place.rows.rows(fired).await;
     let day = |micros| place.calendar.local_date(Instant::from_micros(micros).expect("an instant").utc());
     let after_midnight = chrono::NaiveTime::from_hms_opt(0, 5, 0).expect("a time");
     let as_recorded = |(recorded, penalised, notified): &(i64, i64, i64)| {
@@ -72,7 +69,7 @@ async fn fired_by_the_worker(place: &Place) -> usize {
 }
 
 /// Replays the set and gives its counts, from rows.
-pub async fn run(folder: &Path) -> Json {
+pub async fn run(folder: &Path, home: Home) -> Json {
     let mut rows = data::rows(folder, SET, "activity");
     rows.sort_by_key(|row| {
         let order: u32 = row.text("order").parse().expect("a number");
@@ -83,7 +80,7 @@ pub async fn run(folder: &Path) -> Json {
     let begins = first.pred_opt().expect("a day before");
     let zone = calendar_for(WORKFLOW);
     let begins = machine::Instant::new(zone.instant(begins, chrono::NaiveTime::MIN));
-    let place = Place::new(WORKFLOW, begins).await;
+    let place = Place::new(WORKFLOW, begins, home).await;
     place.replay(rows.iter().map(|row| event(row, &place)).collect()).await;
     // Whoever was notified without a penalty would be marked by now.
     place.work_until(place.at(last + chrono::Days::new(90), 12)).await;
@@ -122,7 +119,7 @@ pub fn expected(folder: &Path) -> Json {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_worker_marks_every_penalty_on_its_day_and_no_other() {
     let Some(folder) = data::folder() else { return };
-    assert_eq!(run(&folder).await, expected(&folder));
+    assert_eq!(run(&folder, home().await).await, expected(&folder));
 }
 
 /// Where a law says that payment stops the clock, or an appeal suspends it, the fine carries that.
@@ -130,9 +127,12 @@ async fn the_worker_marks_every_penalty_on_its_day_and_no_other() {
 async fn the_worker_marks_no_penalty_of_a_clock_that_was_stopped() {
     let day = |text: &str| parse_date(text).expect("a day");
     let zone = calendar_for(WORKFLOW);
-    let place =
-        Place::new(WORKFLOW, machine::Instant::new(zone.instant(day("2026-01-01"), chrono::NaiveTime::MIN)))
-            .await;
+    let place = Place::new(
+        WORKFLOW,
+        machine::Instant::new(zone.instant(day("2026-01-01"), chrono::NaiveTime::MIN)),
+        home().await,
+    )
+    .await;
     let mut events = Vec::new();
     for case in ["runs", "paid", "paid late", "appealed", "appeal decided"] {
         let at = |text: &str| place.at(day(text), 12);
@@ -163,9 +163,10 @@ async fn the_worker_marks_no_penalty_of_a_clock_that_was_stopped() {
         let id = engine::case_id(place.engine.tenant(), case);
         let days = place
             .counts(&format!(
-                "SELECT date(recorded_at / 1000000, 'unixepoch', '+6 hours'), count(*) FROM rungs
+                "SELECT {}, count(*) FROM rungs
                  WHERE case_id = '{id}' AND rung = 'penalty' AND result = 'fired' AND recorded_at = due_at
-                 GROUP BY 1"
+                 GROUP BY 1",
+                place.rows.day("recorded_at + 6 * 3600000000")
             ))
             .await;
         fired.insert(case, days.into_iter().collect::<Vec<_>>());
