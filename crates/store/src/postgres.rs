@@ -392,9 +392,13 @@ async fn begin_snapshot(pool: &Pool) -> Result<Transaction<'static, Db>, StoreEr
     Ok(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?)
 }
 
-/// A transaction that reads by indexes: how many texts a word stands in is not always foreseen.
-async fn begin_lookup(pool: &Pool) -> Result<Transaction<'static, Db>, StoreError> {
-    let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL enable_seqscan = off";
+/// A transaction for looking for a text: by the index of its grams, also where the server cannot know how many texts it
+/// stands in; but one that has none is looked for in all.
+async fn begin_lookup(pool: &Pool, text: &str) -> Result<Transaction<'static, Db>, StoreError> {
+    let begin = match grams::asked(text).as_slice() {
+        [] => "BEGIN READ ONLY",
+        _ => "BEGIN READ ONLY; SET LOCAL enable_seqscan = off",
+    };
     Ok(pool.begin_with(begin).await?)
 }
 
@@ -463,8 +467,8 @@ const CUT_APART: bool = true;
 /// Before a column: no index of it is used. The planner knows better.
 const NO_INDEX: &str = "";
 
-/// In front of what is found, though it is each once: it is found before anything else then. A server that was free to
-/// would walk all cases in their order, and look at the text of each until a page is full, also where hardly any has it.
+/// In front of what is found, though it is each once: it is found before anything else then. A server that was free
+/// to would walk all cases in their order, and look at the text of each until a page is full, where hardly any has it.
 const EACH_ONCE: &str = "DISTINCT ";
 
 /// Where a text stands in another, from 1 on; 0 where it does not.
@@ -490,7 +494,9 @@ fn push_found(query: &mut QueryBuilder<Db>, tenant: &TenantId, text: &str, each:
 
 /// Adds the cases of enterprises.
 fn push_of_enterprises(query: &mut QueryBuilder<Db>, tenant: &TenantId, enterprises: &[String]) {
-    query.push("SELECT case_id FROM cases WHERE tenant_id = ").push_bind(tenant.as_str().to_owned());
+    query
+        .push("SELECT case_id AS found_id FROM cases WHERE tenant_id = ")
+        .push_bind(tenant.as_str().to_owned());
     query.push(" AND enterprise ");
     push_list(query, enterprises);
 }

@@ -346,8 +346,8 @@ async fn begin_snapshot(pool: &Pool) -> Result<Transaction<'static, Db>, StoreEr
     Ok(pool.begin_with("BEGIN DEFERRED").await?)
 }
 
-/// A transaction that reads by indexes.
-async fn begin_lookup(pool: &Pool) -> Result<Transaction<'static, Db>, StoreError> {
+/// A transaction for looking for a text: one connection, and what is found is of one moment.
+async fn begin_lookup(pool: &Pool, _: &str) -> Result<Transaction<'static, Db>, StoreError> {
     begin_snapshot(pool).await
 }
 
@@ -431,7 +431,7 @@ fn push_found(query: &mut QueryBuilder<Db>, tenant: &TenantId, text: &str, each:
 /// Adds the cases of enterprises: from each of them to its cases. Of a list it cannot see into SQLite expects so many
 /// that it may walk all cases instead.
 fn push_of_enterprises(query: &mut QueryBuilder<Db>, tenant: &TenantId, enterprises: &[String]) {
-    query.push("SELECT case_id FROM json_each(").push_bind(list(enterprises));
+    query.push("SELECT case_id AS found_id FROM json_each(").push_bind(list(enterprises));
     query.push(") CROSS JOIN cases ON enterprise = value AND tenant_id = ");
     query.push_bind(tenant.as_str().to_owned());
 }

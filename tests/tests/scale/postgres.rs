@@ -176,7 +176,8 @@ async fn no_list_of_a_million_cases_walks_a_table() {
         for _ in 0..TIMES {
             assert_eq!(asked.of(store.as_ref()).await, wanted, "{name}");
         }
-        // Of an answer of one row the driver does not wait for the end. Of a text it is asked first whether many have it.
+        // Of an answer of one row the driver does not wait for the end. Of a text it is asked first whether many have
+        // it.
         let sent = if near { 2 * TIMES } else { TIMES };
         until("the plans are logged", || plans(&server.log()[before..]).len() >= sent).await;
         let mut shapes = BTreeSet::new();

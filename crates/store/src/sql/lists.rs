@@ -4,21 +4,24 @@ use machine::Instant;
 use machine::value::{Name, TenantId, UnitId};
 use sqlx::{QueryBuilder, Row as _};
 
-use super::named::{How, Named, are_many};
+use super::named::{How, Named, are_many, is_one};
 use super::row::{count, id, moment, small, some_text, text};
 use super::{
-    CUT_APART, Db, NO_INDEX, Pool, Row, asked, begin_lookup, begin_snapshot, list, push_list, push_pairs,
+    CUT_APART, Connection, Db, NO_INDEX, Pool, Row, asked, begin_lookup, begin_snapshot, list, push_list,
+    push_pairs,
 };
 use crate::{
-    COUNT_MAX, ClosedRow, DepartmentProgress, DocumentFilter, Filter, Lamp, LedgerRow, OverdueBy, OverdueRow,
-    OwedFilter, OwedRow, OwingUnit, ROWS_MAX, Roundup, StageCount, Standing, StoreError, Unverified, Wrong,
-    bad, instant,
+    COUNT_MAX, ClosedRow, DepartmentProgress, DocumentFilter, Filter, Lamp, LedgerKey, LedgerRow, OverdueBy,
+    OverdueRow, OwedFilter, OwedRow, OwingUnit, ROWS_MAX, Roundup, StageCount, Standing, StoreError,
+    Unverified, Wrong, bad, instant,
 };
 
 type Query<'a> = QueryBuilder<Db>;
 
 /// Lateness is taken from so many of the newest rungs.
 const FIRED_MAX: i64 = 10_000;
+/// So many parts of the ledger are looked through for cases, 1,000 in each: to find all instead takes as long.
+const PARTS_MAX: usize = 20;
 /// Overdue cases listed in one circular.
 const OVERDUE_MAX: usize = 10_000;
 
@@ -113,11 +116,11 @@ fn push_ledger(
     (named, cut): (Option<Named<'_>>, Option<Cut>),
 ) {
     push_ways(query, &Owed::ways(filter.unit.as_ref()), cut, |query, owed| {
-        query.push(format!("SELECT {columns} FROM "));
+        query.push(format!("SELECT {columns}"));
         match &named {
             Some(named) => named.push_from(query, tenant),
             None => {
-                query.push("cases");
+                query.push(" FROM cases");
             }
         }
         query.push(" WHERE tenant_id = ");
@@ -180,53 +183,87 @@ fn push_conditions(query: &mut Query<'_>, filter: &Filter) {
     }
 }
 
+/// A page of the ledger.
+fn ledger_page(tenant: &TenantId, filter: &Filter, named: Option<Named<'_>>) -> Query<'static> {
+    let mut query = Query::new("");
+    let cut = ("overdue_from, number", i64::from(filter.limit.clamp(1, ROWS_MAX)));
+    push_ledger(&mut query, LEDGER_COLUMNS, tenant, filter, (named, Some(cut)));
+    query
+}
+
 pub(super) async fn ledger(
     pool: &Pool,
     tenant: &TenantId,
     filter: &Filter,
 ) -> Result<Vec<LedgerRow>, StoreError> {
-    let cut = ("overdue_from, number", i64::from(filter.limit.clamp(1, ROWS_MAX)));
-    let statement = |named| {
-        let mut query = Query::new("");
-        push_ledger(&mut query, LEDGER_COLUMNS, tenant, filter, (named, Some(cut)));
-        query
+    let Some(text) = &filter.text else {
+        let rows = ledger_page(tenant, filter, None).build().fetch_all(pool).await?;
+        return rows.iter().map(ledger_row).collect();
     };
-    let rows = match &filter.text {
-        None => statement(None).build().fetch_all(pool).await?,
-        Some(text) => {
-            let mut lookup = begin_lookup(pool).await?;
-            let how = if are_many(&mut lookup, tenant, text).await? { How::InOrder } else { How::Found };
-            let named = Named { text, called: &filter.called, how };
-            let rows = statement(Some(named)).build().fetch_all(&mut *lookup).await?;
-            lookup.commit().await?;
-            rows
+    let named = Named { text, called: &filter.called, how: How::Found };
+    let mut lookup = begin_lookup(pool, text).await?;
+    let mut rows = None;
+    if are_many(&mut lookup, tenant, named).await? {
+        rows = looked_for(&mut lookup, tenant, filter, named).await?;
+    }
+    let rows = match rows {
+        Some(rows) => rows,
+        None => {
+            let rows = ledger_page(tenant, filter, Some(named)).build().fetch_all(&mut *lookup).await?;
+            rows.iter().map(ledger_row).collect::<Result<_, _>>()?
         }
     };
-    rows.iter().map(ledger_row).collect()
+    lookup.commit().await?;
+    Ok(rows)
+}
+
+/// Looks for cases in the order of the ledger until a page is full or nothing is left; none, where that takes too long,
+/// as where all stand at its end.
+async fn looked_for(
+    lookup: &mut Connection,
+    tenant: &TenantId,
+    filter: &Filter,
+    named: Named<'_>,
+) -> Result<Option<Vec<LedgerRow>>, StoreError> {
+    let (mut found, wanted) = (Vec::new(), filter.limit.clamp(1, ROWS_MAX) as usize);
+    let mut part = Filter { limit: ROWS_MAX, ..filter.clone() };
+    for _ in 0..PARTS_MAX {
+        let page = ledger_page(tenant, &part, Some(Named { how: How::InOrder, ..named }));
+        let page = { page }.build().fetch_all(&mut *lookup).await?;
+        let Some(last) = page.last() else { return Ok(Some(found)) };
+        part.after = Some(LedgerKey::of(&ledger_row(last)?));
+        for row in &page {
+            if is_one(row)? && found.len() < wanted {
+                found.push(ledger_row(row)?);
+            }
+        }
+        if found.len() == wanted || page.len() < ROWS_MAX as usize {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 pub(super) async fn ledger_count(pool: &Pool, tenant: &TenantId, filter: &Filter) -> Result<u64, StoreError> {
-    let statement = |named| {
+    let statement = |named, most: u64| {
         let mut query = Query::new("SELECT count(*) FROM (");
         push_ledger(&mut query, "1", tenant, filter, (named, None));
-        let most = i64::try_from(COUNT_MAX + 1).unwrap_or(i64::MAX);
-        query.push(" LIMIT ").push_bind(most).push(") AS counted");
+        query.push(" LIMIT ").push_bind(i64::try_from(most).unwrap_or(i64::MAX)).push(") AS counted");
         query
     };
+    let most = COUNT_MAX + 1;
     let Some(text) = &filter.text else {
-        return count(&statement(None).build().fetch_one(pool).await?, 0);
+        return count(&statement(None, most).build().fetch_one(pool).await?, 0);
     };
-    let mut lookup = begin_lookup(pool).await?;
-    let mut counted = 0;
-    let many = are_many(&mut lookup, tenant, text).await?;
-    if many {
-        let named = Named { text, called: &[], how: How::OneByOne };
-        counted = count(&statement(Some(named)).build().fetch_one(&mut *lookup).await?, 0)?;
-    }
-    // Those of the enterprises may be among them.
-    if !many || counted <= COUNT_MAX && !filter.called.is_empty() {
-        let named = Named { text, called: &filter.called, how: How::Found };
-        counted = count(&statement(Some(named)).build().fetch_one(&mut *lookup).await?, 0)?;
+    let mut lookup = begin_lookup(pool, text).await?;
+    let named = Named { text, called: &[], how: How::Found };
+    let how = if are_many(&mut lookup, tenant, named).await? { How::OneByOne } else { How::Found };
+    let found = statement(Some(Named { how, ..named }), most).build().fetch_one(&mut *lookup).await?;
+    let mut counted = count(&found, 0)?;
+    if counted < most && !filter.called.is_empty() {
+        let others = Named { called: &filter.called, how: How::Others, ..named };
+        let others = statement(Some(others), most - counted).build().fetch_one(&mut *lookup).await?;
+        counted += count(&others, 0)?;
     }
     lookup.commit().await?;
     Ok(counted)
