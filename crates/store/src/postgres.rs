@@ -64,13 +64,13 @@ macro_rules! join_in_order {
         "JOIN"
     };
 }
-/// The row of history that held of each case at a moment, to be joined: a look by its key for each. As a condition on
+/// The row of history that held of each case at a moment, else the newest, to be joined: a look by its key for each. As a condition on
 /// the version the planner would sort or hash everything that ever held.
 macro_rules! held {
-    ($moment:literal) => {
+    ($($moment:literal)?) => {
         concat!(
-            "LATERAL (SELECT * FROM history WHERE tenant_id = $1 AND case_id = c.case_id AND from_at <= ",
-            $moment,
+            "LATERAL (SELECT * FROM history WHERE tenant_id = $1 AND case_id = c.case_id",
+            $(" AND from_at <= ", $moment,)?
             " ORDER BY version DESC LIMIT 1) h"
         )
     };

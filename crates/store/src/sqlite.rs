@@ -79,11 +79,16 @@ macro_rules! join_in_order {
         "CROSS JOIN"
     };
 }
-/// The row of history that held of each case at a moment, to be joined in order: the other way round everything that
+/// The row of history that held of each case at a moment, else the newest, to be joined in order: the other way round everything that
 /// ever held would be read.
 macro_rules! held {
-    ($moment:literal) => {
-        concat!("history h ON ", newest!($moment))
+    ($($moment:literal)?) => {
+        concat!(
+            "history h ON h.tenant_id = $1 AND h.case_id = c.case_id AND h.version = (SELECT max(version) FROM history
+                WHERE tenant_id = $1 AND case_id = c.case_id",
+            $(" AND from_at <= ", $moment,)?
+            ")"
+        )
     };
 }
 /// Cases picked, without those somebody else is writing: nobody is.

@@ -397,24 +397,10 @@ pub(super) async fn documents(
     Ok(count.unsigned_abs())
 }
 
-/// The newest row of a case's history that held at a moment, given by its place: a row holds until the next one.
-macro_rules! newest {
-    ($($until:literal)?) => {
-        concat!(
-            "h.tenant_id = $1 AND h.case_id = c.case_id AND h.version = (SELECT max(version) FROM history
-                WHERE tenant_id = $1 AND case_id = c.case_id",
-            $(" AND from_at <= ", $until,)?
-            ")"
-        )
-    };
-}
-
 const CLOSED: &str = concat!(
     "SELECT c.number, c.department, c.area, c.sector, c.level, h.from_at
-    FROM cases c ",
-    join_in_order!(),
-    " history h ON ",
-    newest!(),
+    FROM cases c CROSS JOIN ",
+    held!(),
     " WHERE c.tenant_id = $1 AND c.main_state ",
     one_of!("$3"),
     " AND c.workflow = $2 AND h.from_at >= $4 AND h.from_at < $5"
