@@ -5,17 +5,23 @@ use machine::value::TenantId;
 use store::{Filter, Lamp, Lamps, LedgerKey, LedgerRow, OwedFilter, OwedKey, OwingUnit, Store};
 use tests::morning;
 
-use crate::made::{COMMON, LATER, OFTEN, RARE};
+use crate::made::{CASES, COMMON, DAY, LATER, OFTEN, RARE};
 
 const PAGE: u32 = 50;
 
-/// One question to a store, which sends one statement; about a text, one more or two that tell how to ask.
+/// Statements a circular is drawn up with: each looks at every case.
+pub const CIRCULAR: usize = 5;
+
+/// One question to a store, which sends one statement; about a text, one more or two that tell how to ask; a circular
+/// sends some.
 #[derive(Debug)]
 pub enum Asked {
     Ledger(Filter),
     Count(Filter),
     Owes(OwedFilter),
     Due(Instant),
+    Closed,
+    Circular,
 }
 
 impl Asked {
@@ -27,6 +33,14 @@ impl Asked {
             Asked::Count(filter) => return store.ledger_count(&tenant, filter).await.expect("read"),
             Asked::Owes(filter) => store.owes(&tenant, filter).await.expect("read").len(),
             Asked::Due(now) => store.due(&tenant, *now, &[], 0, 100).await.expect("read").len(),
+            Asked::Closed => {
+                let (states, from, until) = (["annulled".to_owned()], morning(DAY), morning(LATER));
+                store.closed(&tenant, "general-hazard", &states, from, until).await.expect("read").len()
+            }
+            Asked::Circular => {
+                let circular = store.roundup(&tenant, morning(LATER), morning("2026-10-21")).await;
+                return circular.expect("read").stages.iter().map(|stage| stage.count).sum();
+            }
         };
         rows as u64
     }
@@ -151,5 +165,7 @@ pub async fn questions(store: &dyn Store) -> Vec<Question> {
         questions.push((format!("owes, {name}"), Asked::Owes(filter), u64::from(PAGE)));
     }
     questions.push(("due".to_owned(), Asked::Due(now.plus_micros(30 * 86_400_000_000)), 100));
+    questions.push(("closed".to_owned(), Asked::Closed, u64::from(CASES / 8)));
+    questions.push(("circular".to_owned(), Asked::Circular, u64::from(CASES)));
     questions
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use machine::Command;
 use machine::command::Perform;
-use store::table::{CASES, OBLIGATIONS, TEXTS, Table};
+use store::table::{self, HISTORY, OBLIGATIONS, TEXTS, Table};
 use store::{Clock, Place};
 use tests::home::Raw;
 use tests::{clerk, definition, morning, open, request, settle, texts};
@@ -23,7 +23,9 @@ pub const OFTEN: &str = "-03";
 const OPENED: u32 = 40;
 const COPIES: u32 = 24_999;
 /// The tables with copies.
-pub const COPIED: [&Table; 3] = [&CASES, &OBLIGATIONS, &TEXTS];
+pub const COPIED: [&Table; 4] = [&table::CASES, &OBLIGATIONS, &TEXTS, &HISTORY];
+/// All cases there are then.
+pub const CASES: u32 = OPENED * (COPIES + 1);
 
 /// Makes a store with cases of forty enterprises: of some the date has passed by the day of the lists, and some are
 /// annulled.
@@ -90,7 +92,7 @@ pub async fn copy(raw: &Raw, table: &Table) {
     // Seven digits, where cases opened by the engine have six.
     let digits = format!("substr(CAST(10000000 + {OPENED} * k + CAST({number} AS BIGINT) AS TEXT), 2)");
     let numbered = match table.name {
-        "obligations" => "*".to_owned(),
+        "obligations" | "history" => "*".to_owned(),
         _ => format!("*, {digits} AS digits, {digits} LIKE '0_00007' AS rare"),
     };
     let (table, names, values) = (table.name, names.join(", "), values.join(", "));

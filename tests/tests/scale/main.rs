@@ -1,5 +1,6 @@
 //! Lists among a million cases: whatever the databases know of their tables by then, every list walks an index from
-//! where it begins. The plans are those of the statements the program sends.
+//! where it begins. A circular looks at every case, by design: once in each statement, and at history by its key alone.
+//! The plans are those of the statements the program sends.
 
 mod asked;
 mod made;

@@ -8,7 +8,7 @@ use store::sqlite::SqliteStore;
 use tests::home::{Home, Raw};
 use tests::plans::{self, listed, sent_by, walks};
 
-use crate::asked::questions;
+use crate::asked::{Asked, CIRCULAR, questions};
 use crate::made::{self, COPIED};
 
 /// Fills a copy of a store, which nobody has opened: without a journal, and without what can be made at the end.
@@ -70,12 +70,22 @@ async fn no_list_of_a_million_cases_walks_a_table() {
             assert_eq!(found, wanted, "{name}");
         });
         writeln!(told, "{name}").expect("text");
-        for statement in sent.await.iter().filter(|sql| listed(sql)) {
+        let sent = sent.await;
+        let circular = matches!(&asked, Asked::Circular);
+        assert!(!circular || sent.iter().filter(|sql| listed(sql)).count() == CIRCULAR, "{name}: {sent:#?}");
+        for statement in sent.iter().filter(|sql| listed(sql)) {
             let statement = &told_the_tenant(statement);
             for line in plans::plan(&pool, statement).await {
                 writeln!(told, "    {line}").expect("text");
             }
-            let walks = walks(&pool, statement).await;
+            let mut walks = walks(&pool, statement).await;
+            // A circular looks at every case, once in each statement. So does the list of those closed: SQLite takes
+            // a list of states for a long one.
+            let once = circular || matches!(&asked, Asked::Closed);
+            let cases = |line: &String| line == "SCAN c" || line.starts_with("SEARCH c ");
+            if once && let Some(cases) = walks.iter().position(cases) {
+                walks.remove(cases);
+            }
             complaints.extend(walks.iter().map(|line| format!("{name}: {line}\n  of {statement}")));
         }
     }
