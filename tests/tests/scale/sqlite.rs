@@ -70,7 +70,9 @@ async fn no_list_of_a_million_cases_walks_a_table() {
             assert_eq!(found, wanted, "{name}");
         });
         writeln!(told, "{name}").expect("text");
-        let sent = sent.await;
+        let mut sent = sent.await;
+        // What is looked through in parts is one statement sent again.
+        sent.dedup();
         let circular = matches!(&asked, Asked::Circular);
         assert!(!circular || sent.iter().filter(|sql| listed(sql)).count() == CIRCULAR, "{name}: {sent:#?}");
         for statement in sent.iter().filter(|sql| listed(sql)) {
