@@ -64,8 +64,8 @@ macro_rules! join_in_order {
         "JOIN"
     };
 }
-/// The row of history that held of each case at a moment, else the newest, to be joined: a look by its key for each. As a condition on
-/// the version the planner would sort or hash everything that ever held.
+/// The row of history that held of each case at a moment, else the newest, to be joined: a look by its key for each. As
+/// a condition on the version the planner would sort or hash everything that ever held.
 macro_rules! held {
     ($($moment:literal)?) => {
         concat!(

@@ -79,8 +79,8 @@ macro_rules! join_in_order {
         "CROSS JOIN"
     };
 }
-/// The row of history that held of each case at a moment, else the newest, to be joined in order: the other way round everything that
-/// ever held would be read.
+/// The row of history that held of each case at a moment, else the newest, to be joined in order: the other way round
+/// everything that ever held would be read.
 macro_rules! held {
     ($($moment:literal)?) => {
         concat!(

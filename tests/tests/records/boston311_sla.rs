@@ -126,8 +126,9 @@ pub fn expected(folder: &Path) -> Json {
 async fn every_request_is_overdue_exactly_where_the_city_says_so() {
     let Some(folder) = data::folder() else { return };
     if on_server() {
-        let share = data::share(&folder, SET, "case_enquiry_id");
+        let share = data::share(&folder, SET, "case_enquiry_id", ("open_dt", "closed_dt"));
         let told = run(share.path(), Home::in_memory()).await;
+        assert_ne!(told["anomalies"]["closed_before_open"], 0);
         assert_eq!(run(share.path(), home().await).await, told);
     } else {
         assert_eq!(run(&folder, home().await).await, expected(&folder));

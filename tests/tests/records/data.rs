@@ -164,12 +164,16 @@ pub fn changed(records: &Path, set: &str, change: &dyn Fn(&mut Vec<String>, &[St
 /// What PostgreSQL takes of a set that would take minutes there: the rows whose number this divides.
 const SHARE: u64 = 40;
 
-/// A folder with this share of a set.
-pub fn share(records: &Path, set: &str, id: &str) -> tempfile::TempDir {
+/// A folder with this share of a set, and with all rows of it where what comes later bears the earlier date.
+pub fn share(records: &Path, set: &str, id: &str, (first, later): (&str, &str)) -> tempfile::TempDir {
     changed(records, set, &|row, headers| {
-        let id = headers.iter().position(|header| header == id).and_then(|column| row.get(column));
-        let number: u64 = id.expect("a number").parse().expect("a number");
-        if !number.is_multiple_of(SHARE) {
+        let cell = |name: &str| {
+            let column = headers.iter().position(|header| header == name).expect("a column");
+            row[column].as_str()
+        };
+        let number: u64 = cell(id).parse().expect("a number");
+        let backwards = !cell(later).is_empty() && cell(later) < cell(first);
+        if !number.is_multiple_of(SHARE) && !backwards {
             row.clear();
         }
     })

@@ -312,8 +312,9 @@ pub fn expected(folder: &Path) -> Json {
 async fn every_violation_is_late_exactly_where_its_dates_say_so() {
     let Some(folder) = data::folder() else { return };
     if on_server() {
-        let share = data::share(&folder, SET, "violationid");
+        let share = data::share(&folder, SET, "violationid", ("inspectiondate", "novissueddate"));
         let told = run(share.path(), Home::in_memory()).await;
+        assert_ne!(told["anomalies"]["issued_before_inspection"], 0);
         assert_eq!(run(share.path(), home().await).await, told);
     } else {
         assert_eq!(run(&folder, home().await).await, expected(&folder));
