@@ -17,8 +17,9 @@ pub const LATER: &str = "2026-10-20";
 pub const RARE: &str = "氨罐";
 /// A word that all cases have.
 pub const COMMON: &str = "消防";
-/// A part of the numbers of a hundred thousand.
-pub const OFTEN: &str = "-03";
+/// A part of some sixty thousand numbers, which lie all over the ledger; and of a hundred thousand, which lie together.
+pub const OFTEN: &str = "37";
+pub const TOGETHER: &str = "-03";
 /// Cases opened, and how often each is copied.
 const OPENED: u32 = 40;
 const COPIES: u32 = 24_999;
