@@ -45,24 +45,18 @@ pub async fn server() -> Result<Server> {
     }
     server.stop().await;
     server.start_again().await;
-    season(&server.url("postgres")).await?;
+    run_in(&server.url("postgres")).await?;
     Ok(server)
 }
 
-/// Files of the log a server has that has run for a while: as many as it keeps.
-const LOG_FILES: usize = 250;
-
 /// Goes through as many files of the log as the server keeps, and gives them back. A new server makes one anew every 16
 /// MB and fills it with zeros while nobody can commit; one that has run for a while writes over those it has.
-async fn season(url: &str) -> Result<()> {
-    let mut connection = PgConnection::connect(url).await?;
-    for _ in 0..LOG_FILES {
-        sqlx::raw_sql("SELECT pg_logical_emit_message(false, '', ''); SELECT pg_switch_wal()")
-            .execute(&mut connection)
-            .await?;
+async fn run_in(url: &str) -> Result<()> {
+    let kept = "SELECT pg_size_bytes(current_setting('min_wal_size')) / pg_size_bytes(current_setting('wal_segment_size'))";
+    for _ in 0..ask(url, kept).await? {
+        execute(url, "SELECT pg_logical_emit_message(false, '', ''); SELECT pg_switch_wal()").await?;
     }
-    sqlx::raw_sql("CHECKPOINT").execute(&mut connection).await?;
-    Ok(connection.close().await?)
+    execute(url, "CHECKPOINT").await
 }
 
 /// Runs a statement on a connection of its own.

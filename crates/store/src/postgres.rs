@@ -64,6 +64,12 @@ macro_rules! join_in_order {
         "JOIN"
     };
 }
+/// The cases in some states, a list bound as one parameter.
+macro_rules! cases_in {
+    ($states:literal) => {
+        concat!("(SELECT * FROM cases WHERE main_state = ANY(", $states, ")) c")
+    };
+}
 /// The row of history that held of each case at a moment, else the newest, to be joined: a look by its key for each. As
 /// a condition on the version the planner would sort or hash everything that ever held.
 macro_rules! held {
@@ -392,14 +398,14 @@ async fn begin_snapshot(pool: &Pool) -> Result<Transaction<'static, Db>, StoreEr
     Ok(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?)
 }
 
-/// A transaction for looking for a text: by the index of its grams, also where the server cannot know how many texts it
+/// A snapshot for looking for a text: by the index of its grams, also where the server cannot know how many texts it
 /// stands in; but one that has none is looked for in all.
 async fn begin_lookup(pool: &Pool, text: &str) -> Result<Transaction<'static, Db>, StoreError> {
-    let begin = match grams::asked(text).as_slice() {
-        [] => "BEGIN READ ONLY",
-        _ => "BEGIN READ ONLY; SET LOCAL enable_seqscan = off",
-    };
-    Ok(pool.begin_with(begin).await?)
+    let mut snapshot = begin_snapshot(pool).await?;
+    if !grams::asked(text).is_empty() {
+        sqlx::query("SET LOCAL enable_seqscan = off").execute(&mut *snapshot).await?;
+    }
+    Ok(snapshot)
 }
 
 /// Makes others of this tenant wait who number something.

@@ -79,6 +79,13 @@ macro_rules! join_in_order {
         "CROSS JOIN"
     };
 }
+/// The cases in some states, a list bound as one parameter: from each state to its cases. Of a list it cannot see into
+/// SQLite expects so many that it walks all cases instead.
+macro_rules! cases_in {
+    ($states:literal) => {
+        concat!("json_each(", $states, ") CROSS JOIN cases c ON c.main_state = value")
+    };
+}
 /// The row of history that held of each case at a moment, else the newest, to be joined in order: the other way round
 /// everything that ever held would be read.
 macro_rules! held {
@@ -351,7 +358,7 @@ async fn begin_snapshot(pool: &Pool) -> Result<Transaction<'static, Db>, StoreEr
     Ok(pool.begin_with("BEGIN DEFERRED").await?)
 }
 
-/// A transaction for looking for a text: one connection, and what is found is of one moment.
+/// A snapshot for looking for a text, which may take some statements.
 async fn begin_lookup(pool: &Pool, _: &str) -> Result<Transaction<'static, Db>, StoreError> {
     begin_snapshot(pool).await
 }

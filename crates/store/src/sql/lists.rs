@@ -231,7 +231,9 @@ async fn looked_for(
         let page = ledger_page(tenant, &part, Some(Named { how: How::InOrder, ..named }));
         let page = { page }.build().fetch_all(&mut *lookup).await?;
         let Some(last) = page.last() else { return Ok(Some(found)) };
-        part.after = Some(LedgerKey::of(&ledger_row(last)?));
+        // Of a case that is none of them nothing else has to be read.
+        part.after =
+            Some(LedgerKey { overdue_from: last.try_get("overdue_from")?, number: text(last, "number")? });
         for row in &page {
             if is_one(row)? && found.len() < wanted {
                 found.push(ledger_row(row)?);
@@ -399,11 +401,11 @@ pub(super) async fn documents(
 
 const CLOSED: &str = concat!(
     "SELECT c.number, c.department, c.area, c.sector, c.level, h.from_at
-    FROM cases c CROSS JOIN ",
+    FROM ",
+    cases_in!("$3"),
+    " CROSS JOIN ",
     held!(),
-    " WHERE c.tenant_id = $1 AND c.main_state ",
-    one_of!("$3"),
-    " AND c.workflow = $2 AND h.from_at >= $4 AND h.from_at < $5"
+    " WHERE c.tenant_id = $1 AND c.workflow = $2 AND h.from_at >= $4 AND h.from_at < $5"
 );
 
 pub(super) async fn closed(

@@ -48,8 +48,7 @@ pub(super) async fn are_many(
     let mut query = Query::new("SELECT count(*) FROM (");
     push_found(&mut query, tenant, named.text, "");
     if !named.called.is_empty() {
-        query.push(" UNION ALL ");
-        push_of_enterprises(&mut query, tenant, named.called);
+        push_of_enterprises(query.push(" UNION ALL "), tenant, named.called);
     }
     query.push(" LIMIT ").push_bind(MANY).push(") AS counted");
     Ok(count(&query.build().fetch_one(lookup).await?, 0)? == MANY.unsigned_abs())
@@ -63,20 +62,18 @@ pub(super) fn is_one(row: &Row) -> Result<bool, StoreError> {
 impl Named<'_> {
     /// Adds what is read of cases, and what it is read from.
     pub(super) fn push_from(&self, query: &mut Query<'_>, tenant: &TenantId) {
-        if self.how == How::InOrder {
-            self.push_is_one(query, tenant);
-            query.push(" FROM cases");
-            return;
-        }
-        query.push(" FROM (");
         match self.how {
-            How::Others => push_of_enterprises(query, tenant, self.called),
-            How::OneByOne => push_found(query, tenant, self.text, ""),
-            How::Found | How::InOrder => {
-                push_found(query, tenant, self.text, EACH_ONCE);
+            How::InOrder => {
+                self.push_is_one(query, tenant);
+                query.push(" FROM cases");
+                return;
+            }
+            How::Others => push_of_enterprises(query.push(" FROM ("), tenant, self.called),
+            How::OneByOne => push_found(query.push(" FROM ("), tenant, self.text, ""),
+            How::Found => {
+                push_found(query.push(" FROM ("), tenant, self.text, EACH_ONCE);
                 if !self.called.is_empty() {
-                    query.push(" UNION ");
-                    push_of_enterprises(query, tenant, self.called);
+                    push_of_enterprises(query.push(" UNION "), tenant, self.called);
                 }
             }
         }
