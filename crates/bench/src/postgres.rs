@@ -30,11 +30,12 @@ const CONNECTIONS: [usize; 3] = [16, 32, 64];
 
 /// A server as one would set it up for this: memory for the tables, checkpoints far apart, and files of the log kept to
 /// be written over.
-const SETTINGS: [&str; 4] = [
+const SETTINGS: [&str; 5] = [
     "ALTER SYSTEM SET shared_buffers = '1GB'",
     "ALTER SYSTEM SET max_wal_size = '8GB'",
     "ALTER SYSTEM SET min_wal_size = '4GB'",
     "ALTER SYSTEM SET checkpoint_timeout = '15min'",
+    "ALTER SYSTEM SET wal_compression = 'lz4'",
 ];
 
 /// A server with these settings.
@@ -85,7 +86,7 @@ pub async fn drop_indexes(url: &str, tables: &[&str]) -> Result<Vec<String>> {
 }
 
 /// A number the server says.
-pub async fn ask(url: &str, question: &str) -> Result<i64> {
+async fn ask(url: &str, question: &str) -> Result<i64> {
     let mut connection = PgConnection::connect(url).await?;
     let answer = sqlx::query_scalar(AssertSqlSafe(question)).fetch_one(&mut connection).await?;
     connection.close().await?;

@@ -19,8 +19,10 @@ use crate::{Catalog, EngineError, Other, Receipt, Request, Waiting};
 
 /// Commands in one transaction.
 const BATCH_MAX: usize = 256;
-/// Of them what the worker asks for: people wait behind no more of it than this.
+/// Of them what the worker asks for.
 const TICKS_MAX: usize = 64;
+/// The same while people are at it too: they wait behind no more of it than this.
+const TICKS_BESIDE_MAX: usize = 16;
 /// Fewer commands are not shared out among batches: what a transaction costs is shared by all in it.
 const SHARE_LEAST: usize = 8;
 /// After so many decisions other tasks get their turn: the next step of another batch may be among them.
@@ -85,12 +87,14 @@ pub(crate) async fn run(
 }
 
 /// What a batch has to itself: no other that is under way at the same time decides on the same cases, uses the
-/// same keys, or takes a number of a register, for two would take the same one.
+/// same keys, or takes a number of a register, for two would take the same one. And how many people wait for it.
 #[derive(Default)]
 struct Held {
     cases: HashSet<CaseId>,
     keys: HashSet<String>,
     registers: bool,
+    /// How many were not asked for by the worker.
+    people: usize,
 }
 
 impl Held {
@@ -100,6 +104,7 @@ impl Held {
             cases: requests().map(|request| request.case).collect(),
             keys: requests().filter_map(|request| request.key.clone()).collect(),
             registers: requests().any(|request| request.command.issues()),
+            people: usize::from(!waiting.is_tick()),
         }
     }
 
@@ -113,12 +118,14 @@ impl Held {
         self.cases.extend(&other.cases);
         self.keys.extend(other.keys.iter().cloned());
         self.registers |= other.registers;
+        self.people += other.people;
     }
 
     fn remove(&mut self, other: &Held) {
         self.cases.retain(|case| !other.cases.contains(case));
         self.keys.retain(|key| !other.keys.contains(key));
         self.registers &= !other.registers;
+        self.people -= other.people;
     }
 }
 
@@ -128,7 +135,9 @@ fn take_batch(backlog: &mut VecDeque<Waiting>, held: &Held, share: usize) -> (Ve
     let (mut batch, mut takes, mut before) = (Vec::new(), Held::default(), Held::default());
     let (mut size, mut rest) = (0, VecDeque::new());
     let (ticks, people): (Vec<_>, Vec<_>) = backlog.drain(..).partition(Waiting::is_tick);
-    let most = people.iter().map(|waiting| waiting.members.len()).sum::<usize>() + TICKS_MAX;
+    let alone = people.is_empty() && held.people == 0;
+    let ticks_max = if alone { TICKS_MAX } else { TICKS_BESIDE_MAX };
+    let most = people.iter().map(|waiting| waiting.members.len()).sum::<usize>() + ticks_max;
     for waiting in people.into_iter().chain(ticks) {
         let own = Held::of(&waiting);
         let fits = batch.is_empty() || size + waiting.members.len() <= share.min(most);
