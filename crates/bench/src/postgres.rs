@@ -33,7 +33,7 @@ const CONNECTIONS: [usize; 3] = [16, 32, 64];
 const SETTINGS: [&str; 5] = [
     "ALTER SYSTEM SET shared_buffers = '1GB'",
     "ALTER SYSTEM SET max_wal_size = '8GB'",
-    "ALTER SYSTEM SET min_wal_size = '4GB'",
+    "ALTER SYSTEM SET min_wal_size = '8GB'",
     "ALTER SYSTEM SET checkpoint_timeout = '15min'",
     "ALTER SYSTEM SET wal_compression = 'lz4'",
 ];
