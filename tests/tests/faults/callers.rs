@@ -13,7 +13,7 @@ use sqlx::PgPool;
 use store::{Read, RefusalRow};
 use tests::postgres::{Server, database_of};
 use tests::proxy::Proxy;
-use tests::{clerk, request};
+use tests::{clerk, morning, open_hazard, request};
 use tokio::task::JoinSet;
 
 use crate::history::{Callers, Found, again, all_holds, county, look_up, remark};
@@ -150,6 +150,34 @@ async fn the_same_sent_fifty_times_is_done_once_and_answered_fifty_times() {
         assert!(matches!(engine.execute(other).await, Err(EngineError::KeyReused)));
     }
     all_holds(&engine).await;
+}
+
+/// Each batch is one transaction, which PostgreSQL says of every row.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_beside_a_sweep_waits_behind_little_of_it() {
+    let server = Server::shared().await;
+    let url = server.database().await;
+    let (engine, due) = county(&url, 200).await;
+    let mut cases = Vec::new();
+    for index in 0..32 {
+        cases.push(open_hazard(&engine, &format!("far-{index}"), "2027-06-18").await.case);
+    }
+    engine.store().set_clock(morning("2026-12-21")).await.expect("set");
+    let callers = Callers::start("beside", &engine, &cases, 8);
+    callers.more(50).await;
+    let swept = engine.sweep(&[], 0, 200).await.expect("swept");
+    assert_eq!((swept.moved, due.len()), (200, 200));
+    callers.stop().await;
+    let pool = PgPool::connect(&url).await.expect("connected");
+    let ticks: Vec<i64> = sqlx::query_scalar(
+        "SELECT count(DISTINCT case_id) FILTER (WHERE name = 'tick') AS ticks FROM acts GROUP BY xmin::text
+            HAVING bool_or(name = 'tick') AND bool_or(name <> 'tick') ORDER BY ticks",
+    )
+    .fetch_all(&pool)
+    .await
+    .expect("counted");
+    assert!(!ticks.is_empty(), "nobody was asked for beside the sweep");
+    assert!(ticks.iter().all(|ticks| *ticks <= 16), "people waited behind {ticks:?} cases of the sweep");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
