@@ -59,6 +59,17 @@ impl Third {
         start(&county.path, &[&act[..], &["--field", "progress=50%", "--evidence", &evidence]].concat())
     }
 
+    /// An act and its key are there together, at whatever moment somebody looks.
+    async fn with_its_key(&self, raw: &Raw) {
+        let number = self.number.as_deref().expect("chosen");
+        let apart = format!(
+            "SELECT (SELECT count(*) FROM acts WHERE case_id = c.case_id AND name = 'report_progress')
+                - (SELECT count(*) FROM idempotency WHERE case_id = c.case_id AND key LIKE 'act-%')
+             FROM cases c WHERE number = '{number}'"
+        );
+        assert_eq!(raw.number(&apart).await, 0, "an act of the third process without its key");
+    }
+
     /// Ends the act with the workers. One that came through is followed by another.
     async fn end(&mut self, mut act: Child, raw: &Raw, now: Instant) {
         act.kill().expect("killed or gone");
@@ -161,6 +172,7 @@ async fn every_rung_is_recorded_once_and_in_order_whatever_is_killed() {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let wanted = before + 1 + i64::try_from(random >> 59).expect("small");
             for _ in 0..10_000 {
+                third.with_its_key(&raw).await;
                 if rungs(&raw).await >= wanted {
                     break;
                 }
