@@ -74,6 +74,7 @@ impl Third {
     async fn end(&mut self, mut act: Child, raw: &Raw, now: Instant) {
         act.kill().expect("killed or gone");
         let ended = act.wait_with_output().expect("gone");
+        self.with_its_key(raw).await;
         match ended.status.code() {
             Some(0) => {
                 let number = self.number.take().expect("chosen");
